@@ -1,0 +1,142 @@
+"""
+Every error that this package raises on purpose.
+
+::
+
+    KopsAssetsError
+    ├── PermanentError                      retrying cannot help
+    │   ├── InvalidInputError               a spec, list, option or reference that says something wrong
+    │   │   ├── InvalidClusterError         ... in a Cluster or InstanceGroup document
+    │   │   └── InvalidReferenceError       ... in the name of an image
+    │   ├── InvalidCatalogError             a release's data file that is damaged or incomplete
+    │   ├── UnknownReleaseError             no catalogue for that kOps release
+    │   ├── UnsupportedKubernetesError      a Kubernetes version that the release does not support
+    │   ├── UnsupportedTargetError          a place that we cannot write to
+    │   ├── ConflictingTargetsError         two different sources for one target
+    │   ├── InvalidManifestError            a registry's manifest that breaks the OCI image spec
+    │   ├── UntrustedServerError            a server's answer that leads where it must not
+    │   ├── ChecksumMismatchError           bytes that are not the ones that were promised
+    │   ├── AccessDeniedError               401 or 403
+    │   ├── NotFoundError                   404
+    │   ├── RequestRejectedError            any other 4xx
+    │   └── MissingAssetsError              a run that ends with assets missing at the target
+    └── TransientError                      a later try may succeed
+        ├── ConnectionFailedError           refused, reset, timed out, ended early
+        ├── RateLimitedError                429
+        └── ServerFailedError               5xx
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+
+class Side(StrEnum):
+    """Whose fault it is: the place copied from, or the place copied to."""
+
+    SOURCE = "source"
+    TARGET = "target"
+
+
+class KopsAssetsError(Exception):
+    """Base of all errors raised by this package. The message never holds a secret or a query string."""
+
+    def __init__(self, message: str, *, side: Side | None = None) -> None:
+        self.side = side
+        super().__init__(f"{side}: {message}" if side else message)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what a report needs to know: the error's type, its message, its side."""
+        return {"type": type(self).__name__, "message": str(self), "side": self.side and str(self.side)}
+
+
+class PermanentError(KopsAssetsError):
+    """Retrying cannot help: somebody has to change something."""
+
+
+class TransientError(KopsAssetsError):
+    """A later try may succeed; ``retry_after`` is the wait in seconds that the server asked for."""
+
+    def __init__(
+        self, message: str, *, side: Side | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, side=side)
+        self.retry_after = retry_after
+
+
+class InvalidInputError(PermanentError, ValueError):
+    """Something that the user wrote is wrong. ``problems`` has all of it, one sentence each."""
+
+    def __init__(self, where: str, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(f"{where}: " + "; ".join(problems))
+
+
+class InvalidClusterError(InvalidInputError):
+    """A Cluster or InstanceGroup document that kOps would not accept either."""
+
+
+class InvalidReferenceError(InvalidInputError):
+    """The name of an image that is none."""
+
+
+class InvalidCatalogError(PermanentError):
+    """A release's data file that is damaged or incomplete."""
+
+
+class UnknownReleaseError(PermanentError):
+    """There is no catalogue for that kOps release."""
+
+
+class UnsupportedKubernetesError(PermanentError):
+    """The kOps release does not support that Kubernetes version."""
+
+
+class UnsupportedTargetError(PermanentError):
+    """The asset's download location is a place that we cannot write to."""
+
+
+class ConflictingTargetsError(PermanentError):
+    """Two different sources would be copied to one target."""
+
+
+class InvalidManifestError(PermanentError):
+    """A manifest or index that breaks the OCI image spec or exceeds its limits."""
+
+
+class UntrustedServerError(PermanentError):
+    """A server's answer (redirect, token realm, upload location) that leads where it must not."""
+
+
+class ChecksumMismatchError(PermanentError):
+    """The bytes are not the ones that were promised."""
+
+
+class AccessDeniedError(PermanentError):
+    """The server answered 401 or 403."""
+
+
+class NotFoundError(PermanentError):
+    """The server answered 404."""
+
+
+class RequestRejectedError(PermanentError):
+    """The server answered another 4xx status."""
+
+
+class MissingAssetsError(PermanentError):
+    """The run is over and assets are still missing at the target."""
+
+
+class ConnectionFailedError(TransientError):
+    """The connection was refused, was reset, timed out or ended before the body did."""
+
+
+class RateLimitedError(TransientError):
+    """The server answered 429."""
+
+
+class ServerFailedError(TransientError):
+    """The server answered 5xx."""
