@@ -5,7 +5,7 @@ Every error that this package raises on purpose.
 
     KopsAssetsError
     ├── PermanentError                      retrying cannot help
-    │   ├── InvalidInputError               a spec, list, option or reference that says something wrong
+    │   ├── InvalidInputError               something that the user wrote is wrong
     │   │   ├── InvalidClusterError         ... in a Cluster or InstanceGroup document
     │   │   └── InvalidReferenceError       ... in the name of an image
     │   ├── InvalidCatalogError             a release's data file that is damaged or incomplete
@@ -41,15 +41,24 @@ class Side(StrEnum):
 
 
 class KopsAssetsError(Exception):
-    """Base of all errors raised by this package. The message never holds a secret or a query string."""
+    """
+    Base of all errors that this package raises on purpose.
+
+    A message that has a side starts with it and the place (``target registry.example.com: …``).
+    None ever holds a secret or a query string.
+    """
 
     def __init__(self, message: str, *, side: Side | None = None) -> None:
         self.side = side
-        super().__init__(f"{side}: {message}" if side else message)
+        super().__init__(f"{side} {message}" if side else message)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what a report needs to know: the error's type, its message, its side."""
-        return {"type": type(self).__name__, "message": str(self), "side": self.side and str(self.side)}
+        return {
+            "type": type(self).__name__,
+            "message": str(self),
+            "side": self.side and str(self.side),
+        }
 
 
 class PermanentError(KopsAssetsError):

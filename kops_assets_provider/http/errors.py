@@ -1,0 +1,105 @@
+"""A status or a broken connection, told as one of our errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from kops_assets_provider.exceptions import (
+    AccessDeniedError,
+    ConnectionFailedError,
+    KopsAssetsError,
+    NotFoundError,
+    PermanentError,
+    RateLimitedError,
+    RequestRejectedError,
+    ServerFailedError,
+    Side,
+    TransientError,
+)
+
+_PERMANENT: dict[int, type[PermanentError]] = {
+    401: AccessDeniedError,
+    403: AccessDeniedError,
+    404: NotFoundError,
+    410: NotFoundError,
+}
+_TRANSIENT_CLIENT_ERRORS = {408, 425}
+_MAX_REASON = 200  # characters of a server's own words in our messages
+
+
+def place(method: str, url: str) -> str:
+    """Return ``host: METHOD /path`` for messages: no user info, no query."""
+    parts = urlsplit(url)
+    return f"{parts.netloc.rpartition('@')[2]}: {method} {parts.path or '/'}"
+
+
+def status_error(
+    method: str,
+    url: str,
+    status: int,
+    *,
+    headers: Mapping[str, str],
+    body: bytes = b"",
+    side: Side | None = None,
+    hint: str = "",
+) -> KopsAssetsError:
+    """Return the error for a response whose ``status`` is not the one hoped for."""
+    reason = _reason(body)
+    message = f"{place(method, url)} answered {status}{reason and ' ' + reason}"
+    message += f"; {hint}" if hint and status in _PERMANENT else ""
+    if status == 429:
+        return RateLimitedError(message, side=side, retry_after=retry_after(headers))
+    if status >= 500 or status in _TRANSIENT_CLIENT_ERRORS:
+        return ServerFailedError(message, side=side, retry_after=retry_after(headers))
+    return _PERMANENT.get(status, RequestRejectedError)(message, side=side)
+
+
+def connection_error(
+    method: str, url: str, cause: BaseException, side: Side | None
+) -> TransientError:
+    """Return the error for a connection that could not be made or did not last."""
+    return ConnectionFailedError(f"{place(method, url)} failed: {_root(cause)}", side=side)
+
+
+def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """
+    Return the seconds that ``Retry-After`` asks for (RFC 9110, section 10.2.3), if any.
+
+    Both of its forms are understood: a number of seconds and a date.
+    """
+    value = headers.get("Retry-After", "").strip()
+    if value.isdigit():
+        return float(value)
+    try:
+        date = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
+
+
+def _reason(body: bytes) -> str:
+    """Pick the error code out of an OCI error body, or the Code out of an S3 one."""
+    try:
+        first = json.loads(body)["errors"][0]
+        text = f"{first.get('code', '')} {first.get('message', '')}"
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+        _, found, rest = body.partition(b"<Code>")
+        text = rest.partition(b"</Code>")[0].decode("ascii", "replace") if found else ""
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(printable.split())[:_MAX_REASON]
+
+
+def _root(cause: BaseException) -> str:
+    """Name the innermost cause: urllib3 wraps a refused connection three times over."""
+    seen = cause
+    while inner := getattr(seen, "reason", None) or seen.__cause__:
+        if not isinstance(inner, BaseException) or inner is seen:
+            break
+        seen = inner
+    text = str(seen.args[-1]) if seen.args else ""
+    # urllib3's own messages quote the whole URL, pre-signed queries and all.
+    return type(seen).__name__ if "?" in text or "<" in text else text or type(seen).__name__

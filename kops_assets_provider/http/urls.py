@@ -1,0 +1,61 @@
+"""What may be shown of a URL, and what kind of host it names."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Origin(NamedTuple):
+    """Scheme, host and port: what a credential is bound to (RFC 6454)."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+def origin(url: str) -> Origin:
+    """Return the origin of ``url``; raises ValueError for a URL without scheme and host."""
+    parts = urlsplit(url)
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+        raise ValueError(f"not an http(s) URL: {redact(url)}")
+    return Origin(parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS[parts.scheme])
+
+
+def redact(url: str) -> str:
+    """Return ``url`` without user info, query and fragment: those may hold secrets."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}" if parts.scheme else f"{host}{parts.path}"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell by its spelling whether ``host`` (a name or an address, no port) is this machine."""
+    if host == "localhost":
+        return True
+    address = _address(host)
+    return address is not None and address.is_loopback
+
+
+def is_forbidden(host: str) -> bool:
+    """
+    Tell whether a server may never lead us to ``host``.
+
+    Link-local addresses are where clouds keep their metadata and credentials. Private ones are
+    allowed: a registry inside a company redirects to storage inside that company.
+    """
+    address = _address(host)
+    if address is None:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return mapped.is_link_local or mapped.is_unspecified or mapped.is_multicast
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return None
