@@ -21,6 +21,7 @@ Every error that this package raises on purpose.
     │   ├── RequestRejectedError            any other 4xx
     │   └── MissingAssetsError              a run that ends with assets missing at the target
     └── TransientError                      a later try may succeed
+        ├── StoppedError                    the copy was told to stop
         ├── ConnectionFailedError           refused, reset, timed out, ended early
         ├── RateLimitedError                429
         └── ServerFailedError               5xx
@@ -137,6 +138,10 @@ class RequestRejectedError(PermanentError):
 
 class MissingAssetsError(PermanentError):
     """The run is over and assets are still missing at the target."""
+
+
+class StoppedError(TransientError):
+    """The copy was told to stop before it was done."""
 
 
 class ConnectionFailedError(TransientError):

@@ -1,0 +1,58 @@
+"""Bytes on their way from one server to another, hashed as they pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from kops_assets_provider.exceptions import ChecksumMismatchError, Side
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+OnChunk = Callable[[int], None]
+
+
+def verified(
+    chunks: Iterable[bytes],
+    *,
+    what: str,
+    size: int,
+    hasher: _Hash,
+    expected: str,
+    on_chunk: OnChunk | None = None,
+) -> Iterator[bytes]:
+    """
+    Yield ``chunks``, the last of them only once all are known to be right.
+
+    The last chunk is held back so that an upload of wrong bytes ends early: the receiver has then
+    got less than the length that was announced, and stores nothing even if it checks nothing
+    itself.
+
+    :param what: names the content in the error's message.
+    :param size: bytes that there must be.
+    :param expected: hex digits that ``hasher`` must arrive at.
+    :param on_chunk: told the number of bytes of each chunk; what it raises ends the transfer.
+    :raises ChecksumMismatchError: more or fewer bytes, or other ones; the source is to blame.
+    """
+    held, seen = b"", 0
+    for chunk in chunks:
+        seen += len(chunk)
+        if seen > size:
+            raise _mismatch(what, f"{size} bytes", "more")
+        hasher.update(chunk)
+        if on_chunk:
+            on_chunk(len(chunk))
+        if held:
+            yield held
+        held = chunk
+    if seen != size:
+        raise _mismatch(what, f"{size} bytes", str(seen))
+    if hasher.hexdigest() != expected:
+        raise _mismatch(what, f"{hasher.name} {expected}", hasher.hexdigest())
+    yield held
+
+
+def _mismatch(what: str, expected: str, actual: str) -> ChecksumMismatchError:
+    message = f"{what}: expected {expected}, got {actual}; nothing was stored"
+    return ChecksumMismatchError(message, side=Side.SOURCE)

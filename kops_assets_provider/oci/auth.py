@@ -1,0 +1,167 @@
+"""
+How registries ask for credentials, and to whom we give them.
+
+A registry answers 401 with a challenge, ``Basic`` or ``Bearer realm=…,service=…``. For ``Basic``
+the login goes with each request to that registry. For ``Bearer`` a token is fetched from the realm,
+with the login if there is one, and goes with each request until shortly before it ends
+(https://distribution.github.io/distribution/spec/auth/token/).
+
+The realm is whatever the server says, so it is the weak point: in 2026 five copiers were led to
+send credentials to a stranger. Ours go to the registry's own host, to a host that the user
+declared, or to one of the few that are known to belong together. A realm elsewhere is asked for
+anonymous tokens alone; an insecure one, or one that points inside, is not asked at all.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import threading
+import time
+from dataclasses import dataclass, field
+from urllib.parse import urlencode, urlsplit
+
+from kops_assets_provider.exceptions import AccessDeniedError, Side, UntrustedServerError
+from kops_assets_provider.http.client import HttpClient
+from kops_assets_provider.http.urls import is_forbidden, is_loopback, origin, redact
+
+_KNOWN_TOKEN_HOSTS = {
+    "registry-1.docker.io": frozenset({"auth.docker.io"}),
+    "registry.gitlab.com": frozenset({"gitlab.com"}),
+}
+_PARAMETER = re.compile(r'([a-zA-Z_]+)="([^"]*)"')
+_DEFAULT_LIFE = 60.0  # seconds that a token lives if the server does not say
+_RENEW_BEFORE = 20.0  # seconds, so that a token does not end between our clock and the server's
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """
+    A registry's credentials.
+
+    :param token_hosts: hosts (``host`` or ``host:port``) that may see them beside the registry.
+    :param name: where they come from, for messages: ``connection my_registry``.
+    """
+
+    username: str
+    password: str = field(repr=False)
+    token_hosts: frozenset[str] = frozenset()
+    name: str = "the given credentials"
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    value: str = field(repr=False)
+    renew_at: float
+
+
+class RegistryAuth:
+    """The ``Authorization`` header for one registry; safe to share between threads."""
+
+    def __init__(self, client: HttpClient, url: str, login: Login | None, side: Side) -> None:
+        self._client = client
+        self._url = url
+        self._login = login
+        self._side = side
+        self._lock = threading.RLock()
+        self._basic = False
+        self._realm: dict[str, str] = {}
+        self._tokens: dict[str, _Token] = {}
+
+    @property
+    def hint(self) -> str:
+        """What to do when access is denied."""
+        rights = "push" if self._side is Side.TARGET else "pull"
+        if self._login:
+            return f"{self._login.name} needs {rights} rights there"
+        return f"no credentials are set for this registry, and {rights} needs them"
+
+    def headers(self, scope: str) -> dict[str, str]:
+        """Return the header that the registry is known to want for ``scope``, if it is known."""
+        with self._lock:
+            if self._basic and self._login:
+                return {"Authorization": _basic(self._login)}
+            if not self._realm:
+                return {}
+            return {"Authorization": f"Bearer {self._token(scope)}"}
+
+    def accept_challenge(self, header: str, scope: str) -> None:
+        """
+        Learn from the ``WWW-Authenticate`` header of a 401 what ``headers`` must return.
+
+        :raises AccessDeniedError: there is no login, or what it gave was just refused.
+        :raises UntrustedServerError: the realm must not see a login.
+        """
+        kind, _, rest = header.partition(" ")
+        with self._lock:
+            if kind.lower() == "basic" and self._login and not self._basic:
+                self._basic = True
+            elif kind.lower() == "bearer":
+                self._realm = dict(_PARAMETER.findall(rest))
+                self._tokens.pop(scope, None)
+            else:
+                raise AccessDeniedError(f"{self._host} answered 401; {self.hint}", side=self._side)
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self._url).netloc
+
+    def _token(self, scope: str) -> str:
+        token = self._tokens.get(scope)
+        if token is None or token.renew_at < time.monotonic():
+            token = self._tokens[scope] = self._fetch_token(scope)
+        return token.value
+
+    def _fetch_token(self, scope: str) -> _Token:
+        realm = self._realm.get("realm", "")
+        self._check_realm(realm)
+        headers = {"Authorization": _basic(self._login)} if self._login else {}
+        asked = {"service": self._realm.get("service", ""), "scope": scope}
+        query = urlencode({k: v for k, v in asked.items() if v})
+        url = f"{realm}{'&' if '?' in realm else '?'}{query}"
+        with self._client.request(
+            "GET", url, side=self._side, headers=headers, hint=self.hint
+        ) as response:
+            return self._parse_token(response.read(), realm)
+
+    def _parse_token(self, body: bytes, realm: str) -> _Token:
+        try:
+            answer = json.loads(body)
+            value = answer.get("token") or answer["access_token"]
+            life = float(answer.get("expires_in") or _DEFAULT_LIFE)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            value, life = None, 0.0
+        # A header must not be cut in two by what a server calls its token.
+        if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+            raise self._untrusted(realm, "answered with something that is not a token")
+        return _Token(value, time.monotonic() + max(life - _RENEW_BEFORE, life / 2))
+
+    def _check_realm(self, realm: str) -> None:
+        """Raise UntrustedServerError if ``realm`` may not be asked, with our login or without."""
+        try:
+            there, here = origin(realm), origin(self._url)
+        except ValueError:
+            raise self._untrusted(realm, "is not an http(s) URL") from None
+        if there == here:
+            return
+        netloc = urlsplit(realm).netloc
+        both_loopback = is_loopback(there.host) and is_loopback(here.host)
+        inward = is_forbidden(there.host) or (is_loopback(there.host) and not both_loopback)
+        if inward or "@" in netloc:
+            raise self._untrusted(realm, "must not be asked")
+        if there.scheme != "https" and not both_loopback:
+            raise self._untrusted(realm, "is not HTTPS")
+        known = _KNOWN_TOKEN_HOSTS.get(here.host, frozenset())
+        if self._login and netloc not in known | self._login.token_hosts:
+            advice = f"add it to the token hosts of {self._login.name} to trust it"
+            raise self._untrusted(realm, f"is another host; {advice}")
+
+    def _untrusted(self, realm: str, why: str) -> UntrustedServerError:
+        shown = redact(realm)[:200]
+        return UntrustedServerError(f"{self._host}: its token realm {shown} {why}", side=self._side)
+
+
+def _basic(login: Login) -> str:
+    pair = f"{login.username}:{login.password}".encode()
+    return f"Basic {base64.b64encode(pair).decode()}"

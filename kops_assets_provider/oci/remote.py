@@ -1,0 +1,185 @@
+"""
+A repository behind HTTP: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md.
+
+An upload starts with ``POST …/blobs/uploads/?mount=<digest>&from=<this repository>``: 201 says that
+the blob is there already, 202 opens the upload session, so that one request does what a HEAD and a
+POST would. A registry that knows no mounts answers 202, as the spec wants it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+from urllib.parse import quote, urlencode, urljoin, urlsplit
+
+from kops_assets_provider.exceptions import (
+    ChecksumMismatchError,
+    KopsAssetsError,
+    Side,
+    UntrustedServerError,
+)
+from kops_assets_provider.http.client import HttpClient, Response
+from kops_assets_provider.http.errors import place
+from kops_assets_provider.http.urls import is_forbidden, is_loopback, origin
+from kops_assets_provider.oci.auth import RegistryAuth
+from kops_assets_provider.oci.digest import Digest
+from kops_assets_provider.oci.manifest import (
+    ACCEPT,
+    MAX_MANIFEST,
+    Descriptor,
+    Manifest,
+    parse_manifest,
+)
+from kops_assets_provider.oci.ports import Chunks
+
+
+class RemoteRepository:
+    """
+    An image source and target.
+
+    :param url: the registry's base URL, such as ``https://registry.k8s.io``.
+    :param repository: the path in it, such as ``kops/kops-controller``.
+    :param auth: shared by all repositories of that registry, so that tokens are.
+    """
+
+    def __init__(
+        self, client: HttpClient, url: str, repository: str, auth: RegistryAuth, side: Side
+    ) -> None:
+        self._client = client
+        self._base = f"{url.rstrip('/')}/v2/{repository}"
+        self._repository = repository
+        self._auth = auth
+        self._side = side
+        rights = "pull,push" if side is Side.TARGET else "pull"
+        self._scope = f"repository:{repository}:{rights}"
+
+    def resolve(self, reference: str) -> Digest | None:
+        """Ask for a digest with HEAD, and with GET where the registry does not send it."""
+        headers = {"Accept": ACCEPT}
+        with self._request("HEAD", self._manifest(reference), headers, accept=(404,)) as response:
+            if response.status == 404:
+                return None
+            digest = response.headers.get("Docker-Content-Digest")
+        return Digest(digest) if digest else self.fetch_manifest(reference).digest
+
+    def fetch_manifest(self, reference: str) -> Manifest:
+        """Get a manifest and hash it; what the registry says of its digest does not count."""
+        url = self._manifest(reference)
+        with self._request("GET", url, {"Accept": ACCEPT}) as response:
+            raw = response.read(limit=MAX_MANIFEST)
+            content_type = response.headers.get("Content-Type", "")
+        if ":" not in reference:
+            return parse_manifest(raw, content_type)
+        wanted = Digest(reference)
+        hasher = wanted.hasher()
+        hasher.update(raw)
+        if hasher.hexdigest() != wanted.hex:
+            message = f"{place('GET', url)} answered with bytes of {Digest.of(raw)}"
+            raise ChecksumMismatchError(message, side=self._side)
+        return parse_manifest(raw, content_type, wanted)
+
+    @contextmanager
+    def open_blob(self, blob: Descriptor) -> Iterator[Iterator[bytes]]:
+        """Open a blob. Registries redirect to their storage; no credentials go there."""
+        with self._request("GET", f"{self._base}/blobs/{blob.digest}") as response:
+            yield response.stream()
+
+    def push_blob(self, blob: Descriptor, open_blob: Callable[[], Chunks]) -> bool:
+        """Upload a blob in one PUT unless the repository has it."""
+        query = urlencode({"mount": blob.digest, "from": self._repository})
+        url = f"{self._base}/blobs/uploads/?{query}"
+        with self._request("POST", url, {"Content-Length": "0"}) as response:
+            if response.status == 201:
+                return False
+            session = self._session(url, response.headers.get("Location", ""))
+        try:
+            with open_blob() as chunks:
+                self._upload(session, blob, chunks)
+        except BaseException:
+            self._cancel(session)
+            raise
+        return True
+
+    def push_manifest(self, reference: str, manifest: Manifest) -> None:
+        """
+        Put a manifest's very bytes.
+
+        :raises ChecksumMismatchError: the registry says that it stored something else.
+        """
+        url = self._manifest(reference)
+        headers = {"Content-Type": manifest.media_type}
+        with self._request("PUT", url, headers, body=manifest.raw) as response:
+            stored = response.headers.get("Docker-Content-Digest")
+        # A registry answers with the digest of its own algorithm: only like can be compared with
+        # like.
+        if stored and stored.startswith("sha256:") and stored != Digest.of(manifest.raw):
+            message = f"{place('PUT', url)} stored {stored[:80]} instead of {manifest.digest}"
+            raise ChecksumMismatchError(message, side=self._side)
+
+    def _manifest(self, reference: str) -> str:
+        return f"{self._base}/manifests/{quote(reference, safe=':')}"
+
+    def _session(self, url: str, location: str) -> str:
+        """Return the upload session's URL, refusing one that leads to a place of another kind."""
+        session = urljoin(url, location)
+        try:
+            here, there = origin(url), origin(session)
+        except ValueError as err:
+            raise UntrustedServerError(f"{place('POST', url)}: {err}", side=self._side) from err
+        inward = is_forbidden(there.host) or (
+            is_loopback(there.host) and not is_loopback(here.host)
+        )
+        if not location or inward or (here.scheme == "https" and there.scheme != "https"):
+            message = f"{place('POST', url)} wants the upload at {there.scheme}://{there.host}"
+            raise UntrustedServerError(f"{message}, which is refused", side=self._side)
+        return session
+
+    def _upload(self, session: str, blob: Descriptor, chunks: Iterator[bytes]) -> None:
+        separator = "&" if urlsplit(session).query else "?"
+        url = f"{session}{separator}{urlencode({'digest': blob.digest})}"
+        headers = {"Content-Length": str(blob.size), "Content-Type": "application/octet-stream"}
+        if origin(session) == origin(self._base):
+            headers |= self._auth.headers(self._scope)
+        with self._client.request(
+            "PUT", url, side=self._side, headers=headers, body=chunks, hint=self._auth.hint
+        ):
+            pass
+
+    def _cancel(self, session: str) -> None:
+        # The registry forgets the session by itself some day; asking is a courtesy, not a duty.
+        with suppress(KopsAssetsError), self._request("DELETE", session):
+            pass
+
+    @contextmanager
+    def _request(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str] | None = None,
+        *,
+        body: bytes | None = None,
+        accept: tuple[int, ...] = (),
+    ) -> Iterator[Response]:
+        """Send a request, and send it again if the registry asks who we are."""
+        known = self._auth_headers(url)
+        options: dict[str, Any] = {"side": self._side, "body": body, "hint": self._auth.hint}
+        with self._client.request(
+            method, url, headers={**(headers or {}), **known}, accept=(401, *accept), **options
+        ) as response:
+            if response.status != 401:
+                yield response
+                return
+            challenge = response.headers.get("WWW-Authenticate", "")
+        self._auth.accept_challenge(challenge, self._scope)
+        with self._client.request(
+            method,
+            url,
+            headers={**(headers or {}), **self._auth_headers(url)},
+            accept=accept,
+            **options,
+        ) as response:
+            yield response
+
+    def _auth_headers(self, url: str) -> dict[str, str]:
+        return self._auth.headers(self._scope) if origin(url) == origin(self._base) else {}
