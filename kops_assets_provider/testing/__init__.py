@@ -1,0 +1,14 @@
+"""
+Servers to test against: for this package's own tests, its demo, and the tests of who uses it.
+
+In this process, with the standard library alone, and with a record of what they were asked:
+
+- ``oci_registry``: :class:`OciRegistryServer`, with authentication, faults and servers' quirks
+- ``file_server``: :class:`FileServer`
+- ``images``: :func:`make_image`, and how to get one into a registry
+- ``http_server``, ``messages``: their base :class:`HttpServer`, and :class:`Fault`
+
+As child processes: ``components`` (docker-registry, nginx, SeaweedFS, moto, a GCS emulator) and
+``local_airflow`` (a whole Airflow). All of them listen on loopback only, and leave nothing behind.
+Nothing here imports Airflow.
+"""

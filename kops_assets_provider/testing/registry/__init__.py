@@ -1,0 +1,1 @@
+"""The parts of the fake registry: what it stores, whom it admits, what it answers."""
