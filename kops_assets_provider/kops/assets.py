@@ -1,0 +1,169 @@
+"""A cluster's asset list, and the three forms in which ``kops get assets`` prints it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from kops_assets_provider.exceptions import InvalidInputError
+
+_SHA = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}")
+# What Go writes without quotes: no character with a meaning in YAML, and no number or word that
+# would be read as something else than text.
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@:/?&%~-]*(?<!:)", re.ASCII)
+_NOT_TEXT = re.compile(
+    r"[0-9_]*\.?[0-9_]*(?:e[-+]?[0-9]+)?|0[xob][0-9a-f_]+|[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?"
+    r"|y|n|yes|no|on|off|true|false|null",
+    re.ASCII | re.IGNORECASE,
+)
+_TAB = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ImageAsset:
+    """A container image: the name that kOps knows it by, and the name that nodes pull."""
+
+    canonical: str
+    download: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileAsset:
+    """A file: the URL that kOps knows it by, the URL that nodes fetch, and its hash in bare hex."""
+
+    canonical: str
+    download: str
+    sha: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterAssets:
+    """Everything that a cluster downloads. Lists that we compute are sorted by canonical."""
+
+    images: tuple[ImageAsset, ...]
+    files: tuple[FileAsset, ...]
+
+    def to_dict(self) -> dict[str, list[dict[str, str | None]]]:
+        """Return plain data with kOps' keys; an empty list is left out, as kOps does."""
+        images: list[dict[str, str | None]] = [
+            {"canonical": i.canonical, "download": i.download} for i in self.images
+        ]
+        files = [
+            {"canonical": f.canonical, "download": f.download, "sha": f.sha} for f in self.files
+        ]
+        return {key: rows for key, rows in (("images", images), ("files", files)) if rows}
+
+    @classmethod
+    def from_dict(cls, data: object, where: str = "asset list") -> Self:
+        """
+        Read what :meth:`to_dict` or kOps wrote.
+
+        :raises InvalidInputError: with every problem of the list
+        """
+        if not isinstance(data, Mapping):
+            raise InvalidInputError(where, ["it is not a mapping with the keys images and files"])
+        problems = [f"unknown key {key!r}" for key in data if key not in {"images", "files"}]
+        images = [_image(row) for row in _rows(data, "images", problems)]
+        files = [_file(row) for row in _rows(data, "files", problems)]
+        if problems:
+            raise InvalidInputError(where, problems)
+        return cls(tuple(images), tuple(files))
+
+    def to_json(self) -> str:
+        """Return the list as ``kops get assets -o json`` prints it: one line without its end."""
+        text = json.dumps(self.to_dict(), ensure_ascii=False, separators=(",", ":"))
+        # Go's encoder makes JSON safe to embed in HTML.
+        for char in "&<>\u2028\u2029":
+            text = text.replace(char, f"\\u{ord(char):04x}")
+        return text
+
+    def to_yaml(self) -> str:
+        """Return the list as ``kops get assets -o yaml`` prints it: keys in alphabetical order."""
+        lines = []
+        for kind, rows in sorted(self.to_dict().items()):
+            lines.append(f"{kind}:")
+            for row in rows:
+                fields = [f"{key}: {_scalar(value)}" for key, value in row.items()]
+                lines.append("- " + "\n  ".join(fields))
+        return "\n".join(lines or ["{}"]) + "\n"
+
+    def to_table(self) -> str:
+        """Return the two tables that ``kops get assets`` prints, an empty line before each."""
+        images = _table(("CANONICAL", "DOWNLOAD"), ((i.canonical, i.download) for i in self.images))
+        files = _table(
+            ("CANONICAL", "DOWNLOAD", "SHA"),
+            ((f.canonical, f.download, f.sha or "") for f in self.files),
+        )
+        return f"\n{images}\n{files}"
+
+
+def _image(row: Mapping[str, str]) -> ImageAsset:
+    return ImageAsset(row["canonical"], row["download"])
+
+
+def _file(row: Mapping[str, str]) -> FileAsset:
+    return FileAsset(row["canonical"], row["download"], row.get("sha") or None)
+
+
+def _rows(data: Mapping[Any, Any], kind: str, problems: list[str]) -> list[Mapping[str, str]]:
+    rows = data.get(kind) or []
+    if not isinstance(rows, list):
+        problems.append(f"{kind} is not a list")
+        return []
+    found = [
+        problem
+        for number, row in enumerate(rows)
+        for problem in _row_problems(row, f"{kind}[{number}]", kind)
+    ]
+    if not found:
+        found = [f"{kind} has {name} twice" for name in _repeated(r["canonical"] for r in rows)]
+    problems += found
+    return [] if found else rows
+
+
+def _row_problems(row: object, where: str, kind: str) -> list[str]:
+    if not isinstance(row, Mapping):
+        return [f"{where} is not a mapping"]
+    problems = [
+        f"{where}.{key} is not a name or URL"
+        for key in ("canonical", "download")
+        if not (isinstance(row.get(key), str) and row[key])
+    ]
+    sha = row.get("sha")
+    if kind == "files" and sha and not (isinstance(sha, str) and _SHA.fullmatch(sha)):
+        problems.append(f"{where}.sha is not a hash in lower-case hex")
+    return problems
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    seen: set[str] = set()
+    return [name for name in names if name in seen or seen.add(name)]  # type: ignore[func-returns-value]  # add() is falsy
+
+
+def _scalar(value: str | None) -> str:
+    if value is None:
+        return "null"
+    if _PLAIN.fullmatch(value) and not _NOT_TEXT.fullmatch(value):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _table(header: tuple[str, ...], rows: Iterable[Sequence[str]]) -> str:
+    # Go's text/tabwriter with a tab stop of 8 and padding 1: every cell but the last fills up
+    # with tabs to the width of its column (util/pkg/tables/format.go, v1.36.2).
+    lines = [header, *sorted(map(tuple, rows))]
+    widths = [
+        -(-(max(len(line[column]) for line in lines) + 1) // _TAB) for column in range(len(header))
+    ]
+    return "".join(
+        "".join(
+            cell + "\t" * (width - len(cell) // _TAB)
+            for cell, width in zip(line[:-1], widths, strict=False)
+        )
+        + line[-1]
+        + "\n"
+        for line in lines
+    )
