@@ -59,13 +59,15 @@ class ClusterAssets:
     @classmethod
     def from_dict(cls, data: object, where: str = "asset list") -> Self:
         """
-        Read what :meth:`to_dict` or kOps wrote.
+        Read what :meth:`to_dict` or kOps wrote; other keys beside theirs are ignored.
 
         :raises InvalidInputError: with every problem of the list
         """
         if not isinstance(data, Mapping):
             raise InvalidInputError(where, ["it is not a mapping with the keys images and files"])
-        problems = [f"unknown key {key!r}" for key in data if key not in {"images", "files"}]
+        problems: list[str] = []
+        if data and not data.keys() & {"images", "files"}:
+            problems.append("it has neither images nor files")
         images = [_image(row) for row in _rows(data, "images", problems)]
         files = [_file(row) for row in _rows(data, "files", problems)]
         if problems:
