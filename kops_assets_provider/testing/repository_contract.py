@@ -1,0 +1,101 @@
+"""What every repository that images are copied from and to must do."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
+
+import pytest
+
+from kops_assets_provider.exceptions import NotFoundError, PermanentError, RequestRejectedError
+from kops_assets_provider.oci.digest import Digest
+from kops_assets_provider.oci.manifest import OCI_MANIFEST, Descriptor, Manifest, parse_manifest
+from kops_assets_provider.oci.ports import ImageSource, ImageTarget
+from kops_assets_provider.testing.images import ImageKind, make_image
+
+
+class Repository(ImageSource, ImageTarget, Protocol):
+    """Both at once."""
+
+
+class RepositoryContract:
+    """
+    Subclass it with a fixture ``repository`` that gives an empty repository.
+
+    https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
+    """
+
+    @pytest.fixture
+    def image(self) -> Manifest:
+        """An image of one platform."""
+        made = make_image("contract", kind=ImageKind.OCI_MANIFEST)
+        self.blobs = dict(made.blobs)
+        return parse_manifest(made.top.data, OCI_MANIFEST)
+
+    def test_an_absent_manifest_has_no_digest(self, repository: Repository) -> None:
+        """A name that is not there is an answer, not an error."""
+        assert repository.resolve("1.0") is None
+
+    def test_an_absent_manifest_cannot_be_fetched(self, repository: Repository) -> None:
+        """What is not there cannot be read."""
+        with pytest.raises(NotFoundError):
+            repository.fetch_manifest("1.0")
+
+    def test_a_blob_is_sent_once(self, repository: Repository, image: Manifest) -> None:
+        """A blob that the repository has is not sent again; its bytes come back as they went in."""
+        blob = image.blobs[0]
+        assert repository.push_blob(blob, lambda: self.opened(blob))
+        assert not repository.push_blob(blob, lambda: self.opened(blob))
+        with repository.open_blob(blob) as chunks:
+            assert b"".join(chunks) == self.blobs[blob.digest]
+
+    def test_an_absent_blob_cannot_be_opened(self, repository: Repository, image: Manifest) -> None:
+        """A blob that is not there is not found."""
+        with pytest.raises(NotFoundError), repository.open_blob(image.blobs[0]) as chunks:
+            b"".join(chunks)
+
+    def test_a_manifest_comes_back_byte_for_byte(
+        self, repository: Repository, image: Manifest
+    ) -> None:
+        """By its tag and by its digest, and the digest is that of its bytes."""
+        self.push(repository, image)
+        assert repository.resolve("1.0") == image.digest == repository.resolve(image.digest)
+        assert repository.fetch_manifest("1.0") == image
+        assert repository.fetch_manifest(image.digest) == image
+
+    def test_a_manifest_needs_its_blobs(self, repository: Repository, image: Manifest) -> None:
+        """A manifest whose blobs are missing is refused: nobody could pull it."""
+        with pytest.raises((RequestRejectedError, NotFoundError)):
+            repository.push_manifest("1.0", image)
+        assert repository.resolve("1.0") is None
+
+    def test_a_tag_can_be_moved(self, repository: Repository, image: Manifest) -> None:
+        """The last push of a tag is what it stands for."""
+        self.push(repository, image)
+        other = make_image("other", kind=ImageKind.OCI_MANIFEST)
+        self.blobs |= other.blobs
+        moved = parse_manifest(other.top.data, OCI_MANIFEST)
+        self.push(repository, moved)
+        assert repository.resolve("1.0") == moved.digest
+
+    def test_wrong_bytes_are_not_stored(self, repository: Repository, image: Manifest) -> None:
+        """Whoever pushes bytes that raise an error has pushed nothing."""
+        blob = image.blobs[0]
+
+        def fails() -> AbstractContextManager[object]:
+            raise PermanentError("no such bytes")
+
+        with pytest.raises(PermanentError):
+            repository.push_blob(blob, fails)  # type: ignore[arg-type]  # it never returns
+        with pytest.raises(NotFoundError), repository.open_blob(blob) as chunks:
+            b"".join(chunks)
+
+    def opened(self, blob: Descriptor) -> AbstractContextManager[object]:
+        """Open a blob of the image."""
+        return nullcontext(iter([self.blobs[blob.digest]]))
+
+    def push(self, repository: Repository, image: Manifest) -> None:
+        """Push all of an image under the tag 1.0."""
+        for blob in image.blobs:
+            repository.push_blob(blob, lambda blob=blob: self.opened(blob))  # type: ignore[misc]
+        repository.push_manifest("1.0", image)
