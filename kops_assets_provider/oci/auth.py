@@ -90,12 +90,12 @@ class RegistryAuth:
         """
         Learn from the ``WWW-Authenticate`` header of a 401 what ``headers`` must return.
 
-        :raises AccessDeniedError: there is no login, or what it gave was just refused.
+        :raises AccessDeniedError: there is no login to answer it with.
         :raises UntrustedServerError: the realm must not see a login.
         """
         kind, _, rest = header.partition(" ")
         with self._lock:
-            if kind.lower() == "basic" and self._login and not self._basic:
+            if kind.lower() == "basic" and self._login:
                 self._basic = True
             elif kind.lower() == "bearer":
                 self._realm = dict(_PARAMETER.findall(rest))

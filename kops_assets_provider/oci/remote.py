@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from functools import partial
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from kops_assets_provider.exceptions import (
@@ -19,10 +19,9 @@ from kops_assets_provider.exceptions import (
     Side,
     UntrustedServerError,
 )
-from kops_assets_provider.http.client import HttpClient, Response
 from kops_assets_provider.http.errors import place
 from kops_assets_provider.http.urls import is_forbidden, is_loopback, origin
-from kops_assets_provider.oci.auth import RegistryAuth
+from kops_assets_provider.oci.client import RegistryClient
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.manifest import (
     ACCEPT,
@@ -38,26 +37,20 @@ class RemoteRepository:
     """
     An image source and target.
 
-    :param url: the registry's base URL, such as ``https://registry.k8s.io``.
     :param repository: the path in it, such as ``kops/kops-controller``.
-    :param auth: shared by all repositories of that registry, so that tokens are.
     """
 
-    def __init__(
-        self, client: HttpClient, url: str, repository: str, auth: RegistryAuth, side: Side
-    ) -> None:
-        self._client = client
-        self._base = f"{url.rstrip('/')}/v2/{repository}"
+    def __init__(self, registry: RegistryClient, repository: str) -> None:
+        self._base = f"{registry.url}/v2/{repository}"
         self._repository = repository
-        self._auth = auth
-        self._side = side
-        rights = "pull,push" if side is Side.TARGET else "pull"
-        self._scope = f"repository:{repository}:{rights}"
+        self._side = registry.side
+        rights = "pull,push" if registry.side is Side.TARGET else "pull"
+        self._request = partial(registry.request, scope=f"repository:{repository}:{rights}")
 
     def resolve(self, reference: str) -> Digest | None:
         """Ask for a digest with HEAD, and with GET where the registry does not send it."""
-        headers = {"Accept": ACCEPT}
-        with self._request("HEAD", self._manifest(reference), headers, accept=(404,)) as response:
+        url, headers = self._manifest(reference), {"Accept": ACCEPT}
+        with self._request("HEAD", url, headers=headers, accept=(404,)) as response:
             if response.status == 404:
                 return None
             digest = response.headers.get("Docker-Content-Digest")
@@ -66,7 +59,7 @@ class RemoteRepository:
     def fetch_manifest(self, reference: str) -> Manifest:
         """Get a manifest and hash it; what the registry says of its digest does not count."""
         url = self._manifest(reference)
-        with self._request("GET", url, {"Accept": ACCEPT}) as response:
+        with self._request("GET", url, headers={"Accept": ACCEPT}) as response:
             raw = response.read(limit=MAX_MANIFEST)
             content_type = response.headers.get("Content-Type", "")
         if ":" not in reference:
@@ -89,7 +82,7 @@ class RemoteRepository:
         """Upload a blob in one PUT unless the repository has it."""
         query = urlencode({"mount": blob.digest, "from": self._repository})
         url = f"{self._base}/blobs/uploads/?{query}"
-        with self._request("POST", url, {"Content-Length": "0"}) as response:
+        with self._request("POST", url, headers={"Content-Length": "0"}) as response:
             if response.status == 201:
                 return False
             session = self._session(url, response.headers.get("Location", ""))
@@ -109,7 +102,7 @@ class RemoteRepository:
         """
         url = self._manifest(reference)
         headers = {"Content-Type": manifest.media_type}
-        with self._request("PUT", url, headers, body=manifest.raw) as response:
+        with self._request("PUT", url, headers=headers, body=manifest.raw) as response:
             stored = response.headers.get("Docker-Content-Digest")
         # A registry answers with the digest of its own algorithm: only like can be compared with
         # like.
@@ -139,47 +132,10 @@ class RemoteRepository:
         separator = "&" if urlsplit(session).query else "?"
         url = f"{session}{separator}{urlencode({'digest': blob.digest})}"
         headers = {"Content-Length": str(blob.size), "Content-Type": "application/octet-stream"}
-        if origin(session) == origin(self._base):
-            headers |= self._auth.headers(self._scope)
-        with self._client.request(
-            "PUT", url, side=self._side, headers=headers, body=chunks, hint=self._auth.hint
-        ):
+        with self._request("PUT", url, headers=headers, body=chunks):
             pass
 
     def _cancel(self, session: str) -> None:
         # The registry forgets the session by itself some day; asking is a courtesy, not a duty.
         with suppress(KopsAssetsError), self._request("DELETE", session):
             pass
-
-    @contextmanager
-    def _request(
-        self,
-        method: str,
-        url: str,
-        headers: dict[str, str] | None = None,
-        *,
-        body: bytes | None = None,
-        accept: tuple[int, ...] = (),
-    ) -> Iterator[Response]:
-        """Send a request, and send it again if the registry asks who we are."""
-        known = self._auth_headers(url)
-        options: dict[str, Any] = {"side": self._side, "body": body, "hint": self._auth.hint}
-        with self._client.request(
-            method, url, headers={**(headers or {}), **known}, accept=(401, *accept), **options
-        ) as response:
-            if response.status != 401:
-                yield response
-                return
-            challenge = response.headers.get("WWW-Authenticate", "")
-        self._auth.accept_challenge(challenge, self._scope)
-        with self._client.request(
-            method,
-            url,
-            headers={**(headers or {}), **self._auth_headers(url)},
-            accept=accept,
-            **options,
-        ) as response:
-            yield response
-
-    def _auth_headers(self, url: str) -> dict[str, str]:
-        return self._auth.headers(self._scope) if origin(url) == origin(self._base) else {}

@@ -1,0 +1,201 @@
+"""Credentials go to their own host and its declared token hosts, nowhere else."""
+
+import pytest
+
+from kops_assets_provider.exceptions import (
+    AccessDeniedError,
+    NotFoundError,
+    Side,
+    UntrustedServerError,
+)
+from kops_assets_provider.http.client import HttpClient
+from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint
+from kops_assets_provider.oci.auth import Login
+from kops_assets_provider.oci.client import RegistryClient
+from kops_assets_provider.oci.copy import copy_image
+from kops_assets_provider.oci.remote import RemoteRepository
+from kops_assets_provider.testing.images import make_image, put_image
+from kops_assets_provider.testing.messages import Fault
+from kops_assets_provider.testing.oci_registry import OciRegistryServer
+from kops_assets_provider.testing.registry.auth import BasicAuth, TokenAuth
+
+SECRET = "canary-password"
+LOGIN = Login("robot", SECRET, name="connection my_registry")
+
+
+def repository(server, login=LOGIN, side=Side.TARGET):
+    return RemoteRepository(RegistryClient(HttpClient(), server.url, login, side), "kops/app")
+
+
+def authorizations(server):
+    return [x.headers.get("Authorization") for x in server.requests]
+
+
+@pytest.fixture
+def evil():
+    """A host that takes down what it is sent."""
+    with OciRegistryServer() as server:
+        yield server
+
+
+def test_a_token_is_fetched_once_for_many_requests():
+    """One token for each registry and repository while it is valid."""
+    image = make_image("app")
+    auth = TokenAuth("robot", SECRET)
+    with OciRegistryServer() as source, OciRegistryServer(auth=auth) as target:
+        put_image(source, "app/app:1", image)
+        registries = Registries(
+            lambda host: RegistryEndpoint(f"http://{host}", LOGIN if host == target.host else None)
+        )
+        copy_image(
+            *registries.source(f"{source.host}/app/app:1"),
+            *registries.target(f"{target.host}/kops/app:1"),
+        )
+        assert target.count(path_regex="^/token") == 1
+
+
+def test_a_token_is_renewed_before_it_ends():
+    """A token that lives for a second is not used for longer."""
+    auth = TokenAuth("robot", SECRET, expires_in=1)
+    with OciRegistryServer(auth=auth) as server:
+        target = repository(server)
+        assert target.resolve("1") is None
+        auth.expire_all()
+        assert target.resolve("1") is None
+        assert server.count(path_regex="^/token") == 2
+
+
+def test_a_wrong_password_says_which_connection():
+    """Whoever reads the message knows what to change; the password is not in it."""
+    with (
+        OciRegistryServer(auth=BasicAuth("robot", "another")) as server,
+        pytest.raises(AccessDeniedError) as caught,
+    ):
+        repository(server).resolve("1")
+    assert "connection my_registry needs push rights" in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_registry_that_wants_a_login_says_so():
+    """Without credentials the message says that they are missing."""
+    with (
+        OciRegistryServer(auth=BasicAuth("robot", SECRET)) as server,
+        pytest.raises(AccessDeniedError, match="no credentials are set for this registry"),
+    ):
+        repository(server, login=None, side=Side.SOURCE).resolve("1")
+
+
+def test_a_denied_push_is_permanent():
+    """403 is not retried."""
+    with OciRegistryServer() as server:
+        server.inject(Fault("HEAD", status=403, body=b'{"errors":[{"code":"DENIED"}]}'))
+        with pytest.raises(AccessDeniedError, match="^target 127.*403"):
+            repository(server).resolve("1")
+
+
+def test_a_login_is_not_sent_to_a_realm_elsewhere(registry, evil):
+    """The realm is the server's choice; the password is not."""
+    challenge = {"WWW-Authenticate": f'Bearer realm="{evil.url}/token",service="x"'}
+    registry.inject(Fault(status=401, headers=challenge, times=None))
+    with pytest.raises(UntrustedServerError, match="token hosts of connection my_registry"):
+        repository(registry).resolve("1")
+    assert evil.requests == []
+
+
+def test_a_declared_token_host_gets_the_login(registry, evil):
+    """The user may say where else the login belongs."""
+    challenge = {"WWW-Authenticate": f'Bearer realm="{evil.url}/token",service="x"'}
+    registry.inject(Fault(status=401, headers=challenge))
+    evil.inject(Fault(path="^/token", status=200, body=b'{"token":"abc"}'))
+    login = Login("robot", SECRET, token_hosts=frozenset({evil.host}))
+    assert repository(registry, login).resolve("1") is None
+    assert authorizations(evil)[0].startswith("Basic ")
+    assert authorizations(registry) == [None, "Bearer abc"]
+
+
+@pytest.mark.parametrize(
+    "realm",
+    [
+        "http://169.254.169.254/latest",
+        "https://[::ffff:169.254.169.254]/",
+        "http://0.0.0.0/token",
+        "http://example.com/token",
+        "https://user:pw@127.0.0.1/token",
+        "file:///etc/passwd",
+        "",
+    ],
+)
+def test_an_insecure_or_inward_realm_is_not_asked(registry, realm):
+    """Not even without a login: a request itself can do harm inside."""
+    challenge = {"WWW-Authenticate": f'Bearer realm="{realm}",service="x"'}
+    registry.inject(Fault(status=401, headers=challenge))
+    with pytest.raises(UntrustedServerError):
+        repository(registry, login=None).resolve("1")
+    assert len(registry.requests) == 1
+
+
+@pytest.mark.parametrize("token", [b"{}", b"[]", b'{"token":"a\\r\\nX: y"}', b'{"token":7}', b"<"])
+def test_what_is_no_token_is_refused(registry, token):
+    """A token becomes a header: a line break in it would become another one."""
+    challenge = {"WWW-Authenticate": f'Bearer realm="{registry.url}/token"'}
+    registry.inject(Fault(path="^/v2", status=401, headers=challenge))
+    registry.inject(Fault(path="^/token", status=200, body=token))
+    with pytest.raises(UntrustedServerError, match="not a token"):
+        repository(registry).resolve("1")
+
+
+def test_a_blob_redirect_does_not_carry_the_token(evil):
+    """Registries redirect to storage; the credentials stay at home."""
+    image = make_image("app")
+    digest = next(iter(image.blobs))
+    with OciRegistryServer(auth=BasicAuth("robot", SECRET)) as server:
+        put_image(server, "kops/app:1", image)
+        source = repository(server, side=Side.SOURCE)
+        manifest = source.fetch_manifest(next(iter(image.manifests)))
+        server.inject(Fault("GET", "/blobs/", status=307, headers={"Location": f"{evil.url}/x"}))
+        blob = next(x for x in manifest.blobs if x.digest == digest)
+        with pytest.raises(NotFoundError), source.open_blob(blob):
+            pass
+    assert authorizations(evil) == [None]
+
+
+def test_an_upload_elsewhere_does_not_carry_the_token(evil):
+    """A registry may send the upload to its storage, and our credentials not with it."""
+    image = make_image("app", platforms=["linux/amd64"])
+    with (
+        OciRegistryServer() as source,
+        OciRegistryServer(auth=BasicAuth("robot", SECRET)) as server,
+    ):
+        put_image(source, "app/app:1", image)
+        server.inject(
+            Fault(
+                "POST", status=202, headers={"Location": f"{evil.url}/up?x=1"}, times=None, skip=1
+            )
+        )
+        registries = Registries(
+            lambda host: RegistryEndpoint(f"http://{host}", LOGIN if host == server.host else None)
+        )
+        with pytest.raises(NotFoundError):
+            copy_image(
+                *registries.source(f"{source.host}/app/app:1"),
+                *registries.target(f"{server.host}/kops/app:1"),
+            )
+    assert evil.count("PUT") >= 1
+    assert set(authorizations(evil)) == {None}
+
+
+@pytest.mark.parametrize("location", ["http://169.254.169.254/x", "ftp://x/", ""])
+def test_an_upload_is_not_sent_inward(registry, location):
+    """A Location that leads to metadata, or nowhere, is refused."""
+    blob = make_image("app").blobs
+    put_image(registry, "kops/app:1", make_image("app"))
+    manifest = repository(registry).fetch_manifest(next(iter(make_image("app").manifests)))
+    registry.inject(Fault("POST", status=202, headers={"Location": location}))
+    with pytest.raises(UntrustedServerError):
+        repository(registry).push_blob(manifest.blobs[0], lambda: iter([blob]))
+
+
+def test_a_login_does_not_show_itself():
+    """Neither printing nor logging an object tells a secret."""
+    assert SECRET not in repr(LOGIN)
+    assert SECRET not in repr(RegistryEndpoint("https://h", LOGIN))

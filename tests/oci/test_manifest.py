@@ -1,0 +1,100 @@
+"""Manifests are read as the image spec has them, and hostile ones are refused."""
+
+import json
+
+import pytest
+
+from kops_assets_provider.exceptions import InvalidManifestError
+from kops_assets_provider.oci.digest import Digest
+from kops_assets_provider.oci.manifest import (
+    DOCKER_LIST,
+    MAX_MANIFEST,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    parse_manifest,
+)
+from kops_assets_provider.testing.images import ImageKind, make_image
+
+CONFIG = {"mediaType": "application/json", "digest": "sha256:" + "a" * 64, "size": 2}
+
+
+def manifest(**changes):
+    document = {"schemaVersion": 2, "config": CONFIG, "layers": []} | changes
+    return json.dumps({k: v for k, v in document.items() if v is not None}).encode()
+
+
+@pytest.mark.parametrize("kind", list(ImageKind))
+def test_every_kind_of_image_is_read(kind):
+    """OCI and Docker, with platforms and without."""
+    image = make_image(kind=kind)
+    found = parse_manifest(image.top.data, image.top.media_type)
+    assert found.digest == image.digest
+    assert found.raw == image.top.data
+    assert len(found.children) == (2 if kind.has_platforms else 0)
+    assert len(found.blobs) == (0 if kind.has_platforms else 3)
+
+
+def test_platforms_are_named():
+    """An index tells what its children are for."""
+    image = make_image(platforms=["linux/amd64", "linux/arm64/v8"])
+    children = parse_manifest(image.top.data, OCI_INDEX).children
+    assert [x.platform for x in children] == ["linux/amd64", "linux/arm64/v8"]
+
+
+def test_a_manifest_without_media_type_is_known_by_its_content_type():
+    """``mediaType`` is optional in OCI manifests."""
+    assert parse_manifest(manifest(), f"{OCI_MANIFEST}; charset=utf-8").media_type == OCI_MANIFEST
+
+
+def test_foreign_layers_are_not_copied():
+    """Layers that their owner forbids to distribute stay at their own URLs."""
+    foreign = CONFIG | {"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"}
+    found = parse_manifest(manifest(layers=[foreign]), OCI_MANIFEST)
+    assert [x.digest for x in found.blobs] == [CONFIG["digest"]]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b'{"a": NaN}',
+        b"[" * 100_000,
+        b'{"layers": [], "layers": []}',
+        manifest(manifests=[]),
+        manifest(config=None),
+        manifest(layers=None),
+        manifest(layers=[CONFIG] * 1001),
+        manifest(mediaType=OCI_INDEX),
+        manifest(mediaType=7),
+        manifest(layers=["sha256:x"]),
+        manifest(layers=[CONFIG | {"size": -1}]),
+        manifest(layers=[CONFIG | {"size": 1.5}]),
+        manifest(layers=[CONFIG | {"size": True}]),
+        manifest(layers=[CONFIG | {"size": 2**62}]),
+        manifest(layers=[CONFIG | {"mediaType": None}]),
+        manifest(layers=[CONFIG | {"digest": "sha256:../../x"}]),
+        manifest(layers=[CONFIG | {"digest": "sha256:" + "A" * 64}]),
+        manifest(layers=[CONFIG | {"digest": "md5:" + "a" * 32}]),
+        b" " * (MAX_MANIFEST + 1),
+    ],
+)
+def test_a_hostile_manifest_is_refused(raw):
+    """No depth, size, digest or double meaning of a server's choosing gets further than here."""
+    with pytest.raises(InvalidManifestError):
+        parse_manifest(raw, OCI_MANIFEST)
+
+
+def test_an_old_or_foreign_kind_is_refused_by_name():
+    """Docker's schema 1 cannot be copied; the message says what it was."""
+    with pytest.raises(InvalidManifestError, match="v1\\+prettyjws"):
+        parse_manifest(b"{}", "application/vnd.docker.distribution.manifest.v1+prettyjws")
+
+
+def test_a_manifest_list_may_not_hide_in_an_index():
+    """What it is sent as and what it calls itself must be the same."""
+    image = make_image(kind=ImageKind.DOCKER_MANIFEST_LIST)
+    with pytest.raises(InvalidManifestError, match="calls itself"):
+        parse_manifest(image.top.data, OCI_INDEX)
+    assert parse_manifest(image.top.data, DOCKER_LIST).digest == Digest.of(image.top.data)
