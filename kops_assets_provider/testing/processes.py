@@ -146,6 +146,20 @@ class ServerProcess:
         if self._process.poll() is not None:
             raise ComponentFailedError(self._failure(f"ended with {self._process.returncode}"))
 
+    def wait_end(self, timeout: float) -> None:
+        """
+        Wait until the program has ended, for ``timeout`` seconds at most.
+
+        :raises ComponentFailedError: it failed, or the time is over, and it was killed.
+        """
+        try:
+            code = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise ComponentFailedError(self._failure(f"has not ended in {timeout:g} s")) from None
+        if code != 0:
+            raise ComponentFailedError(self._failure(f"ended with {code}"))
+
     def stop(self, timeout: float, first: signal.Signals = signal.SIGTERM) -> None:
         """Send ``first``, wait up to ``timeout`` seconds, then kill what is left of the session."""
         try:
