@@ -9,9 +9,7 @@ from dataclasses import dataclass
 
 from kops_assets_provider.exceptions import KopsAssetsError
 from kops_assets_provider.kops.assets import ClusterAssets
-from kops_assets_provider.kops.catalog import Release, load_release
-from kops_assets_provider.kops.cluster import read_cluster
-from kops_assets_provider.kops.inventory import FindSha, first_known, list_assets
+from kops_assets_provider.mirror.lists import list_cluster
 
 _PRINTERS: dict[str, Callable[[ClusterAssets], str]] = {
     "table": ClusterAssets.to_table,
@@ -36,9 +34,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options.run(options)
     except (KopsAssetsError, OSError) as err:
-        sys.stderr.write(f"error: {' '.join(str(err).split())}\n")
+        sys.stderr.write(f"error: {_in_one_line(err)}\n")
         return 1
     return 0
+
+
+def _in_one_line(err: Exception) -> str:
+    text = str(err)
+    if isinstance(err, OSError) and err.filename:
+        text = f"{err.filename}: {err.strerror}"
+    return " ".join(text.split())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,23 +82,13 @@ def _add_list_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(options: argparse.Namespace) -> None:
-    release = load_release(options.kops_version)
-    assets = list_assets(
-        read_cluster(options.spec),
-        release,
-        release.find_sha if options.no_fetch_hashes else _fetching(release),
+    found = list_cluster(
+        options.spec,
+        options.kops_version,
+        fetch_hashes=not options.no_fetch_hashes,
         any_kubernetes_version=options.any_kubernetes_version,
     )
-    sys.stdout.write(_PRINTERS[options.output](assets))
-
-
-def _fetching(release: Release) -> FindSha:
-    # Imported here, since a list without the network needs no HTTP client.
-    from kops_assets_provider.http.client import HttpClient
-    from kops_assets_provider.mirror.hashes import fetch_sha
-
-    client = HttpClient()
-    return first_known(release.find_sha, lambda canonical: fetch_sha(canonical, client))
+    sys.stdout.write(_PRINTERS[options.output](found.assets))
 
 
 _LIST_HELP = "print what a cluster downloads, as kops get assets does"

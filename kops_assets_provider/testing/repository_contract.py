@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
+from functools import partial
 from typing import Protocol
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from kops_assets_provider.exceptions import NotFoundError, PermanentError, RequestRejectedError
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.manifest import OCI_MANIFEST, Descriptor, Manifest, parse_manifest
-from kops_assets_provider.oci.ports import ImageSource, ImageTarget
+from kops_assets_provider.oci.ports import Chunks, ImageSource, ImageTarget
 from kops_assets_provider.testing.images import ImageKind, make_image
 
 
@@ -82,20 +83,20 @@ class RepositoryContract:
         """Whoever pushes bytes that raise an error has pushed nothing."""
         blob = image.blobs[0]
 
-        def fails() -> AbstractContextManager[object]:
+        def fails() -> Chunks:
             raise PermanentError("no such bytes")
 
         with pytest.raises(PermanentError):
-            repository.push_blob(blob, fails)  # type: ignore[arg-type]  # it never returns
+            repository.push_blob(blob, fails)
         with pytest.raises(NotFoundError), repository.open_blob(blob) as chunks:
             b"".join(chunks)
 
-    def opened(self, blob: Descriptor) -> AbstractContextManager[object]:
+    def opened(self, blob: Descriptor) -> Chunks:
         """Open a blob of the image."""
         return nullcontext(iter([self.blobs[blob.digest]]))
 
     def push(self, repository: Repository, image: Manifest) -> None:
         """Push all of an image under the tag 1.0."""
         for blob in image.blobs:
-            repository.push_blob(blob, lambda blob=blob: self.opened(blob))  # type: ignore[misc]
+            repository.push_blob(blob, partial(self.opened, blob))
         repository.push_manifest("1.0", image)

@@ -89,7 +89,7 @@ def test_a_denied_push_is_permanent():
     """403 is not retried."""
     with OciRegistryServer() as server:
         server.inject(Fault("HEAD", status=403, body=b'{"errors":[{"code":"DENIED"}]}'))
-        with pytest.raises(AccessDeniedError, match="^target 127.*403"):
+        with pytest.raises(AccessDeniedError, match=r"^target 127.*403"):
             repository(server).resolve("1")
 
 

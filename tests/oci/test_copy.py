@@ -130,7 +130,7 @@ def test_a_blob_with_other_bytes_is_never_stored(servers):
     """Bytes that are not those of the digest end the copy, and the tag is not moved."""
     put_image(servers[0], "app/app:1", make_image("app", size=100_000))
     servers[0].inject(Fault("GET", "/blobs/", times=None, body=b"x" * 100_000))
-    with pytest.raises(ChecksumMismatchError, match="^source blob sha256:"):
+    with pytest.raises(ChecksumMismatchError, match=r"^source blob sha256:"):
         copy(servers)
     assert servers[1].count("PUT", "/manifests/") == 0
     assert not list(servers[1].storage.root.rglob("blobs/sha256/*/data"))
@@ -159,7 +159,7 @@ def test_a_source_that_breaks_off_is_transient(servers):
     """Half a blob is not stored, and another try may succeed."""
     put_image(servers[0], "app/app:1", make_image("app", size=300_000))
     servers[0].inject(Fault("GET", "/blobs/", times=None, truncate_after=1000))
-    with pytest.raises(ConnectionFailedError, match="^source "):
+    with pytest.raises(ConnectionFailedError, match=r"^source "):
         copy(servers)
     assert servers[1].count("PUT", "/manifests/") == 0
 
@@ -168,7 +168,7 @@ def test_a_refused_connection_is_transient():
     """A registry that is down may be up again."""
     registries = Registries()
     gone = "127.0.0.1:9/kops/app:1"
-    with pytest.raises(ConnectionFailedError, match="target 127.0.0.1:9: HEAD"):
+    with pytest.raises(ConnectionFailedError, match=r"target 127\.0\.0\.1:9: HEAD"):
         copy_image(*registries.source(gone), *registries.target(gone))
 
 

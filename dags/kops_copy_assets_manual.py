@@ -1,0 +1,13 @@
+"""Mirror a kOps cluster's assets now; the form goes before the Variable kops_assets."""
+
+from kops_assets_provider.dag_factory import (
+    kops_copy_assets_dag,
+    manual_params,
+    options_from_variable,
+)
+
+dag = kops_copy_assets_dag(
+    "kops_copy_assets_manual",
+    dag_options={"params": manual_params()},
+    **options_from_variable("kops_assets", params=True),
+)

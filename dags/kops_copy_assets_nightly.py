@@ -1,0 +1,7 @@
+"""Mirror a kOps cluster's assets every night; the Variable kops_assets says what and where."""
+
+from kops_assets_provider.dag_factory import kops_copy_assets_dag, options_from_variable
+
+dag = kops_copy_assets_dag(
+    "kops_copy_assets_nightly", schedule="0 2 * * *", **options_from_variable("kops_assets")
+)

@@ -1,0 +1,130 @@
+"""DAGs that mirror a cluster's assets."""
+
+from __future__ import annotations
+
+from typing import Any, Unpack, cast
+
+from airflow.sdk import DAG, Param
+
+from kops_assets_provider.kops.catalog import known_releases
+from kops_assets_provider.task_groups.copy_assets import CopyAssetsOptions, copy_assets_tasks
+
+_DOC = """\
+Mirrors everything that a kOps cluster downloads, container images and files, into the registry and
+the file repository that its `spec.assets` names.
+
+`get_assets` computes the list, `plan_images` and `plan_files` ask the targets what is missing, each
+missing asset is copied by a task of its own, and `report` says what became of every one. To try
+failed copies again, clear them together with their downstream tasks.
+"""
+_MAPPINGS = ("registry_conn_ids", "source_rewrites", "file_targets")
+_DEFAULTS: dict[str, Any] = {
+    "cluster_spec": "",
+    "kops_version": "",
+    "any_kubernetes_version": False,
+    "sha_file": None,
+    "registry_conn_ids": {},
+    "source_rewrites": {},
+    "file_targets": {},
+    "record_url": None,
+    "aws_conn_id": "aws_default",
+    "gcp_conn_id": "google_cloud_default",
+}
+
+
+def kops_copy_assets_dag(
+    dag_id: str = "kops_copy_assets",
+    *,
+    schedule: Any = None,
+    dag_options: dict[str, Any] | None = None,
+    **options: Unpack[CopyAssetsOptions],
+) -> DAG:
+    """
+    Return a DAG that mirrors one cluster's assets.
+
+    :param schedule: when it runs, as Airflow has it; only by hand if None.
+    :param dag_options: anything else for the DAG itself.
+    :param options: what to mirror, from where, to where: see ``CopyAssetsOptions``.
+    """
+    defaults: dict[str, Any] = {
+        "catchup": False,
+        "max_active_runs": 1,
+        "doc_md": _DOC,
+        "tags": ["kops"],
+    }
+    with DAG(dag_id, schedule=schedule, **(defaults | (dag_options or {}))) as dag:
+        copy_assets_tasks(**options)
+    return dag
+
+
+def options_from_variable(name: str, *, params: bool = False) -> CopyAssetsOptions:
+    """
+    Return options that an Airflow Variable, a JSON object, has when the tasks run.
+
+    They are templates: nothing is asked of Airflow while a DAG file is parsed.
+
+    :param params: let the run's parameters go before, as ``manual_params`` declares them.
+    """
+    options = {option: _template(name, option, params) for option in _DEFAULTS}
+    return cast("CopyAssetsOptions", options)
+
+
+def _template(variable: str, option: str, params: bool) -> str:
+    found = f"var.json.get({variable!r}, {{}}).get({option!r}, {_DEFAULTS[option]!r})"
+    if params:
+        found = f"(params.get({option!r}) or {found})"
+    # What is not text must survive being rendered to text.
+    return f"{{{{ {found} | tojson }}}}" if option in _MAPPINGS else f"{{{{ {found} }}}}"
+
+
+def manual_params() -> dict[str, Param]:
+    """Return the parameters of a run by hand: each one left empty is taken from the Variable."""
+    text, mapping = ["null", "string"], ["null", "object"]
+    what: dict[str, Any] = {"section": "What to mirror"}
+    where: dict[str, Any] = {"section": "From where, to where"}
+    return {
+        "cluster_spec": Param(
+            None,
+            type=text,
+            title="Cluster manifest",
+            **what,
+            description="Path of the manifest on the workers, or its text: the Cluster and its "
+            "InstanceGroup documents",
+        ),
+        "kops_version": Param(
+            None,
+            type=text,
+            title="kOps release",
+            examples=list(known_releases()),
+            **what,
+            description="The release that the cluster is, or will be, updated with",
+        ),
+        "any_kubernetes_version": Param(
+            False,
+            type="boolean",
+            title="Any Kubernetes version",
+            **what,
+            description="Also for a version that the release does not support",
+        ),
+        "registry_conn_ids": Param(
+            None,
+            type=mapping,
+            title="Registry connections",
+            **where,
+            description="A registry's host to an OCI registry connection",
+        ),
+        "file_targets": Param(
+            None,
+            type=mapping,
+            title="File targets",
+            **where,
+            description="A prefix of download URLs to s3://…, gs://… or a directory",
+        ),
+        "source_rewrites": Param(
+            None,
+            type=mapping,
+            title="Source rewrites",
+            **where,
+            description="A prefix of canonical names and URLs to where those are really fetched",
+        ),
+    }

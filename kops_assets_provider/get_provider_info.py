@@ -1,0 +1,82 @@
+"""What Airflow must know of this package; called at every start of every component."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kops_assets_provider import __version__
+
+_INTEGRATION = "kOps assets"
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's description, valid by Airflow's ``provider_info.schema.json``."""
+    return {
+        "package-name": "airflow-provider-kops-assets",
+        "name": _INTEGRATION,
+        "description": "Mirror everything a kOps cluster downloads, images and files.",
+        "versions": [__version__],
+        "integrations": [
+            {
+                "integration-name": _INTEGRATION,
+                "external-doc-url": "https://kops.sigs.k8s.io/operations/asset-repository/",
+                "tags": ["service"],
+            }
+        ],
+        "operators": [
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": [
+                    "kops_assets_provider.operators.get_assets",
+                    "kops_assets_provider.operators.plan",
+                    "kops_assets_provider.operators.copy",
+                    "kops_assets_provider.operators.report",
+                ],
+            }
+        ],
+        "hooks": [
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": [
+                    "kops_assets_provider.hooks.oci_registry",
+                    "kops_assets_provider.hooks.file_repository",
+                ],
+            }
+        ],
+        "connection-types": [_oci_registry()],
+    }
+
+
+def _oci_registry() -> dict[str, Any]:
+    return {
+        "connection-type": "oci_registry",
+        "hook-class-name": "kops_assets_provider.hooks.oci_registry.OciRegistryHook",
+        "hook-name": "OCI registry",
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema", "extra"],
+            "relabeling": {"host": "Registry host", "login": "User name", "password": "Password"},
+            "placeholders": {
+                "host": "registry.example.com",
+                "login": "anonymous if left empty",
+                "password": "a password or an access token",
+            },
+        },
+        "conn-fields": {
+            "ca_file": {
+                "label": "CA file",
+                "description": "PEM file on the workers: authorities to trust for this registry",
+                "schema": {"type": ["string", "null"]},
+            },
+            "token_hosts": {
+                "label": "Token hosts",
+                "description": "Other hosts that may see the password, where the registry "
+                "sends its clients for tokens; separated by commas",
+                "schema": {"type": ["string", "null"]},
+            },
+            "scheme": {
+                "label": "Scheme",
+                "description": "Plain http is for registries on loopback, where it is the default",
+                "schema": {"type": ["string", "null"], "enum": ["https", "http", None]},
+            },
+        },
+    }

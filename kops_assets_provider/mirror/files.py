@@ -1,0 +1,4 @@
+"""Plan and copy a cluster's files."""
+
+from __future__ import annotations
+

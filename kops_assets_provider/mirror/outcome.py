@@ -1,0 +1,86 @@
+"""What became of one image or file in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from kops_assets_provider.exceptions import KopsAssetsError
+
+
+class Kind(StrEnum):
+    """Container image or file."""
+
+    IMAGE = "image"
+    FILE = "file"
+
+
+class State(StrEnum):
+    """
+    How an asset stands at the target.
+
+    A *not mirrored* one is downloaded by the nodes from where it always was, since ``spec.assets``
+    does not say otherwise; it is neither copied nor missing.
+    """
+
+    COPIED = "copied"
+    PRESENT = "present"
+    NOT_MIRRORED = "not mirrored"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """
+    What became of one asset.
+
+    :param content: digest of an image (``sha256:…``), sha of a file (bare hex), if it is known.
+    :param size: bytes of the asset, if known.
+    :param sent: bytes that were sent to the target for it.
+    :param verified_at: when the target was last seen to have it, ISO 8601 in UTC.
+    :param error: an error's ``to_dict()``, for a failed one.
+    """
+
+    kind: Kind
+    canonical: str
+    download: str
+    state: State
+    content: str | None = None
+    size: int | None = None
+    sent: int = 0
+    verified_at: str | None = None
+    error: dict[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values, those without meaning left out."""
+        return {k: v for k, v in asdict(self).items() if v is not None}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Outcome:
+        """Read what ``to_dict`` wrote."""
+        known = {k: values[k] for k in cls.__dataclass_fields__ if k in values}
+        return cls(**{**known, "kind": Kind(known["kind"]), "state": State(known["state"])})
+
+
+def failed(kind: Kind, canonical: str, download: str, error: Mapping[str, Any]) -> Outcome:
+    """Return the outcome of an asset that could not be copied."""
+    return Outcome(kind, canonical, download, State.FAILED, error=dict(error))
+
+
+def error_dict(error: BaseException) -> dict[str, Any]:
+    """
+    Return what may be published of ``error``.
+
+    The message of an error that is not ours may hold anything, secrets too: only its type is told.
+    """
+    if isinstance(error, KopsAssetsError):
+        return error.to_dict()
+    return {"type": type(error).__name__, "message": "unexpected error; the task's log has it"}
+
+
+def now() -> str:
+    """Return the time, ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,65 @@
+"""What must be copied: the target is asked about every asset, many at a time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from kops_assets_provider.exceptions import ConflictingTargetsError, KopsAssetsError, Side
+from kops_assets_provider.kops.assets import FileAsset, ImageAsset
+from kops_assets_provider.mirror.outcome import Outcome
+
+_Asset = TypeVar("_Asset", ImageAsset, FileAsset)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(Generic[_Asset]):
+    """The assets ``to_copy``, and the outcome of all others, which need nothing."""
+
+    to_copy: tuple[_Asset, ...]
+    settled: tuple[Outcome, ...]
+
+
+def make_plan(
+    assets: Sequence[_Asset], settle: Callable[[_Asset], Outcome | None], workers: int = 16
+) -> Plan[_Asset]:
+    """
+    Ask ``settle`` about every asset.
+
+    It returns an outcome if nothing is to be done, and None if the asset must be copied. An asset
+    that cannot be asked about is left to its own copy task, which will say why: one bad asset must
+    not stop the others. When none can be asked about, the place as a whole is at fault.
+
+    :raises ConflictingTargetsError: two different sources for one target.
+    :raises KopsAssetsError: the target answered no question at all.
+    """
+    _refuse_conflicts(assets)
+    with ThreadPoolExecutor(workers, thread_name_prefix="plan") as pool:
+        answers = list(pool.map(lambda asset: _ask(asset, settle), assets))
+    failures = [x for x in answers if isinstance(x, KopsAssetsError) and x.side is Side.TARGET]
+    asked = [x for x in answers if not (isinstance(x, Outcome) and x.verified_at is None)]
+    if failures and len(failures) == len(asked):
+        raise failures[0]
+    to_copy = (a for a, x in zip(assets, answers, strict=True) if not isinstance(x, Outcome))
+    return Plan(tuple(to_copy), tuple(x for x in answers if isinstance(x, Outcome)))
+
+
+def _ask(
+    asset: _Asset, settle: Callable[[_Asset], Outcome | None]
+) -> Outcome | KopsAssetsError | None:
+    try:
+        return settle(asset)
+    except KopsAssetsError as err:
+        return err
+
+
+def _refuse_conflicts(assets: Sequence[ImageAsset] | Sequence[FileAsset]) -> None:
+    sources: dict[str, set[str]] = defaultdict(set)
+    for asset in assets:
+        sources[asset.download].add(asset.canonical)
+    conflicts = [f"{d} would be copied from {sorted(s)}" for d, s in sources.items() if len(s) > 1]
+    if conflicts:
+        raise ConflictingTargetsError("two sources for one target: " + "; ".join(conflicts))

@@ -1,0 +1,128 @@
+"""
+What is known about a cluster's mirror, beside the mirror or where the user says.
+
+One JSON document for each cluster, rewritten by each run. It can be lost: then less is known of the
+past, and nothing is copied wrongly. Nothing else keeps state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.files.ports import FileStore
+from kops_assets_provider.mirror.outcome import Kind, Outcome, State, now
+from kops_assets_provider.mirror.report import Report
+
+SCHEMA = 1  # a reader understands every smaller number, and refuses a larger one
+
+
+@dataclass(frozen=True, slots=True)
+class AssetRecord:
+    """
+    What is known of one asset.
+
+    :param source: digest or sha at the source; None if it was never read.
+    :param target: digest or sha at the target when it was last verified.
+    :param size: bytes.
+    :param verified_at: when the target was last seen to have it, ISO 8601 in UTC.
+    :param copied_at: when it was last copied, and ``copied_by`` which run did it.
+    :param reason: why it is failed.
+    """
+
+    kind: Kind
+    canonical: str
+    download: str
+    state: State
+    source: str | None = None
+    target: str | None = None
+    size: int | None = None
+    verified_at: str | None = None
+    copied_at: str | None = None
+    copied_by: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorRecord:
+    """All that is known of one cluster's mirror after ``run``."""
+
+    cluster: str
+    kops_version: str
+    run: str
+    updated_at: str
+    assets: tuple[AssetRecord, ...]
+
+    def to_json(self) -> str:
+        """Return the document; keys sorted, so that two of them can be compared as text."""
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes, where: str) -> MirrorRecord:
+        """Read a document of this schema or an older one; raises InvalidInputError."""
+        try:
+            values = json.loads(text)
+            _check_schema(values["schema"])
+            assets = tuple(_asset(x) for x in values["assets"])
+            own = {k: str(values[k]) for k in ("cluster", "kops_version", "run", "updated_at")}
+            return cls(**own, assets=assets)
+        except (ValueError, KeyError, TypeError) as err:
+            raise InvalidInputError(where, [f"not a mirror record: {err}"]) from err
+
+
+def update_record(
+    old: MirrorRecord | None, report: Report, kops_version: str, run: str
+) -> MirrorRecord:
+    """Return the record after a run: what the run learnt over what was known before."""
+    before = {(x.kind, x.canonical, x.download): x for x in old.assets} if old else {}
+    assets = []
+    for outcome in report.outcomes:
+        key = (outcome.kind, outcome.canonical, outcome.download)
+        asset = before.get(key) or AssetRecord(*key, state=outcome.state)
+        assets.append(_after(asset, outcome, run))
+    return MirrorRecord(report.cluster, kops_version, run, now(), tuple(assets))
+
+
+def _after(asset: AssetRecord, outcome: Outcome, run: str) -> AssetRecord:
+    if outcome.state is State.FAILED:
+        return replace(asset, state=State.FAILED, reason=(outcome.error or {}).get("message"))
+    asset = replace(
+        asset,
+        state=outcome.state,
+        source=outcome.content or asset.source,
+        target=outcome.content or asset.target,
+        size=asset.size if outcome.size is None else outcome.size,
+        verified_at=outcome.verified_at or asset.verified_at,
+        reason=None,
+    )
+    if outcome.state is State.COPIED:
+        asset = replace(asset, copied_at=outcome.verified_at, copied_by=run)
+    return asset
+
+
+def read_record(store: FileStore, path: str) -> MirrorRecord | None:
+    """Read the record, if there is one; raises InvalidInputError for a document that is none."""
+    if store.stat(path) is None:
+        return None
+    with store.read(path) as chunks:
+        return MirrorRecord.from_json(b"".join(chunks), path)
+
+
+def write_record(store: FileStore, path: str, record: MirrorRecord) -> None:
+    """Write the record; raises what the store raises."""
+    raw = record.to_json().encode()
+    store.write(path, [raw], size=len(raw), sha=hashlib.sha256(raw).hexdigest())
+
+
+def _check_schema(schema: int) -> None:
+    if not 1 <= schema <= SCHEMA:
+        raise ValueError(f"schema {schema}, of another release; {SCHEMA} is the newest known")
+
+
+def _asset(values: Mapping[str, Any]) -> AssetRecord:
+    known: dict[str, Any] = {k: values.get(k) for k in AssetRecord.__dataclass_fields__}
+    return AssetRecord(**(known | {"kind": Kind(values["kind"]), "state": State(values["state"])}))

@@ -1,0 +1,128 @@
+"""What a run did: one outcome for every asset of the list, none forgotten."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kops_assets_provider.exceptions import MissingAssetsError
+from kops_assets_provider.kops.assets import ClusterAssets
+from kops_assets_provider.mirror.outcome import Kind, Outcome, State, failed
+
+_NO_RESULT = {
+    "type": "NoResult",
+    "message": "its copy task ended without a result; the task's log says why",
+}
+_NOTHING_MIRRORED = (
+    "the cluster sets none of spec.assets.containerRegistry, containerProxy and fileRepository, "
+    "so its nodes download everything from upstream and there is nothing to mirror"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcomes of one run for one cluster, in the order of the list, images first."""
+
+    cluster: str
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def missing(self) -> tuple[Outcome, ...]:
+        """The assets that the target does not have, or not the right bytes of."""
+        return tuple(x for x in self.outcomes if x.state is State.FAILED)
+
+    @property
+    def ready(self) -> bool:
+        """Whether every asset that the nodes download from the mirror is there."""
+        return not self.missing
+
+    def summary(self) -> str:
+        """Return one sentence, as for a log or a terminal."""
+        if self.outcomes and all(x.state is State.NOT_MIRRORED for x in self.outcomes):
+            return f"{self.cluster}: {_NOTHING_MIRRORED}"
+        counts = [f"{_count(self.outcomes, kind)} {kind}s ({_states(self, kind)})" for kind in Kind]
+        sent = sum(x.sent for x in self.outcomes)
+        return f"{self.cluster}: {', '.join(counts)}; {sent} bytes sent"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "cluster": self.cluster,
+            "ready": self.ready,
+            "counts": dict(Counter(str(x.state) for x in self.outcomes)),
+            "sent": sum(x.sent for x in self.outcomes),
+            "assets": [x.to_dict() for x in self.outcomes],
+        }
+
+    def to_table(self) -> str:
+        """Return a table for a log: what is wrong stands last, where the eye falls first."""
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(
+            "state", "kind", "canonical", "bytes sent", "reason", box=None, pad_edge=False
+        )
+        for x in sorted(
+            self.outcomes, key=lambda x: (x.state is State.FAILED, x.kind, x.canonical)
+        ):
+            reason = f"{x.error['type']}: {x.error['message']}" if x.error else ""
+            table.add_row(x.state, x.kind, x.canonical, str(x.sent or ""), _printable(reason))
+        out = io.StringIO()
+        # Nothing wraps and nothing is cut: logs are searched, and scroll sideways.
+        Console(file=out, width=10_000, no_color=True, markup=False).print(table)
+        return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+    def raise_for_missing(self) -> None:
+        """Raise MissingAssetsError if anything is missing; the message names the first few."""
+        if self.missing:
+            names = ", ".join(x.canonical for x in self.missing[:5])
+            more = f" and {len(self.missing) - 5} more" if len(self.missing) > 5 else ""
+            raise MissingAssetsError(
+                f"{self.cluster}: {len(self.missing)} of {len(self.outcomes)} assets are not at "
+                f"the target: {names}{more}. Clear their copy tasks with downstream to try again"
+            )
+
+
+def make_report(
+    cluster: str,
+    assets: ClusterAssets,
+    outcomes: Iterable[Outcome],
+    errors: Iterable[Mapping[str, Any]],
+) -> Report:
+    """
+    Give every asset of the list its outcome.
+
+    :param outcomes: of the plans and of the copies that succeeded.
+    :param errors: of the copies that did not: an error's ``to_dict()`` with ``kind`` and
+        ``canonical``.
+    """
+    known = {(x.kind, x.canonical): x for x in outcomes}
+    reasons = {(Kind(x["kind"]), x["canonical"]): x for x in errors}
+
+    def outcome(kind: Kind, canonical: str, download: str) -> Outcome:
+        if found := known.get((kind, canonical)):
+            return found
+        error = reasons.get((kind, canonical), _NO_RESULT)
+        shown = {k: v for k, v in error.items() if k in ("type", "message", "side")}
+        return failed(kind, canonical, download, shown)
+
+    images = (outcome(Kind.IMAGE, x.canonical, x.download) for x in assets.images)
+    files = (outcome(Kind.FILE, x.canonical, x.download) for x in assets.files)
+    return Report(cluster, (*images, *files))
+
+
+def _count(outcomes: Iterable[Outcome], kind: Kind) -> int:
+    return sum(x.kind is kind for x in outcomes)
+
+
+def _states(report: Report, kind: Kind) -> str:
+    counts = Counter(x.state for x in report.outcomes if x.kind is kind)
+    return ", ".join(f"{counts[state]} {state}" for state in State if counts[state]) or "none"
+
+
+def _printable(text: str) -> str:
+    # A server's words may hold escape sequences; a log is read in a terminal.
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

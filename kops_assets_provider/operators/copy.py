@@ -1,0 +1,109 @@
+"""Copy one asset, in a task of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from airflow.sdk import BaseOperator, Context
+
+from kops_assets_provider.exceptions import StoppedError
+from kops_assets_provider.kops.assets import FileAsset, ImageAsset
+from kops_assets_provider.mirror.files import copy_file_asset
+from kops_assets_provider.mirror.images import copy_image_asset
+from kops_assets_provider.mirror.outcome import Kind, Outcome
+from kops_assets_provider.operators.errors import told_to_airflow
+from kops_assets_provider.operators.places import FileStoresOperator, RegistriesOperator
+
+
+class _CopyOperator(BaseOperator):
+    """
+    Copy one asset.
+
+    :param canonical: its name or URL upstream. (templated)
+    :param download: the name or URL under which the cluster's nodes get it. (templated)
+    """
+
+    kind: Kind
+    template_fields: Sequence[str] = ("canonical", "download")
+    ui_color = "#dcefdc"
+
+    def __init__(self, *, canonical: str, download: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.canonical = canonical
+        self.download = download
+        self._stop: threading.Event | None = None
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return the copy's outcome."""
+        self._stop = threading.Event()
+        self.log.info("%s to %s", self.canonical, self.download)
+        with told_to_airflow(context, kind=str(self.kind), canonical=self.canonical):
+            outcome = self.copy()
+        self.log.info("%s: %d bytes sent, %s", outcome.state, outcome.sent, outcome.content)
+        return outcome.to_dict()
+
+    def copy(self) -> Outcome:
+        """Copy the asset unless it is there."""
+        raise NotImplementedError
+
+    def on_kill(self) -> None:
+        """End the copy at its next chunk; nothing half-made stays."""
+        if self._stop:
+            self._stop.set()
+
+    def check_stop(self, _: int) -> None:
+        """Raise StoppedError once the task was killed."""
+        if self._stop and self._stop.is_set():
+            raise StoppedError(f"{self.canonical}: stopped, because the task was killed")
+
+
+class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
+    """
+    Copy an image, all of its platforms, unless the target has it. Returns the outcome.
+
+    :param canonical: the image's name upstream. (templated)
+    :param download: the name under which the cluster's nodes pull it. (templated)
+
+    The other parameters are those of ``RegistriesOperator``.
+    """
+
+    kind = Kind.IMAGE
+    template_fields: Sequence[str] = (
+        *_CopyOperator.template_fields,
+        *RegistriesOperator.template_fields,
+    )
+
+    def copy(self) -> Outcome:
+        """Copy the image unless it is there."""
+        asset = ImageAsset(self.canonical, self.download)
+        return copy_image_asset(asset, self.registries(), self.check_stop)
+
+
+class KopsCopyFileOperator(_CopyOperator, FileStoresOperator):
+    """
+    Copy a file, and its SHA-256 beside it, unless the target has it. Returns the outcome.
+
+    :param canonical: the file's URL upstream. (templated)
+    :param download: the URL from which the cluster's nodes download it. (templated)
+    :param sha: its SHA-256, 64 hex digits. (templated)
+
+    The other parameters are those of ``FileStoresOperator``.
+    """
+
+    kind = Kind.FILE
+    template_fields: Sequence[str] = (
+        *_CopyOperator.template_fields,
+        "sha",
+        *FileStoresOperator.template_fields,
+    )
+
+    def __init__(self, *, sha: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.sha = sha
+
+    def copy(self) -> Outcome:
+        """Copy the file unless it is there."""
+        asset = FileAsset(self.canonical, self.download, self.sha)
+        return copy_file_asset(asset, self.file_stores(), self.rewrites(), self.check_stop)

@@ -1,0 +1,94 @@
+"""What a run did, and whether the mirror is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from airflow.sdk import Context
+
+from kops_assets_provider.exceptions import KopsAssetsError, MissingAssetsError
+from kops_assets_provider.mirror.lists import AssetList
+from kops_assets_provider.mirror.outcome import Outcome
+from kops_assets_provider.mirror.record import read_record, update_record, write_record
+from kops_assets_provider.mirror.report import Report, make_report
+from kops_assets_provider.operators.errors import ERROR_KEY, told_to_airflow
+from kops_assets_provider.operators.places import FileStoresOperator
+from kops_assets_provider.operators.plan import SETTLED_KEY
+from kops_assets_provider.operators.values import as_optional
+
+
+class KopsReportOperator(FileStoresOperator):
+    """
+    Tell what became of every asset, keep it in the mirror's record, and fail if one is missing.
+
+    It must be the run's last leaf, with the trigger rule ``all_done`` and without retries: so the
+    run is green exactly when the mirror is whole, and clearing a failed copy with its downstream
+    tells anew. The report is its XCom value, also when it fails (key ``report``).
+
+    :param get_assets_task_id: the task whose list is reported on.
+    :param plan_task_ids: the tasks that asked what is missing.
+    :param copy_task_ids: the mapped tasks that copied.
+    :param record_url: directory or prefix of the record, for instance ``s3://bucket/records``;
+        beside the cluster's file repository if it is not given. (templated)
+
+    The other parameters are those of ``FileStoresOperator``.
+    """
+
+    template_fields: Sequence[str] = ("record_url", *FileStoresOperator.template_fields)
+    ui_color = "#ece2f5"
+
+    def __init__(
+        self,
+        *,
+        get_assets_task_id: str,
+        plan_task_ids: Sequence[str],
+        copy_task_ids: Sequence[str],
+        record_url: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.get_assets_task_id = get_assets_task_id
+        self.plan_task_ids = plan_task_ids
+        self.copy_task_ids = copy_task_ids
+        self.record_url = record_url
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return the report, and fail if anything is missing."""
+        with told_to_airflow(context):
+            listed, report = self.gather(context["ti"])
+            self.log.info("%s\n%s", report.summary(), report.to_table())
+            self.keep_record(listed, report, context["run_id"])
+            context["ti"].xcom_push(key="report", value=report.to_dict())
+            report.raise_for_missing()
+        return report.to_dict()
+
+    def gather(self, ti: Any) -> tuple[AssetList, Report]:
+        """Collect what the other tasks left in XCom."""
+        listed = ti.xcom_pull(task_ids=self.get_assets_task_id)
+        if listed is None:
+            raise MissingAssetsError(f"there is no list: see the log of {self.get_assets_task_id}")
+        found = AssetList.from_dict(listed)
+        settled = [x for task_id in self.plan_task_ids for x in _pull(ti, task_id, SETTLED_KEY)]
+        copied = [x for task_id in self.copy_task_ids for x in _pull(ti, task_id, "return_value")]
+        errors = [x for task_id in self.copy_task_ids for x in _pull(ti, task_id, ERROR_KEY)]
+        outcomes = [Outcome.from_dict(x) for x in (*settled, *copied)]
+        return found, make_report(found.cluster, found.assets, outcomes, errors)
+
+    def keep_record(self, listed: AssetList, report: Report, run: str) -> None:
+        """Update the mirror's record. Without it less is known of the past, so nothing fails."""
+        url = as_optional(self.record_url) or listed.record_url
+        if not url:
+            self.log.warning("no file repository and no record_url, so there is no mirror record")
+            return
+        try:
+            store, path = self.file_stores().record(url, report.cluster)
+            record = update_record(read_record(store, path), report, listed.kops_version, run)
+            write_record(store, path, record)
+        except KopsAssetsError as err:
+            self.log.warning("the mirror record could not be written: %s", err)
+
+
+def _pull(ti: Any, task_id: str, key: str) -> Iterable[dict[str, Any]]:
+    # A task that was skipped, or failed before it pushed anything, left nothing.
+    return ti.xcom_pull(task_ids=task_id, key=key) or ()

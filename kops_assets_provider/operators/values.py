@@ -1,0 +1,39 @@
+"""Values of template fields: rendered ones are text, whatever they were meant to be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from kops_assets_provider.exceptions import InvalidInputError
+
+_FLAGS = {"true": True, "1": True, "false": False, "0": False, "none": False, "": False}
+
+
+def as_mapping(name: str, value: Mapping[str, str] | str | None) -> dict[str, str]:
+    """Return a mapping of strings, also from its JSON text; raises InvalidInputError."""
+    found: Any = value or {}
+    if isinstance(found, str):
+        try:
+            found = json.loads(found) or {}
+        except ValueError as err:
+            raise InvalidInputError(f"parameter {name}", [f"not JSON: {err}"]) from err
+    if not isinstance(found, Mapping) or not all(isinstance(x, str) for x in found.values()):
+        raise InvalidInputError(
+            f"parameter {name}", [f"expected a mapping of strings, got {found!r}"]
+        )
+    return dict(found)
+
+
+def as_flag(name: str, value: bool | str | None) -> bool:
+    """Return a boolean, also from its text; raises InvalidInputError."""
+    text = str(value).strip().lower()
+    if text not in _FLAGS:
+        raise InvalidInputError(f"parameter {name}", [f"expected true or false, got {value!r}"])
+    return _FLAGS[text]
+
+
+def as_optional(value: str | None) -> str | None:
+    """Return None for what a template makes of None."""
+    return None if value in (None, "", "None") else value

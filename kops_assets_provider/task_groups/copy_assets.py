@@ -1,0 +1,98 @@
+"""The tasks that mirror a cluster's assets, and how they hang together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, TypedDict, Unpack
+
+from airflow.sdk import TaskGroup, TriggerRule
+
+from kops_assets_provider.operators.copy import KopsCopyFileOperator, KopsCopyImageOperator
+from kops_assets_provider.operators.get_assets import KopsGetAssetsOperator
+from kops_assets_provider.operators.plan import KopsPlanFilesOperator, KopsPlanImagesOperator
+from kops_assets_provider.operators.report import KopsReportOperator
+
+_LABEL = "{{ task.canonical }}"
+# A server that is down for a few minutes at night must not cost a run.
+_RETRIES: dict[str, Any] = {
+    "retries": 4,
+    "retry_delay": timedelta(seconds=15),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=10),
+}
+
+
+class CopyAssetsOptions(TypedDict, total=False):
+    """
+    What to mirror, from where, to where. All values may be templates.
+
+    :param cluster_spec: path of the cluster's manifest on the workers, or its text.
+    :param kops_version: the kOps release that the cluster is, or will be, updated with.
+    :param any_kubernetes_version: also for a version that the release does not support.
+    :param sha_file: path of a YAML file of hashes that take precedence over the release's own.
+    :param registry_conn_ids: a registry's host to an ``oci_registry`` connection.
+    :param source_rewrites: prefixes of canonical names and URLs, and where those are really
+        fetched.
+    :param file_targets: prefixes of download URLs, and where to write what belongs under them.
+    :param record_url: where the mirror's record is kept, if not beside the files.
+    :param aws_conn_id: connection for ECR and S3.
+    :param gcp_conn_id: connection for Google's registries and Cloud Storage.
+    """
+
+    cluster_spec: str
+    kops_version: str
+    any_kubernetes_version: bool | str
+    sha_file: str | None
+    registry_conn_ids: Mapping[str, str] | str | None
+    source_rewrites: Mapping[str, str] | str | None
+    file_targets: Mapping[str, str] | str | None
+    record_url: str | None
+    aws_conn_id: str | None
+    gcp_conn_id: str
+
+
+def kops_copy_assets_task_group(
+    group_id: str = "copy_assets", **options: Unpack[CopyAssetsOptions]
+) -> TaskGroup:
+    """Return the tasks as a group, to be used in a DAG of one's own; call it within that DAG."""
+    with TaskGroup(group_id) as group:
+        copy_assets_tasks(**options)
+    return group
+
+
+def copy_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
+    """Add the tasks to the DAG, and the group, that is being made."""
+    clouds = _pick(options, "aws_conn_id", "gcp_conn_id") | _RETRIES
+    sources = _pick(options, "source_rewrites")
+    images = clouds | sources | _pick(options, "registry_conn_ids")
+    files = clouds | _pick(options, "file_targets")
+
+    listed = KopsGetAssetsOperator(
+        task_id="get_assets",
+        **_RETRIES,
+        **sources,
+        **_pick(options, "cluster_spec", "kops_version", "any_kubernetes_version", "sha_file"),
+    )
+    plan_images = KopsPlanImagesOperator(task_id="plan_images", assets=listed.output, **images)
+    plan_files = KopsPlanFilesOperator(task_id="plan_files", assets=listed.output, **files)
+    copy_image = KopsCopyImageOperator.partial(
+        task_id="copy_image", map_index_template=_LABEL, **images
+    ).expand_kwargs(plan_images.output)
+    copy_file = KopsCopyFileOperator.partial(
+        task_id="copy_file", map_index_template=_LABEL, **files, **sources
+    ).expand_kwargs(plan_files.output)
+    report = KopsReportOperator(
+        task_id="report",
+        trigger_rule=TriggerRule.ALL_DONE,
+        get_assets_task_id=listed.task_id,
+        plan_task_ids=[plan_images.task_id, plan_files.task_id],
+        copy_task_ids=[copy_image.task_id, copy_file.task_id],
+        **_pick(options, "record_url"),
+        **(files | {"retries": 0}),
+    )
+    [copy_image, copy_file] >> report
+
+
+def _pick(options: CopyAssetsOptions, *names: str) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name in names}

@@ -1,0 +1,113 @@
+"""Planning and copying a cluster's images."""
+
+import pytest
+
+from kops_assets_provider.exceptions import (
+    AccessDeniedError,
+    ConflictingTargetsError,
+    ConnectionFailedError,
+    InvalidReferenceError,
+)
+from kops_assets_provider.kops.assets import ImageAsset
+from kops_assets_provider.mirror.images import copy_image_asset, plan_images
+from kops_assets_provider.mirror.outcome import State
+from kops_assets_provider.mirror.registries import Registries
+from kops_assets_provider.testing.images import make_image, put_image
+from kops_assets_provider.testing.messages import Fault
+from kops_assets_provider.testing.oci_registry import OciRegistryServer
+
+
+@pytest.fixture
+def upstream():
+    with OciRegistryServer() as server:
+        yield server
+
+
+@pytest.fixture
+def mirror(registry, upstream):
+    """Three images upstream under their own names, and the way to a mirror of them."""
+    names = ["registry.k8s.io/pause:3.10", "docker.io/calico/cni:v3", "kopeio/auth:1"]
+    for name in names:
+        path = name.removeprefix("docker.io/")
+        put_image(upstream, f"all/{path}", make_image(name))
+    rewrites = {
+        "registry.k8s.io": f"{upstream.host}/all/registry.k8s.io",
+        "docker.io/": f"{upstream.host}/all/",
+    }
+    assets = [ImageAsset(x, f"{registry.host}/kops/{x.replace('/', '-')}") for x in names]
+    return assets, Registries(source_rewrites=rewrites)
+
+
+def test_what_is_missing_is_planned(mirror):
+    """A new mirror needs everything."""
+    assets, registries = mirror
+    assert plan_images(assets, registries).to_copy == tuple(assets)
+
+
+def test_what_is_there_is_settled(mirror, registry, upstream):
+    """A night with nothing new: two HEAD requests for each image, and no write."""
+    assets, registries = mirror
+    for asset in assets:
+        copy_image_asset(asset, registries)
+    registry.clear()
+    upstream.clear()
+    plan = plan_images(assets, registries)
+    assert plan.to_copy == ()
+    assert {x.state for x in plan.settled} == {State.PRESENT}
+    methods = [x.method for server in (registry, upstream) for x in server.requests]
+    assert methods == ["HEAD"] * 6
+
+
+def test_an_image_that_is_not_remapped_is_not_asked_about(upstream):
+    """kOps copies only where download differs from canonical, and so do we."""
+    asset = ImageAsset(f"{upstream.host}/app:1", f"{upstream.host}/app:1")
+    plan = plan_images([asset], Registries())
+    assert [x.state for x in plan.settled] == [State.NOT_MIRRORED]
+    assert upstream.requests == []
+
+
+def test_two_sources_for_one_target_are_refused(mirror):
+    """Nothing is copied when it is not clear what should be."""
+    (first, second, _), registries = mirror
+    clash = ImageAsset(second.canonical, first.download)
+    with pytest.raises(ConflictingTargetsError, match=second.canonical):
+        plan_images([first, clash], registries)
+
+
+def test_one_bad_image_is_left_to_its_own_task(mirror, registry):
+    """An image that cannot be asked about does not stop the others from being planned."""
+    assets, registries = mirror
+    registry.inject(Fault("HEAD", "pause", status=403))
+    assert plan_images(assets, registries).to_copy == tuple(assets)
+
+
+def test_a_target_that_denies_everything_fails_the_plan(mirror, registry):
+    """One clear error instead of thirty failed tasks."""
+    assets, registries = mirror
+    registry.inject(Fault("HEAD", status=403, times=None))
+    with pytest.raises(AccessDeniedError):
+        plan_images(assets, registries)
+
+
+def test_a_target_that_is_down_fails_the_plan(mirror):
+    """The plan is retried as a whole, since the error is transient."""
+    assets, registries = mirror
+    down = [ImageAsset(x.canonical, f"127.0.0.1:9/{i}:1") for i, x in enumerate(assets)]
+    with pytest.raises(ConnectionFailedError):
+        plan_images(down, registries)
+
+
+def test_a_copy_tells_what_it_did(mirror):
+    """The outcome has the digest, the size and the bytes sent."""
+    (asset, *_), registries = mirror
+    outcome = copy_image_asset(asset, registries)
+    image = make_image(asset.canonical)
+    assert (outcome.state, outcome.content) == (State.COPIED, image.digest)
+    assert outcome.size == image.size
+    assert outcome.sent == sum(len(x) for x in image.blobs.values())
+
+
+def test_a_name_that_is_none_is_a_clear_error():
+    """kOps' containerProxy turns ``alpine:3`` into the proxy's bare host."""
+    with pytest.raises(InvalidReferenceError):
+        copy_image_asset(ImageAsset("alpine:3", "proxy.example.com:443/"), Registries())

@@ -1,0 +1,139 @@
+"""The report has one outcome for every asset of the list; the record keeps what they taught."""
+
+import json
+
+import pytest
+
+from kops_assets_provider.exceptions import InvalidInputError, MissingAssetsError, NotFoundError
+from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
+from kops_assets_provider.mirror.outcome import Kind, Outcome, State, error_dict
+from kops_assets_provider.mirror.record import MirrorRecord, update_record
+from kops_assets_provider.mirror.report import make_report
+
+ASSETS = ClusterAssets(
+    (ImageAsset("registry.k8s.io/pause:3.10", "h/pause:3.10"), ImageAsset("quay.io/a:1", "h/a:1")),
+    (FileAsset("https://dl.k8s.io/kubelet", "https://files/kubelet", "ab" * 32),),
+)
+DIGEST = "sha256:" + "a" * 64
+COPIED = Outcome(
+    Kind.IMAGE,
+    "registry.k8s.io/pause:3.10",
+    "h/pause:3.10",
+    State.COPIED,
+    DIGEST,
+    100,
+    90,
+    "2026-11-01T00:00:00+00:00",
+)
+PRESENT = Outcome(Kind.FILE, "https://dl.k8s.io/kubelet", "https://files/kubelet", State.PRESENT)
+ERROR = {"type": "NotFoundError", "message": "source quay.io: no", "kind": "image"}
+
+
+def report(*outcomes, errors=()):
+    return make_report("c.example.com", ASSETS, outcomes, errors)
+
+
+def test_no_asset_is_forgotten():
+    """What no task told anything about is failed, not absent."""
+    found = report(COPIED, PRESENT)
+    assert [x.state for x in found.outcomes] == [State.COPIED, State.FAILED, State.PRESENT]
+    assert "log" in found.outcomes[1].error["message"]
+
+
+def test_an_error_says_why():
+    """The error of a copy task stands at its asset."""
+    found = report(COPIED, PRESENT, errors=[ERROR | {"canonical": "quay.io/a:1"}])
+    assert found.missing[0].error == {"type": "NotFoundError", "message": "source quay.io: no"}
+    assert not found.ready
+
+
+def test_a_result_goes_before_an_older_error():
+    """A copy that was cleared and done again is done."""
+    done = Outcome(Kind.IMAGE, "quay.io/a:1", "h/a:1", State.COPIED)
+    found = report(COPIED, PRESENT, done, errors=[ERROR | {"canonical": "quay.io/a:1"}])
+    assert found.ready
+
+
+def test_missing_assets_are_named():
+    """The error that fails a run names what is missing and what to do."""
+    with pytest.raises(MissingAssetsError, match=r"1 of 3 assets .* quay\.io/a:1.*downstream"):
+        report(COPIED, PRESENT).raise_for_missing()
+
+
+def test_the_summary_counts():
+    """One sentence for the log."""
+    text = report(COPIED, PRESENT).summary()
+    assert text == (
+        "c.example.com: 2 images (1 copied, 1 failed), 1 files (1 present); 90 bytes sent"
+    )
+
+
+def test_a_cluster_that_mirrors_nothing_is_told_so():
+    """One clear message, not an error: kOps allows it."""
+    outcomes = [
+        Outcome(Kind.IMAGE, x.canonical, x.download, State.NOT_MIRRORED) for x in ASSETS.images
+    ]
+    assets = ClusterAssets(ASSETS.images, ())
+    found = make_report("c.example.com", assets, outcomes, [])
+    assert found.ready
+    assert "sets none of spec.assets.containerRegistry" in found.summary()
+
+
+def test_the_table_shows_failures_last_and_harmless():
+    """Words of a server cannot colour or rewrite the terminal that shows the log."""
+    evil = ERROR | {"canonical": "quay.io/a:1", "message": "\x1b[31mred\r\n[bold]"}
+    lines = report(COPIED, PRESENT, errors=[evil]).to_table().splitlines()
+    assert lines[0].startswith("state")
+    assert lines[-1].split()[:3] == ["failed", "image", "quay.io/a:1"]
+    assert "\x1b" not in lines[-1]
+    assert "[bold]" in lines[-1]
+
+
+def test_an_unknown_error_tells_only_its_type():
+    """Its message may hold a secret."""
+    assert "secret" not in json.dumps(error_dict(ValueError("secret")))
+    assert error_dict(NotFoundError("gone"))["message"] == "gone"
+
+
+def test_an_outcome_survives_xcom():
+    """What is pushed is what is pulled."""
+    assert Outcome.from_dict(json.loads(json.dumps(COPIED.to_dict()))) == COPIED
+
+
+def test_the_record_remembers():
+    """A night that verifies keeps who copied; a failure keeps what was known, and says why."""
+    first = update_record(None, report(COPIED, PRESENT), "1.36.2", "run-1")
+    present = Outcome(*(COPIED.kind, COPIED.canonical, COPIED.download), State.PRESENT, DIGEST)
+    second = update_record(first, report(present, PRESENT), "1.36.2", "run-2")
+    pause, app, _ = second.assets
+    assert (pause.state, pause.copied_by, pause.size, pause.target) == (
+        State.PRESENT,
+        "run-1",
+        100,
+        DIGEST,
+    )
+    assert pause.verified_at == COPIED.verified_at
+    assert (app.state, app.verified_at) == (State.FAILED, None)
+    assert "log" in app.reason
+
+
+def test_the_record_forgets_what_is_not_listed():
+    """An asset that the cluster needs no more is no part of its mirror."""
+    first = update_record(None, report(COPIED, PRESENT), "1.36.2", "run-1")
+    fewer = make_report("c.example.com", ClusterAssets((), ASSETS.files), [PRESENT], [])
+    assert len(update_record(first, fewer, "1.36.2", "run-2").assets) == 1
+
+
+def test_a_record_is_read_as_it_was_written():
+    """JSON and back."""
+    record = update_record(None, report(COPIED, PRESENT), "1.36.2", "run-1")
+    assert MirrorRecord.from_json(record.to_json(), "x") == record
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"schema": 2, "assets": []}', '{"schema": 1, "assets": [{}]}']
+)
+def test_what_is_no_record_is_refused(text):
+    """A newer schema too: nobody must read half of it."""
+    with pytest.raises(InvalidInputError, match="record"):
+        MirrorRecord.from_json(text, "s3://bucket/record.json")
