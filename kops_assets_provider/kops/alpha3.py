@@ -38,7 +38,8 @@ def to_v1alpha2(spec: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     moved = dict(spec)
     for old, new in _MOVES.items():
         value = value_at(spec, old)
-        if value is not None:
+        # v1alpha2's spelling means nothing in v1alpha3, so what stands there goes.
+        if value is not None or value_at(moved, new) is not None:
             moved = with_value(moved, new, value)
     moved["cloudProvider"] = _cloud(spec.get("cloudProvider"), problems)
     return moved, problems

@@ -74,12 +74,13 @@ def read_cluster(path: str | Path) -> Cluster:
     :raises InvalidClusterError: with every problem of the documents
     :raises OSError: the file cannot be read
     """
-    if str(path) == "-":
-        return load_cluster(sys.stdin.read(), "standard input")
+    standard_input = str(path) == "-"
+    where = "standard input" if standard_input else str(path)
+    data = sys.stdin.buffer.read() if standard_input else Path(path).read_bytes()
     try:
-        return load_cluster(Path(path).read_text(encoding="utf-8"), str(path))
+        return load_cluster(data.decode("utf-8-sig"), where)
     except UnicodeDecodeError as err:
-        raise InvalidClusterError(str(path), [f"it is not text in UTF-8: {err.reason}"]) from err
+        raise InvalidClusterError(where, [f"it is not text in UTF-8: {err.reason}"]) from err
 
 
 def load_cluster(text: str, where: str = "cluster spec") -> Cluster:

@@ -14,9 +14,12 @@ import yaml
 
 _MAX_CHARACTERS = 16 * 1024 * 1024
 _MAX_NODES = 1_000_000
-_MERGE = "tag:yaml.org,2002:merge"
+_MAX_DEPTH = 100
+_PREFIX = "tag:yaml.org,2002:"
+_MERGE = _PREFIX + "merge"
+_TAGS = {_PREFIX + name for name in ("str", "int", "float", "bool", "null", "map", "seq", "merge")}
 # Go reads dates as text, and PyYAML has no constructor for "=".
-_UNWANTED = {"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value"}
+_UNWANTED = {_PREFIX + "timestamp", _PREFIX + "value"}
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -35,20 +38,33 @@ def load_documents(text: str) -> list[Any]:
     """
     Return the documents of a YAML text; empty ones are left out.
 
-    :raises YamlError: no YAML, duplicate keys, or more than a million values once expanded
+    :raises YamlError: no YAML, duplicate keys, nested more than 100 deep, or more than a million
+        values once expanded
     """
     if len(text) > _MAX_CHARACTERS:
         raise YamlError(f"it is longer than {_MAX_CHARACTERS} characters")
     try:
+        _check_depth(text)
         return [document for document in _documents(text) if document is not None]
     except yaml.YAMLError as err:
         raise YamlError(_first_problem(err)) from err
-    except RecursionError:
-        raise YamlError("it is nested too deeply") from None
     except YamlError:
         raise
-    except ValueError as err:
-        raise YamlError(f"it has a value that is none: {err}") from err
+    except (ValueError, KeyError) as err:
+        # "!!int x", "!!bool x", and numbers that Python refuses for their length.
+        raise YamlError("it has a value that does not fit its tag") from err
+
+
+def _check_depth(text: str) -> None:
+    # First, and on the flat stream of events: libyaml's recursion ends the process, not the call.
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _MAX_DEPTH:
+            raise YamlError(f"it is nested more than {_MAX_DEPTH} deep")
 
 
 def _documents(text: str) -> Iterator[Any]:
@@ -77,6 +93,8 @@ class _Measure:
 
     def size(self, node: yaml.Node) -> int:
         key = id(node)
+        if node.tag not in _TAGS:
+            raise YamlError(f"the tag {node.tag} is not known (line {node.start_mark.line + 1})")
         if key in self._open:
             raise YamlError(f"a value contains itself (line {node.start_mark.line + 1})")
         if key not in self._sizes:

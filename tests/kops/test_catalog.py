@@ -1,0 +1,217 @@
+"""Catalogues: those that there are, and what is wrong with one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import kops_assets_provider.kops.catalog as package
+from kops_assets_provider.exceptions import InvalidCatalogError, UnknownReleaseError
+from kops_assets_provider.kops.catalog import known_releases, load_release
+from kops_assets_provider.kops.catalog.reader import read_catalogue
+from kops_assets_provider.kops.semver import Version
+
+FOLDER = Path(package.__file__).parent
+SMALL: dict[str, Any] = {
+    "kops": "9.8.7",
+    "kubernetes": {"oldest": "1.31.0", "newest_minor": 36},
+    "architectures": ["amd64"],
+    "facts": {"aws": 'cloud == "aws"'},
+    "refusals": [{"name": "r", "origin": "o", "when": "aws", "because": "no {cloud}"}],
+    "defaults": [{"set": "containerd.version", "origin": "o", "to": "1.0.0"}],
+    "images": [{"name": "i", "origin": "o", "images": ["a:{kops_tag}"]}],
+    "files": [{"name": "f", "origin": "o", "files": [{"url": "https://h/{arch}"}]}],
+}
+
+
+def problems_of(catalogue: Any) -> str:
+    with pytest.raises(InvalidCatalogError) as caught:
+        read_catalogue(yaml.safe_dump(catalogue, sort_keys=False), "9.8.7.yaml")
+    assert str(caught.value).startswith("9.8.7.yaml: ")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("release", known_releases())
+def test_every_catalogue_loads(release: str) -> None:
+    """Each file is a valid catalogue of the release that it is named for, with its hashes."""
+    loaded = load_release(release)
+    assert loaded.version == release
+    assert loaded.images
+    assert loaded.files
+    assert loaded.find_sha("https://example.com/nothing") is None
+    assert (FOLDER / f"{release}.sha256sums").is_file()
+
+
+@pytest.mark.parametrize("release", known_releases())
+def test_hash_tables_are_well_formed(release: str) -> None:
+    """A hash table has lines as sha256sum writes them, each URL once."""
+    lines = (FOLDER / f"{release}.sha256sums").read_text().splitlines()
+    assert all(re.fullmatch(r"[0-9a-f]{64}  https://\S+", line) for line in lines)
+    assert len({line[66:] for line in lines}) == len(lines) > 100
+
+
+def test_the_engine_knows_no_release() -> None:
+    """No version of kOps, of Kubernetes or of an image stands in the code, only in the data."""
+    files = list(FOLDER.parent.rglob("*.py"))
+    code = {f.name: re.sub(r'""".*?"""|#.*', "", f.read_text(), flags=re.DOTALL) for f in files}
+    assert len(code) > 10
+    found = {name: re.findall(r"\bv?\d+\.\d+\.\d+\b", text) for name, text in code.items()}
+    assert {name for name, versions in found.items() if versions} == set()
+
+
+def test_known_releases_are_in_order() -> None:
+    """Releases are sorted as versions."""
+    versions = [tuple(map(int, release.split("."))) for release in known_releases()]
+    assert versions == sorted(versions)
+    assert (1, 36, 2) in versions
+
+
+def test_a_release_may_have_a_v() -> None:
+    """v1.36.2 and 1.36.2 are the same release."""
+    assert load_release("v1.36.2").version == "1.36.2"
+
+
+@pytest.mark.parametrize("version", ["1.99.0", "", "latest", "../1.36.2"])
+def test_unknown_release_names_the_known_ones(version: str) -> None:
+    """Who asks for another release hears which there are."""
+    with pytest.raises(UnknownReleaseError, match=r"known releases: .*1\.36\.2"):
+        load_release(version)
+
+
+def test_find_sha_knows_what_kops_knows() -> None:
+    """Embedded hashes and constants are found by canonical URL; nodeup's is not on board."""
+    find_sha = load_release("1.36.2").find_sha
+    nerdctl = "https://github.com/containerd/nerdctl/releases/download/v1.7.4/nerdctl-1.7.4-linux"
+    assert find_sha(f"{nerdctl}-amd64.tar.gz") == (
+        "71aee9d987b7fad0ff2ade50b038ad7e2356324edc02c54045960a3521b3e6a7"
+    )
+    assert find_sha("https://artifacts.k8s.io/binaries/kops/1.36.2/linux/amd64/nodeup") is None
+
+
+@pytest.mark.parametrize(
+    ("version", "supported"),
+    [
+        (Version(1, 30, 9), False),
+        (Version(1, 31), True),
+        (Version(1, 36, 99), True),
+        (Version(1, 37), False),
+        (Version(2, 31), False),
+    ],
+)
+def test_supported_kubernetes_versions(version: Version, *, supported: bool) -> None:
+    """A release supports from its oldest version to its own minor version."""
+    assert load_release("1.36.2").supports(version) is supported
+
+
+def test_a_small_catalogue_is_read() -> None:
+    """The catalogue that the tests below damage is whole."""
+    assert read_catalogue(yaml.safe_dump(SMALL), "x").version == "9.8.7"
+
+
+IMAGE = {"name": "i", "origin": "o"}
+FILE = {"name": "f", "origin": "o"}
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"more": 1}, "catalogue: unknown key 'more'"),
+        ({"kops": 1.36}, "kops: 1.36 where a str should be"),
+        (
+            {"kubernetes": {"oldest": "x", "newest_minor": 1}},
+            "kubernetes.oldest: 'x' is no version",
+        ),
+        ({"kubernetes": {"oldest": "1.0"}}, "kubernetes: newest_minor is missing"),
+        ({"facts": {"x": "nope.enabled"}}, "facts.x: nope.enabled is not known here"),
+        ({"facts": {"x": "k8s >="}}, "facts.x: 'k8s >=': '' where a literal should be"),
+        ({"facts": {"x": "later", "later": "aws"}}, "facts.x: later is not known here"),
+        ({"facts": {"cloud": "k8s_from_url"}}, "facts.cloud: cloud means something already"),
+        ({"facts": {"x": "cloud"}}, "facts.x: cloud is text, which does not fit"),
+        ({"facts": {"x": 'k8s_minor == "a"'}}, "k8s_minor is a whole number, which does not fit"),
+        ({"facts": {"x": 'cloud < "b"'}}, "only numbers and versions have an order"),
+        ({"facts": {"x": "k8s is set"}}, "k8s is a version, which does not fit"),
+        (
+            {"facts": {"x": "any_instance_group(kubernetesVersion is set)"}},
+            "facts.x: kubernetesVersion is not known here",
+        ),
+        ({"images": [{**IMAGE}]}, "images.i: images is missing"),
+        ({"images": [{"name": "i", "images": []}]}, "images.i: it has no origin"),
+        (
+            {"images": [{**IMAGE, "images": []}, {**IMAGE, "images": []}]},
+            "images.i: the name occurs twice",
+        ),
+        (
+            {"images": [{**IMAGE, "when": "and", "images": []}]},
+            "images.i.when: 'and': 'and' where a name should be",
+        ),
+        (
+            {"images": [{**IMAGE, "images": ["a:{arch}"]}]},
+            "images.i.images[0].image: arch is not known here",
+        ),
+        (
+            {"images": [{**IMAGE, "images": ["a:{networking.cilium}"]}]},
+            "networking.cilium is a mapping, which does not fit",
+        ),
+        ({"images": [{**IMAGE, "images": ["a:{"]}]}, "has a brace that is no placeholder"),
+        (
+            {"images": [{**IMAGE, "images": [], "for_each": "pod"}]},
+            "images.i: for_each 'pod' is none of ['additional_images', 'etcd_clusters',",
+        ),
+        (
+            {
+                "images": [
+                    {**IMAGE, "for_each": "etcd_clusters", "images": ["{name}{cloudProvider}"]}
+                ]
+            },
+            "images.i.images[0].image: cloudProvider is not known here",
+        ),
+        (
+            {"images": [{**IMAGE, "images": [{"image": "a", "unless": "x"}]}]},
+            "images.i.images[0]: unknown key 'unless'",
+        ),
+        (
+            {"files": [{**FILE, "files": [{"base": "x"}]}]},
+            "files.f.files[0]: url is missing",
+        ),
+        (
+            {
+                "facts": {"amd": 'arch == "amd64"'},
+                "images": [{**IMAGE, "when": "amd", "images": []}],
+            },
+            "images.i.when: amd is not known here",
+        ),
+        (
+            {"defaults": [{"set": "nope", "origin": "o", "to": "x"}]},
+            "defaults.nope: nope is no text field of a spec",
+        ),
+        (
+            {"defaults": [{"set": "containerd.version", "origin": "o", "to": 1.7}]},
+            "defaults.containerd.version.to: 1.7 where a str should be",
+        ),
+        ({"refusals": ["x"]}, "refusals[0]: 'x' where a dict should be"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_damage_is_named(change: Any, problem: str) -> None:
+    """Damage in a catalogue is found when it is read, with its entry."""
+    assert problem in problems_of({**SMALL, **change})
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"), [("a: [", "it is not YAML"), ("", "not one mapping"), ("- 1", "not one")]
+)
+def test_what_is_no_catalogue(text: str, problem: str) -> None:
+    """A file that is no mapping is no catalogue."""
+    with pytest.raises(InvalidCatalogError, match=problem):
+        read_catalogue(text, "x.yaml")
+
+
+def test_all_damage_is_told_at_once() -> None:
+    """A reviewer sees every problem of a file."""
+    damaged = {**SMALL, "kops": 1, "images": "x", "facts": {"x": "and"}}
+    # Beside the three: what used the fact.
+    assert problems_of(damaged).count(";") >= 3

@@ -1,0 +1,68 @@
+"""Our lists equal those that kOps' own code printed."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kops_assets_provider.kops.assets import ClusterAssets
+from kops_assets_provider.kops.catalog import load_release
+from kops_assets_provider.kops.cluster import read_cluster
+from kops_assets_provider.kops.inventory import first_known, list_assets
+
+OURS = Path(__file__).parents[1] / "golden"
+# kOps' own test clusters are not ours to carry along; they are compared where they are at hand.
+ALL = Path(__file__).parents[3] / "shared" / "golden"
+FOLDER = ALL if ALL.is_dir() else OURS
+RELEASE = "1.36.2"
+
+
+@pytest.mark.parametrize(
+    "spec", sorted(FOLDER.glob(f"{RELEASE}/specs/*.yaml")), ids=lambda spec: spec.stem
+)
+def test_list_equals_that_of_kops(spec: Path) -> None:
+    """Images, files, download locations, hashes and order are those of kops get assets."""
+    expected = yaml.safe_load((spec.parent.parent / "assets" / spec.name).read_text())
+    # kOps made the lists with its Kubernetes version gate off.
+    assets = list_assets(read_cluster(spec), load_release(RELEASE), any_kubernetes_version=True)
+    assert assets.to_dict() == expected
+
+
+def test_our_own_clusters_are_among_the_golden_ones() -> None:
+    """The comparison above is never empty."""
+    assert len(list(OURS.glob(f"{RELEASE}/specs/own-*.yaml"))) == 13
+    assert len(list(FOLDER.glob(f"{RELEASE}/specs/*.yaml"))) >= 13
+
+
+@pytest.fixture(params=["own-aws-registry", "own-gce-gar"])
+def printed(request: pytest.FixtureRequest) -> tuple[ClusterAssets, str]:
+    """A list, and the name of the files with what kOps printed for it."""
+    release = load_release(RELEASE)
+    # The files were made without a network: the hash of a URL stands in for that of the file.
+    find_sha = first_known(
+        release.find_sha, lambda canonical: hashlib.sha256(canonical.encode()).hexdigest()
+    )
+    cluster = read_cluster(OURS / RELEASE / "specs" / f"{request.param}.yaml")
+    return list_assets(cluster, release, find_sha), request.param
+
+
+def test_json_is_that_of_kops(printed: tuple[ClusterAssets, str]) -> None:
+    """The JSON is kOps', byte for byte."""
+    assets, name = printed
+    assert assets.to_json() == (OURS / "formats" / f"{name}.json").read_text()
+
+
+def test_yaml_is_that_of_kops(printed: tuple[ClusterAssets, str]) -> None:
+    """The YAML is kOps', byte for byte."""
+    assets, name = printed
+    assert assets.to_yaml() == (OURS / "formats" / f"{name}.yaml").read_text()
+
+
+def test_table_is_that_of_kops(printed: tuple[ClusterAssets, str]) -> None:
+    """The tables are kOps', each after an empty line, which the golden file leaves out."""
+    assets, name = printed
+    images, files = assets.to_table().removeprefix("\n").split("\n\n")
+    assert f"{images}\n{files}" == (OURS / "formats" / f"{name}.table").read_text()
