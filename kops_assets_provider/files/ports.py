@@ -1,16 +1,19 @@
 """
 What a file can be copied from and to.
 
-An implementation of ``FileStore`` makes one promise that kOps' own copier does not: nothing wrong is
-ever visible. A file appears under its path whole, with the SHA-256 that was asked for, or not at all.
+An implementation of ``FileStore`` makes one promise that kOps' own copier does not: nothing wrong
+is ever visible. A file appears under its path whole, with the SHA-256 that was asked for, or not at
+all. ``FileStoreContract`` in ``kops_assets_provider.testing`` holds it to that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
+
+from kops_assets_provider.files.content import Content
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +21,9 @@ class StoredFile:
     """
     A file as its store knows it.
 
-    ``size`` is in bytes. ``sha`` is the bare hex SHA-256 that the store itself vouches for, because it
-    checked it while the file was written; None if the file has to be read to know.
+    :param size: in bytes.
+    :param sha: the SHA-256, bare hex, that was checked while the file was written, and is kept with
+        it; None if the file has to be read to know.
     """
 
     size: int
@@ -48,22 +52,32 @@ class FileSource(Protocol):
 
 
 class FileStore(Protocol):
-    """Where files are copied to: a bucket's prefix or a directory, paths relative to it."""
+    """
+    Where files are copied to: a bucket or a directory.
+
+    Paths are relative to it, decoded, with ``/`` between their parts (``binaries/a,b``). Every
+    method raises InvalidInputError for a path that could lead out of it.
+    """
 
     def stat(self, path: str) -> StoredFile | None:
         """Look at the file itself, never at its side-car; None if there is none."""
         ...
 
     def read(self, path: str) -> AbstractContextManager[Iterator[bytes]]:
-        """Read the file back in chunks. :raises NotFoundError: there is none."""
+        """Read the file back in chunks; raises NotFoundError if there is none."""
         ...
 
-    def write(self, path: str, chunks: Iterable[bytes], *, size: int, sha: str) -> None:
+    def write(self, path: str, content: Content, *, new: bool = False) -> None:
         """
-        Write a file of ``size`` bytes with the SHA-256 ``sha`` (bare hex), replacing what was there.
+        Write a file, replacing what was there; on any error, what was there before still is.
 
-        :raises ChecksumMismatchError: the chunks are other bytes; what was there before still is.
+        What iterating ``content`` raises is passed on, and then nothing may become visible.
+
+        :param new: ``stat`` said that nothing is there. A store that can tell then leaves alone
+            what another writer has put there meanwhile: the same file is fine, another one is a
+            TransientError.
+        :raises ChecksumMismatchError: the content is not what it should be.
         :raises PermanentError: writing is denied, or the bucket is not there.
-        :raises TransientError: the store cannot be reached now.
+        :raises TransientError: the source or the store fails now.
         """
         ...
