@@ -33,6 +33,7 @@ _S3_HOST_OF_KOPS = re.compile(
     re.ASCII | re.VERBOSE,
 )
 _GCS_HOST = "storage.googleapis.com"
+_PLACES = "s3://bucket/prefix, gs://bucket/prefix, file:///directory or /directory"
 _UNDERSTOOD = (
     "understood are https://BUCKET.s3.REGION.amazonaws.com/KEY, "
     "https://s3.REGION.amazonaws.com/BUCKET/KEY and https://storage.googleapis.com/BUCKET/KEY; "
@@ -86,6 +87,19 @@ def locate(download: str, file_targets: Mapping[str, str]) -> FileTarget:
     return target
 
 
+def locate_place(place: str, path: str) -> FileTarget:
+    """
+    Return the target for ``path`` below a place that is written as in ``file_targets``' values.
+
+    :raises InvalidInputError: it is no such place, or the path leads astray.
+    """
+    parsed = _parse_place(place)
+    if parsed is None:
+        raise InvalidInputError(redact(place), [f"it is not {_PLACES}"])
+    scheme, root, start = parsed
+    return FileTarget(scheme, root, check_path(f"{start}/{path}" if start else path))
+
+
 def check_file_targets(file_targets: Mapping[str, str]) -> None:
     """Raise InvalidInputError, naming all that is wrong, unless ``locate`` can use the mapping."""
     problems = []
@@ -94,10 +108,7 @@ def check_file_targets(file_targets: Mapping[str, str]) -> None:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             problems.append(f"{redact(prefix)!r} is not the beginning of an http(s) URL")
         if _parse_place(place) is None:
-            problems.append(
-                f"{redact(place)!r} is not s3://bucket/prefix, gs://bucket/prefix, "
-                "file:///directory or /directory"
-            )
+            problems.append(f"{redact(place)!r} is not {_PLACES}")
     if problems:
         raise InvalidInputError("file_targets", problems)
 

@@ -7,13 +7,13 @@ past, and nothing is copied wrongly. Nothing else keeps state.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.ports import FileStore
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State, now
 from kops_assets_provider.mirror.report import Report
@@ -114,8 +114,7 @@ def read_record(store: FileStore, path: str) -> MirrorRecord | None:
 
 def write_record(store: FileStore, path: str, record: MirrorRecord) -> None:
     """Write the record; raises what the store raises."""
-    raw = record.to_json().encode()
-    store.write(path, [raw], size=len(raw), sha=hashlib.sha256(raw).hexdigest())
+    store.write(path, Content.of("the mirror record", record.to_json().encode()))
 
 
 def _check_schema(schema: int) -> None:

@@ -82,7 +82,7 @@ class KopsReportOperator(FileStoresOperator):
             self.log.warning("no file repository and no record_url, so there is no mirror record")
             return
         try:
-            store, path = self.file_stores().record(url, report.cluster)
+            store, path = self.file_stores().open_place(url, f"{report.cluster}.json")
             record = update_record(read_record(store, path), report, listed.kops_version, run)
             write_record(store, path, record)
         except KopsAssetsError as err:

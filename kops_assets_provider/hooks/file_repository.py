@@ -1,0 +1,84 @@
+"""File repositories behind Airflow's AWS and Google connections, or in a directory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow.sdk import BaseHook
+
+from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.files.directory import DirectoryStore
+from kops_assets_provider.files.gcs import GCSStore
+from kops_assets_provider.files.s3 import S3Store
+from kops_assets_provider.files.stores import FileTarget, Scheme
+from kops_assets_provider.http.client import HttpClient
+from kops_assets_provider.mirror.files import FileStores
+
+
+class S3FileRepositoryHook(BaseHook):
+    """
+    A file repository in S3, or in a server that speaks as S3 does (``endpoint_url``).
+
+    :param aws_conn_id: an AWS connection; None for boto3's default credentials.
+    """
+
+    conn_name_attr = "aws_conn_id"
+    default_conn_name = "aws_default"
+    conn_type = "aws"
+    hook_name = "kOps file repository in S3"
+
+    def __init__(self, aws_conn_id: str | None = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.aws_conn_id = aws_conn_id
+
+    def get_store(self, bucket: str, region: str | None = None) -> S3Store:
+        """Return the store of a bucket; its region is the connection's if it is not given."""
+        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+        hook = S3Hook(aws_conn_id=self.aws_conn_id, region_name=region)
+        if hook.verify is False:
+            problem = "verify is false; name a file with the server's authority instead"
+            raise InvalidInputError(f"connection {self.aws_conn_id}", [problem])
+        ca_file = hook.verify if isinstance(hook.verify, str) else None
+        return S3Store(hook.get_conn(), HttpClient(ca_file=ca_file), bucket)
+
+
+class GCSFileRepositoryHook(BaseHook):
+    """
+    A file repository in Google Cloud Storage.
+
+    :param gcp_conn_id: a Google Cloud connection.
+    """
+
+    conn_name_attr = "gcp_conn_id"
+    default_conn_name = "google_cloud_default"
+    conn_type = "google_cloud_platform"
+    hook_name = "kOps file repository in Google Cloud Storage"
+
+    def __init__(self, gcp_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.gcp_conn_id = gcp_conn_id
+
+    def get_store(self, bucket: str) -> GCSStore:
+        """Return the store of a bucket."""
+        from airflow.providers.google.cloud.hooks.gcs import GCSHook
+
+        return GCSStore(GCSHook(gcp_conn_id=self.gcp_conn_id).get_conn(), HttpClient(), bucket)
+
+
+def open_file_stores(
+    file_targets: Mapping[str, str], aws_conn_id: str | None, gcp_conn_id: str
+) -> FileStores:
+    """Open the file repositories of a list; see ``FileStoresOperator`` for the parameters."""
+
+    def s3(target: FileTarget) -> S3Store:
+        return S3FileRepositoryHook(aws_conn_id).get_store(target.root, target.region)
+
+    def gcs(target: FileTarget) -> GCSStore:
+        return GCSFileRepositoryHook(gcp_conn_id).get_store(target.root)
+
+    def directory(target: FileTarget) -> DirectoryStore:
+        return DirectoryStore(target.root)
+
+    return FileStores({Scheme.S3: s3, Scheme.GS: gcs, Scheme.FILE: directory}, file_targets)
