@@ -1,0 +1,110 @@
+"""Hash files are looked for where kOps looks, over real HTTP."""
+
+from __future__ import annotations
+
+import functools
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from kops_assets_provider.exceptions import PermanentError, TransientError
+from kops_assets_provider.http.client import HttpClient
+from kops_assets_provider.mirror.hashes import fetch_sha
+from kops_assets_provider.testing.file_server import FileServer
+from kops_assets_provider.testing.messages import Fault
+
+SHA = "0123456789abcdef" * 4
+NODEUP = "https://artifacts.k8s.io/binaries/kops/1.36.2/linux/amd64/nodeup"
+Fetch = Callable[[str], str]
+
+
+@pytest.fixture
+def fetch(file_server: FileServer) -> Fetch:
+    """Fetch a hash through the file server, which stands in for every host."""
+    return functools.partial(
+        fetch_sha,
+        client=HttpClient(),
+        rewrite=lambda url: file_server.url + "/" + url.partition("://")[2],
+        first_wait_seconds=0.01,
+    )
+
+
+def paths(server: FileServer) -> list[str]:
+    return [request.path for request in server.requests]
+
+
+@pytest.mark.parametrize(
+    "content", [SHA, f"{SHA}\n", f"  {SHA}  nodeup\n", f"{SHA} *a\n{'f' * 64} *b\n", SHA.upper()]
+)
+def test_first_field_is_the_hash(file_server: FileServer, fetch: Fetch, content: str) -> None:
+    """A hash file may be as sha256sum writes it: the first field counts."""
+    file_server.put("/h/a.sha256", content.encode())
+    assert fetch("https://h/a") == SHA
+
+
+def test_sha256sum_is_second(file_server: FileServer, fetch: Fetch) -> None:
+    """Without a .sha256 file the .sha256sum file is read."""
+    file_server.put("/h/a.sha256sum", SHA.encode())
+    assert fetch("https://h/a") == SHA
+    assert paths(file_server) == ["/h/a.sha256", "/h/a.sha256sum"]
+
+
+def test_kops_binaries_are_on_github_too(file_server: FileServer, fetch: Fetch) -> None:
+    """kOps' own binaries have a mirror, where their names are flattened."""
+    mirror = "/github.com/kubernetes/kops/releases/download/v1.36.2/nodeup-linux-amd64"
+    file_server.put(f"{mirror}.sha256", SHA.encode())
+    assert fetch(NODEUP) == SHA
+    assert paths(file_server)[-1] == f"{mirror}.sha256"
+
+
+def test_no_hash_names_all_places(file_server: FileServer, fetch: Fetch) -> None:
+    """When there is none, the error names every URL, and nobody is asked twice."""
+    with pytest.raises(PermanentError) as caught:
+        fetch(NODEUP)
+    assert not isinstance(caught.value, TransientError)
+    for path in paths(file_server):
+        assert f"{file_server.url}{path}" in str(caught.value)
+    assert len(paths(file_server)) == 4
+    assert f"no hash for {NODEUP}" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"abc123", SHA.encode() + b"00", b"\xff" * 64])
+def test_what_is_no_hash_is_refused(file_server: FileServer, fetch: Fetch, content: bytes) -> None:
+    """A proxy's error page is no hash, even if it comes with status 200."""
+    file_server.put("/h/a.sha256", content)
+    with pytest.raises(PermanentError, match="which is no SHA-256"):
+        fetch("https://h/a")
+
+
+def test_a_failing_server_is_asked_again(file_server: FileServer, fetch: Fetch) -> None:
+    """Two failures are forgiven."""
+    file_server.put("/h/a.sha256", SHA.encode())
+    file_server.inject(Fault(path="/h/a", status=503, times=4))
+    assert fetch("https://h/a") == SHA
+
+
+def test_the_third_failure_is_the_last(file_server: FileServer, fetch: Fetch) -> None:
+    """After three tries the error is transient, so that somebody may come back later."""
+    file_server.inject(Fault(path="/h/a", status=503, times=None))
+    with pytest.raises(TransientError):
+        fetch("https://h/a")
+    assert len(paths(file_server)) == 6
+
+
+def test_refused_connections_are_transient() -> None:
+    """A port where nobody listens may have a server later."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(TransientError):
+        fetch_sha(f"http://127.0.0.1:{port}/a", HttpClient(), first_wait_seconds=0.01)
+
+
+def test_queries_stay_out_of_errors(fetch: Fetch, file_server: FileServer) -> None:
+    """A rewritten URL may carry a secret in its query, which no message shows."""
+    with pytest.raises(PermanentError) as caught:
+        fetch_sha(
+            "https://h/a", HttpClient(), rewrite=lambda _: f"{file_server.url}/x?token=secret"
+        )
+    assert "secret" not in str(caught.value)
