@@ -210,6 +210,12 @@ def test_what_is_no_catalogue(text: str, problem: str) -> None:
         read_catalogue(text, "x.yaml")
 
 
+def test_a_fact_may_use_the_whole_language() -> None:
+    """Loops and replaced addons may occur in a fact, and a fact in an entry."""
+    facts = {"x": 'not replaced("a")', "aws": "any_etcd_cluster(image is set) or (x and not x)"}
+    assert read_catalogue(yaml.safe_dump({**SMALL, "facts": facts}, sort_keys=False), "x").facts
+
+
 def test_all_damage_is_told_at_once() -> None:
     """A reviewer sees every problem of a file."""
     damaged = {**SMALL, "kops": 1, "images": "x", "facts": {"x": "and"}}
