@@ -35,6 +35,7 @@ _ERRORS: dict[int, type[KopsAssetsError]] = {
     errno.EACCES: AccessDeniedError,
     errno.EPERM: AccessDeniedError,
     errno.EROFS: AccessDeniedError,
+    errno.EEXIST: UnsupportedTargetError,  # a file where a directory would have to be
     errno.EISDIR: UnsupportedTargetError,
     errno.ENOTDIR: UnsupportedTargetError,
     errno.ENAMETOOLONG: UnsupportedTargetError,

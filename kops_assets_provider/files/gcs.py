@@ -25,11 +25,11 @@ from kops_assets_provider.exceptions import (
     KopsAssetsError,
     ServerFailedError,
     Side,
-    TransientError,
 )
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.paths import check_path
 from kops_assets_provider.files.ports import StoredFile
+from kops_assets_provider.files.verify import check_other_writer
 from kops_assets_provider.http.client import CHUNK_SIZE, HttpClient
 from kops_assets_provider.http.errors import status_error
 
@@ -82,10 +82,8 @@ class GCSStore:
     def write(self, path: str, content: Content, *, new: bool = False) -> None:
         """Write an object, by a session of its own."""
         session = self._open_session(path, content, new)
-        written = session is not None and self._send(session, path, content)
-        if not written and self.stat(path) != StoredFile(content.size, content.sha):
-            message = f"{self._place(path)}: another writer was first, with another file"
-            raise TransientError(message, side=Side.TARGET)
+        if session is None or not self._send(session, path, content):
+            check_other_writer(self, path, self._place(path), content.sha)
 
     def _open_session(self, path: str, content: Content, new: bool) -> str | None:
         """Return the session's URL; None if something is there although it must not."""

@@ -32,6 +32,7 @@ from kops_assets_provider.exceptions import (
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.paths import check_path
 from kops_assets_provider.files.ports import StoredFile
+from kops_assets_provider.files.verify import check_other_writer
 from kops_assets_provider.http.client import HttpClient, Response
 
 MAX_SIZE = 5 << 30  # bytes; limit of a single PUT
@@ -90,9 +91,8 @@ class S3Store:
             params["IfNoneMatch"] = "*"
         with self._send("PUT", path, params, content, accept={409, 412}) as response:
             first = response.status in (409, 412)
-        if first and self.stat(path) != StoredFile(content.size, content.sha):
-            message = f"{self._place(path)}: another writer was first, with another file"
-            raise TransientError(message, side=Side.TARGET)
+        if first:
+            check_other_writer(self, path, self._place(path), content.sha)
 
     @contextmanager
     def _send(

@@ -115,7 +115,7 @@ def check_file_targets(file_targets: Mapping[str, str]) -> None:
 
 def _by_prefix(download: str, file_targets: Mapping[str, str]) -> FileTarget | None:
     path = _normal(download)
-    by_prefix = {_normal(prefix): place for prefix, place in file_targets.items()}
+    by_prefix = {_normal(prefix).rstrip("/"): place for prefix, place in file_targets.items()}
     matching = [prefix for prefix in by_prefix if f"{path}/".startswith(f"{prefix}/")]
     if not matching:
         return None
@@ -161,4 +161,4 @@ def _parse_place(place: str) -> tuple[Scheme, str, str] | None:
 def _normal(url: str) -> str:
     """Return a URL so that one can be compared with the beginning of another."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}"

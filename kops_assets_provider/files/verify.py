@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kops_assets_provider.exceptions import InvalidInputError, NotFoundError
+from kops_assets_provider.exceptions import InvalidInputError, NotFoundError, Side, TransientError
 from kops_assets_provider.files.ports import FileStore
 
 SIDECAR = ".sha256"
@@ -63,6 +63,13 @@ def verify_file(store: FileStore, path: str, sha: str) -> FileState:
     if actual != sha:
         return FileState(Presence.WRONG, size=stored.size, sha=actual)
     return FileState(Presence.RIGHT, _tells(store, path + SIDECAR, sha), stored.size, actual)
+
+
+def check_other_writer(store: FileStore, path: str, place: str, sha: str) -> None:
+    """Raise TransientError unless what another writer was first to put at ``path`` is right."""
+    if verify_file(store, path, sha).file is not Presence.RIGHT:
+        message = f"{place}: another writer was first, with another file"
+        raise TransientError(message, side=Side.TARGET)
 
 
 def check_sha(where: str, sha: str) -> str:

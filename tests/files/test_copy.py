@@ -1,0 +1,236 @@
+"""The copy: the file first, its side-car second, and neither if it is right already."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from kops_assets_provider.exceptions import (
+    ChecksumMismatchError,
+    ConnectionFailedError,
+    InvalidInputError,
+    NotFoundError,
+    Side,
+    StoppedError,
+    TransientError,
+)
+from kops_assets_provider.files.copy import CopiedFile, copy_file
+from kops_assets_provider.files.http_source import HttpFileSource
+from kops_assets_provider.files.memory import MemorySource, MemoryStore
+from kops_assets_provider.testing.messages import Fault
+
+URL = "https://example.com/bin/kubelet"
+RAW = b"the bytes of a binary"
+SHA = hashlib.sha256(RAW).hexdigest()
+PATH = "bin/kubelet"
+SIDECAR = "bin/kubelet.sha256"
+BIG = bytes(range(256)) * 20_000
+BIG_SHA = hashlib.sha256(BIG).hexdigest()
+
+
+class RecordingStore(MemoryStore):
+    """Remembers what it was asked, in order."""
+
+    def __init__(self, **files):
+        super().__init__()
+        self.files.update(files)
+        self.calls = []
+
+    def stat(self, path):
+        self.calls.append(("stat", path))
+        return super().stat(path)
+
+    def read(self, path):
+        self.calls.append(("read", path))
+        return super().read(path)
+
+    def write(self, path, content, *, new=False):
+        self.calls.append(("write", path))
+        super().write(path, content, new=new)
+
+
+@pytest.fixture
+def source():
+    return MemorySource({URL: RAW})
+
+
+@pytest.fixture
+def store():
+    return RecordingStore()
+
+
+def test_a_new_file_and_its_sidecar_are_written(source, store):
+    """The side-car has the bare hex of the hash and no newline, as kOps writes it."""
+    copied = copy_file(source, URL, store, PATH, SHA)
+    assert store.files == {PATH: RAW, SIDECAR: SHA.encode()}
+    assert copied == CopiedFile(SHA, len(RAW), True, True, len(RAW) + 64)
+
+
+def test_the_file_is_written_before_its_sidecar(source, store):
+    """Three requests for a file that is not there, its side-car the last."""
+    copy_file(source, URL, store, PATH, SHA)
+    assert store.calls == [("stat", PATH), ("write", PATH), ("write", SIDECAR)]
+
+
+def test_a_copy_is_idempotent(source, store):
+    """A second copy writes nothing, and does not ask the source."""
+    copy_file(source, URL, store, PATH, SHA)
+    store.calls.clear()
+    copied = copy_file(MemorySource({}), URL, store, PATH, SHA)
+    assert store.calls == [("stat", PATH), ("read", SIDECAR)]
+    assert copied == CopiedFile(SHA, len(RAW), False, False, 0)
+
+
+@pytest.mark.parametrize(
+    "sidecar", [None, b"", b"0" * 64, SHA.encode() + b"  kubelet", b"x" * 9999]
+)
+def test_only_the_sidecar_is_written_if_only_it_is_wrong(store, sidecar):
+    """A right file with a missing or wrong side-car gets a new one, and is left alone."""
+    store.files[PATH] = RAW
+    if sidecar is not None:
+        store.files[SIDECAR] = sidecar
+    copied = copy_file(MemorySource({}), URL, store, PATH, SHA)
+    assert ("write", PATH) not in store.calls
+    assert store.files[SIDECAR] == SHA.encode()
+    assert copied == CopiedFile(SHA, len(RAW), False, True, 64)
+
+
+def test_a_sidecar_with_white_space_is_right(store):
+    """kOps trims the side-car before it compares, and so do we."""
+    store.files.update({PATH: RAW, SIDECAR: SHA.encode() + b"\n"})
+    assert not copy_file(MemorySource({}), URL, store, PATH, SHA).sidecar_written
+
+
+@pytest.mark.parametrize("damaged", [None, b"", RAW[:-1], RAW + b"\n", RAW.swapcase()])
+def test_a_right_sidecar_does_not_hide_a_damaged_file(source, store, damaged):
+    """The file itself is looked at: one that is gone or damaged is copied again."""
+    store.files[SIDECAR] = SHA.encode()
+    if damaged is not None:
+        store.files[PATH] = damaged
+    assert copy_file(source, URL, store, PATH, SHA).copied
+    assert store.files == {PATH: RAW, SIDECAR: SHA.encode()}
+
+
+def test_wrong_bytes_are_refused(store):
+    """Other bytes than promised: nothing is written, and the message tells source and hashes."""
+    with pytest.raises(ChecksumMismatchError) as error:
+        copy_file(MemorySource({URL: b"wrong"}), URL, store, PATH, SHA)
+    actual = hashlib.sha256(b"wrong").hexdigest()
+    assert str(error.value) == (
+        f"source {URL}: expected sha256 {SHA}, got {actual}; nothing was stored"
+    )
+    assert store.files == {}
+
+
+@pytest.mark.parametrize(
+    "sha", ["", SHA[:40], SHA.upper(), f"sha256:{SHA}", SHA[:-1] + "g", f"{SHA}\n"]
+)
+def test_the_hash_is_required(source, store, sha):
+    """Without a whole SHA-256 nothing is even asked."""
+    with pytest.raises(InvalidInputError, match="64 lower-case hex"):
+        copy_file(source, URL, store, PATH, sha)
+    assert store.calls == []
+
+
+def test_a_missing_source_is_told(store):
+    """A source that is not there is not found, and nothing is written."""
+    with pytest.raises(NotFoundError) as error:
+        copy_file(MemorySource({}), URL, store, PATH, SHA)
+    assert error.value.side is Side.SOURCE
+    assert store.files == {}
+
+
+def test_progress_counts_the_bytes_of_the_file(source, store):
+    """``on_chunk`` is told all bytes of the file, as they go to the store."""
+    told = []
+    copy_file(source, URL, store, PATH, SHA, on_chunk=told.append)
+    assert sum(told) == len(RAW)
+    assert len(told) > 1
+
+
+def test_a_copy_can_be_stopped(source, store):
+    """What ``on_chunk`` raises ends the copy, and nothing is written."""
+
+    def stop(_):
+        raise StoppedError("the task was killed")
+
+    with pytest.raises(StoppedError, match="the task was killed"):
+        copy_file(source, URL, store, PATH, SHA, on_chunk=stop)
+    assert store.files == {}
+
+
+def test_another_writer_of_another_file_is_told(source, store):
+    """Something that appears between the look and the write is not overwritten blindly."""
+
+    def intrude(_):
+        store.files[PATH] = b"other"
+
+    with pytest.raises(TransientError, match="another writer"):
+        copy_file(source, URL, store, PATH, SHA, on_chunk=intrude)
+
+
+def test_over_http(file_server, http, store):
+    """A copy over HTTP is one GET."""
+    file_server.put("/file", BIG)
+    copied = copy_file(HttpFileSource(http), f"{file_server.url}/file", store, PATH, BIG_SHA)
+    assert store.files[PATH] == BIG
+    assert copied.size == len(BIG)
+    assert [r.method for r in file_server.requests] == ["GET"]
+
+
+def test_a_source_that_does_not_tell_its_size(without_length, http, store):
+    """A body without Content-Length is put aside on disk, and copied all the same."""
+    told = []
+    source = HttpFileSource(http)
+    copied = copy_file(source, without_length(BIG), store, PATH, BIG_SHA, on_chunk=told.append)
+    assert store.files[PATH] == BIG
+    assert copied.size == len(BIG)
+    assert 0 in told
+    assert sum(told) == len(BIG)
+
+
+def test_wrong_bytes_of_unknown_size(without_length, http, store):
+    """A body without Content-Length is checked like any other."""
+    with pytest.raises(ChecksumMismatchError):
+        copy_file(HttpFileSource(http), without_length(BIG), store, PATH, SHA)
+    assert store.files == {}
+
+
+def test_putting_aside_can_be_stopped(without_length, http, store):
+    """``on_chunk`` can end the copy while the file is still being put aside."""
+
+    def stop(count):
+        assert count == 0
+        raise StoppedError("the task was killed")
+
+    with pytest.raises(StoppedError):
+        copy_file(HttpFileSource(http), without_length(BIG), store, PATH, BIG_SHA, on_chunk=stop)
+
+
+def test_a_source_that_ends_early(file_server, http, store):
+    """A connection that breaks in the middle is a failure that may pass, and writes nothing."""
+    file_server.put("/file", BIG)
+    file_server.inject(Fault("GET", truncate_after=1_500_000))
+    with pytest.raises(ConnectionFailedError) as error:
+        copy_file(HttpFileSource(http), f"{file_server.url}/file", store, PATH, BIG_SHA)
+    assert error.value.side is Side.SOURCE
+    assert store.files == {}
+
+
+def test_what_is_hashed_is_what_was_sent(file_server, http, store):
+    """A body that calls itself gzip is copied as it is, neither unpacked nor refused."""
+    file_server.put("/file.tgz", BIG)
+    file_server.headers["/file.tgz"] = {"Content-Encoding": "gzip"}
+    copy_file(HttpFileSource(http), f"{file_server.url}/file.tgz", store, PATH, BIG_SHA)
+    assert store.files[PATH] == BIG
+
+
+def test_no_secret_is_told(file_server, http, store):
+    """Neither user info nor query of the source's URL are in an error or in what hashes name."""
+    file_server.put("/file", BIG)
+    url = f"{file_server.url}/file?token=secret".replace("http://", "http://user:secret@")
+    for sha in (SHA, "wrong"):
+        with pytest.raises((ChecksumMismatchError, InvalidInputError)) as error:
+            copy_file(HttpFileSource(http), url, store, PATH, sha)
+        assert "secret" not in str(error.value)

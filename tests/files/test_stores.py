@@ -1,0 +1,175 @@
+"""Download URLs, and the stores that stand behind them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kops_assets_provider.exceptions import InvalidInputError, UnsupportedTargetError
+from kops_assets_provider.files.stores import FileTarget, Scheme, locate
+
+KEY = "kubernetes-release/release/v1.7.2/bin/linux/amd64/kubectl"
+
+# Test_BuildVFSPath in pkg/assets/copyfile_test.go and Test_VFSPath in
+# util/pkg/vfs/s3context_test.go, kOps v1.36.2.
+OF_KOPS = {
+    f"https://s3.amazonaws.com/k8s-for-greeks-kops/{KEY}": f"s3://k8s-for-greeks-kops/{KEY}",
+    f"https://s3.cn-north-1.amazonaws.com/k8s-kops/{KEY}": f"s3://k8s-kops/{KEY}",
+    f"https://s3-cn-north-1.amazonaws.com/k8s-kops/{KEY}": f"s3://k8s-kops/{KEY}",
+    f"https://s3.k8s-for-greeks-kops.amazonaws.com/{KEY}": f"s3://k8s-for-greeks-kops/{KEY}",
+    f"https://s3-k8s-for-greeks-kops.amazonaws.com/{KEY}": f"s3://k8s-for-greeks-kops/{KEY}",
+    f"https://storage.googleapis.com/k8s-kops/{KEY}": f"gs://k8s-kops/{KEY}",
+    "https://s3.bucket_foo-bar.abc.amazonaws.com/path": "s3://bucket_foo-bar.abc/path",
+    "https://s3-us-west-2.amazonaws.com/bucket/path": "s3://bucket/path",
+    "https://s3.cn-north-1.amazonaws.com.cn/bucket/path": "s3://bucket/path",
+    "https://s3.us-gov-west-1.amazonaws.com/bucket/path": "s3://bucket/path",
+    "http://s3.amazonaws.com/bucket/path": "s3://bucket/path",
+    "https://bucket-name.s3.us-east-1.amazonaws.com/path": "s3://bucket-name/path",
+    "https://bucket-name.s3.amazonaws.com/path": "s3://bucket-name/path",
+    "https://bucket-name.s3-us-gov-west-1.amazonaws.com/path": "s3://bucket-name/path",
+}
+
+
+@pytest.mark.parametrize(("url", "place"), OF_KOPS.items())
+def test_what_kops_understands(url, place):
+    """Each URL in kOps' own tests leads to the object that kOps writes."""
+    assert str(locate(url, {})) == place
+
+
+@pytest.mark.parametrize(
+    ("host", "region"),
+    [
+        ("s3.dualstack.us-east-1.amazonaws.com", "us-east-1"),
+        ("s3-fips.us-gov-east-1.amazonaws.com", "us-gov-east-1"),
+        ("s3-fips.dualstack.ca-central-1.amazonaws.com", "ca-central-1"),
+        ("s3.dualstack.cn-northwest-1.amazonaws.com.cn", "cn-northwest-1"),
+        ("s3.ap-southeast-2.amazonaws.com", "ap-southeast-2"),
+        ("s3-eu-west-1.amazonaws.com", "eu-west-1"),
+        ("s3.amazonaws.com", None),
+    ],
+)
+def test_hosts_of_s3(host, region):
+    """Path style and virtual-hosted style name the same bucket, and the host tells the region."""
+    expected = FileTarget(Scheme.S3, "my.bucket", "a/b", region)
+    assert locate(f"https://{host}/my.bucket/a/b", {}) == expected
+    assert locate(f"https://my.bucket.{host}/a/b", {}) == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://files.example.com/a/b",
+        "https://s3.amazonaws.com.example.com/bucket/key",
+        "https://examples3.amazonaws.com/bucket/key",
+        "https://s3-accelerate.amazonaws.com/key",
+        "https://bucket.s3-accelerate.dualstack.amazonaws.com/key",
+        "https://bucket.s3-website-us-east-1.amazonaws.com/key",
+        "https://s3-website.eu-central-1.amazonaws.com/key",
+        "https://point-123.s3-accesspoint.us-east-1.amazonaws.com/key",
+        "https://bucket.bucket.vpce-1.s3.us-east-1.vpce.amazonaws.com/key",
+        "https://s3.us-east-1.amazonaws.com/bucket-without-key",
+        "https://storage.googleapis.com",
+        "storage.googleapis.com/foo/bar",
+        "memfs://tests/key",
+        "kubernetes-release/kubectl",
+    ],
+)
+def test_anything_else_is_refused(url):
+    """A URL that is not understood is an error that names it, what is, and the way out."""
+    with pytest.raises(UnsupportedTargetError, match="file_targets") as error:
+        locate(url, {})
+    assert f"cannot write to {url}:" in str(error.value)
+    assert "https://s3.REGION.amazonaws.com/BUCKET/KEY" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("s3://bucket", FileTarget(Scheme.S3, "bucket", "a/b")),
+        ("s3://bucket/pre/fix/", FileTarget(Scheme.S3, "bucket", "pre/fix/a/b")),
+        ("gs://bucket/prefix", FileTarget(Scheme.GS, "bucket", "prefix/a/b")),
+        ("file:///srv/files", FileTarget(Scheme.FILE, "/srv/files", "a/b")),
+        ("/srv/files/", FileTarget(Scheme.FILE, "/srv/files/", "a/b")),
+    ],
+)
+def test_file_targets(place, expected):
+    """A prefix of the download URL stands for a bucket, a prefix in it, or a directory."""
+    for prefix in ("https://files.example.com/k8s", "https://FILES.example.com/k8s/"):
+        assert locate("https://files.example.com/k8s/a/b", {prefix: place}) == expected
+
+
+def test_the_longest_prefix_wins():
+    """Of several prefixes the longest counts, and all of them before S3's own forms."""
+    targets = {
+        "https://files.example.com": "/whole",
+        "https://files.example.com/a/b": "/special",
+        "https://bucket.s3.amazonaws.com": "/instead",
+    }
+    assert str(locate("https://files.example.com/a/b/c", targets)) == "file:///special/c"
+    assert str(locate("https://files.example.com/a/c", targets)) == "file:///whole/a/c"
+    assert str(locate("https://bucket.s3.amazonaws.com/c", targets)) == "file:///instead/c"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://files.example.com/k8s-other/a",
+        "https://files.example.com.evil.example/k8s/a",
+        "https://files.example.com:8443/k8s/a",
+        "http://files.example.com/k8s/a",
+    ],
+)
+def test_a_prefix_ends_where_a_part_ends(url):
+    """A prefix is whole parts of a URL: no other directory, host, port or scheme fits."""
+    with pytest.raises(UnsupportedTargetError):
+        locate(url, {"https://files.example.com/k8s": "/srv"})
+
+
+def test_a_path_is_decoded_once():
+    """What a server decodes when nodes ask for the URL is what the key has to be."""
+    url = "https://bucket.s3.amazonaws.com/a%2Cb/c+d%20e/%252C"
+    assert locate(url, {}).path == "a,b/c+d e/%2C"
+    url = "https://files.example.com/x/a%2Cb"
+    assert locate(url, {"https://files.example.com/x": "s3://b/p%2C"}).path == "p%2C/a,b"
+
+
+@pytest.mark.parametrize("path", ["../x", "a/%2e%2e/x", "a//b", "a/", "%00", "..%2Fx"])
+def test_no_path_leads_astray(path):
+    """A URL whose decoded path could leave the bucket's prefix or the directory is refused."""
+    for url in (f"https://bucket.s3.amazonaws.com/{path}", f"https://files.example.com/{path}"):
+        with pytest.raises(InvalidInputError):
+            locate(url, {"https://files.example.com": "/srv"})
+
+
+def test_all_that_is_wrong_with_file_targets_is_told():
+    """A wrong mapping is refused with every problem at once, and without secrets."""
+    targets = {
+        "files.example.com": "/srv",
+        "https://a.example.com": "relative/path",
+        "https://b.example.com": "ftp://user:secret@b.example.com/x?token=secret",
+        "https://c.example.com": "s3://",
+    }
+    with pytest.raises(InvalidInputError) as error:
+        locate("https://bucket.s3.amazonaws.com/key", targets)
+    assert len(error.value.problems) == 4
+    assert "secret" not in str(error.value)
+
+
+def test_no_secret_is_told():
+    """A refused URL is told without user info and query."""
+    with pytest.raises(UnsupportedTargetError) as error:
+        locate("https://user:secret@files.example.com/a?token=secret", {})
+    assert "secret" not in str(error.value)
+
+
+@given(
+    bucket=st.from_regex(r"[a-z0-9][a-z0-9-]{1,20}[a-z0-9]", fullmatch=True),
+    key=st.from_regex(r"[a-z0-9_+,-]{1,8}(/[a-z0-9_+,-]{1,8}){0,3}", fullmatch=True),
+    host=st.sampled_from(["s3.amazonaws.com", "s3.eu-west-3.amazonaws.com"]),
+)
+def test_every_bucket_comes_back(bucket, key, host):
+    """Whatever a bucket is called, path style and virtual-hosted style find it."""
+    for url in (f"https://{host}/{bucket}/{key}", f"https://{bucket}.{host}/{key}"):
+        target = locate(url, {})
+        assert (target.scheme, target.root, target.path) == (Scheme.S3, bucket, key)
