@@ -1,4 +1,4 @@
-"""Mirror a kOps cluster's assets now; the form goes before the Variable kops_assets."""
+"""Mirror a kOps cluster's assets now: a form that goes before the Airflow Variable kops_assets."""
 
 from kops_assets_provider.dag_factory import (
     kops_copy_assets_dag,

@@ -1,5 +1,6 @@
-"""Mirror a kOps cluster's assets every night; the Variable kops_assets says what and where."""
+"""Mirror a kOps cluster's assets every night, as the Airflow Variable kops_assets says."""
 
+# Airflow reads only DAG files that have the words "airflow" and "dag" in them.
 from kops_assets_provider.dag_factory import kops_copy_assets_dag, options_from_variable
 
 dag = kops_copy_assets_dag(

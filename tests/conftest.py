@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+# Airflow reads its environment when it is first imported: a home of our own, nobody's settings.
+_HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")
+for _name in [x for x in os.environ if x.startswith("AIRFLOW")]:
+    del os.environ[_name]
+os.environ |= {
+    "AIRFLOW_HOME": _HOME.name,
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parent.parent / "dags"),
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_HOME.name}/airflow.db",
+    "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+}
 
 from kops_assets_provider.testing.file_server import FileServer
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
@@ -25,6 +38,14 @@ def file_server() -> Iterator[FileServer]:
     """A file server without files: put them into its ``files``."""
     with FileServer({}) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def airflow_db() -> None:
+    """A migrated metadata database."""
+    from airflow.utils.db import initdb
+
+    initdb()
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def status_error(
     """Return the error for a response whose ``status`` is not the one hoped for."""
     reason = _reason(body)
     message = f"{place(method, url)} answered {status}{reason and ' ' + reason}"
-    message += f"; {hint}" if hint and status in _PERMANENT else ""
+    message += f"; {hint}" if hint and status in (401, 403) else ""
     if status == 429:
         return RateLimitedError(message, side=side, retry_after=retry_after(headers))
     if status >= 500 or status in _TRANSIENT_CLIENT_ERRORS:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from airflow.sdk import Context
@@ -69,9 +70,9 @@ class KopsReportOperator(FileStoresOperator):
         if listed is None:
             raise MissingAssetsError(f"there is no list: see the log of {self.get_assets_task_id}")
         found = AssetList.from_dict(listed)
-        settled = [x for task_id in self.plan_task_ids for x in _pull(ti, task_id, SETTLED_KEY)]
-        copied = [x for task_id in self.copy_task_ids for x in _pull(ti, task_id, "return_value")]
-        errors = [x for task_id in self.copy_task_ids for x in _pull(ti, task_id, ERROR_KEY)]
+        settled = chain.from_iterable(_pull(ti, self.plan_task_ids, SETTLED_KEY))
+        copied = _pull(ti, self.copy_task_ids, "return_value")
+        errors = _pull(ti, self.copy_task_ids, ERROR_KEY)
         outcomes = [Outcome.from_dict(x) for x in (*settled, *copied)]
         return found, make_report(found.cluster, found.assets, outcomes, errors)
 
@@ -89,6 +90,6 @@ class KopsReportOperator(FileStoresOperator):
             self.log.warning("the mirror record could not be written: %s", err)
 
 
-def _pull(ti: Any, task_id: str, key: str) -> Iterable[dict[str, Any]]:
+def _pull(ti: Any, task_ids: Sequence[str], key: str) -> list[Any]:
     # A task that was skipped, or failed before it pushed anything, left nothing.
-    return ti.xcom_pull(task_ids=task_id, key=key) or ()
+    return [x for x in ti.xcom_pull(task_ids=list(task_ids), key=key) if x is not None]

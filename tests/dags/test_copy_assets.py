@@ -1,0 +1,137 @@
+"""The DAG from list to report, in this process."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from kops_assets_provider.testing.messages import Fault
+
+pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow_db")]
+
+
+@pytest.fixture
+def run(mirror, dags, monkeypatch):
+    """Run the DAG with the mirror's options in the Variable; give the run and its instances."""
+
+    def run_dag(conf=None, **changes):
+        monkeypatch.setenv("AIRFLOW_VAR_KOPS_ASSETS", json.dumps(mirror.options | changes))
+        found = dags["kops_copy_assets_manual"].test(run_conf=conf or {})
+        return found, found.get_task_instances()
+
+    return run_dag
+
+
+def states(instances):
+    return Counter((x.task_id, str(x.state)) for x in instances)
+
+
+def pulled(instances, task_id, key="return_value"):
+    (instance,) = (x for x in instances if x.task_id == task_id)
+    return instance.xcom_pull(task_ids=task_id, key=key)
+
+
+def test_a_cluster_is_mirrored(run, mirror):
+    """One task for each image and each file, a report, a record; all bytes where nodes look."""
+    found, instances = run()
+    assert str(found.state) == "success"
+    images, files = len(mirror.assets["images"]), len(mirror.assets["files"])
+    assert states(instances)["copy_image", "success"] == images
+    assert states(instances)["copy_file", "success"] == files
+    report = pulled(instances, "report")
+    assert report["counts"] == {"copied": images + files}
+    record = json.loads((mirror.target_files / "kops-assets/small.example.com.json").read_text())
+    assert {x["state"] for x in record["assets"]} == {"copied"}
+
+
+def test_each_copy_is_labelled_with_its_asset(run, mirror):
+    """The grid shows names, not numbers."""
+    _, instances = run()
+    labels = {x.rendered_map_index for x in instances if x.task_id == "copy_image"}
+    assert labels == {x["canonical"] for x in mirror.assets["images"]}
+
+
+def test_a_second_run_copies_nothing(run, mirror):
+    """A night with nothing new maps no task at all."""
+    run()
+    for server in (mirror.source, mirror.source_files, mirror.target):
+        server.clear()
+    found, instances = run()
+    assert str(found.state) == "success"
+    assert states(instances)["copy_image", "skipped"] == 1
+    assert states(instances)["copy_file", "skipped"] == 1
+    assert pulled(instances, "report")["sent"] == 0
+    assert {x.method for x in mirror.target.requests} == {"HEAD"}
+    assert {x.method for x in mirror.source.requests} == {"HEAD"}
+    assert mirror.source_files.requests == []
+
+
+def test_a_failed_copy_fails_the_run_and_stops_no_other(run, mirror):
+    """The report names it and says why; everything else is there."""
+    mirror.source.inject(Fault("GET", "/channels/manifests", status=404, times=None))
+    found, instances = run()
+    assert str(found.state) == "failed"
+    assert states(instances)["copy_image", "failed"] == 1
+    assert states(instances)["copy_image", "success"] == len(mirror.assets["images"]) - 1
+    assert states(instances)["copy_file", "success"] == len(mirror.assets["files"])
+    report = pulled(instances, "report", "report")
+    (missing,) = (x for x in report["assets"] if x["state"] == "failed")
+    assert missing["canonical"].endswith("/kops/channels:1.36.2")
+    assert missing["error"]["type"] == "NotFoundError"
+    assert "source" in missing["error"]["message"]
+
+
+def test_a_file_with_another_hash_is_not_published(run, mirror):
+    """Nothing appears under its name, and the report says what was expected and what came."""
+    kubelet = next(x for x in mirror.upstream.shas if x.endswith("amd64/kubelet"))
+    path = kubelet.removeprefix("https://")
+    mirror.source_files.inject(Fault("GET", "amd64/kubelet$", body=b"x" * 100_000, times=None))
+    found, instances = run()
+    assert str(found.state) == "failed"
+    error = next(
+        x["error"] for x in pulled(instances, "report", "report")["assets"] if "error" in x
+    )
+    assert error["type"] == "ChecksumMismatchError"
+    assert mirror.upstream.shas[kubelet] in error["message"]
+    assert not list(mirror.target_files.rglob(path.rsplit("/", 1)[1] + "*amd64*"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"kops_version": "1.99.0"}, "1.36.2"),
+        ({"cluster_spec": "/nowhere.yaml"}, "No such file"),
+        ({"cluster_spec": "a: b\nc: ["}, "YAML"),
+        ({"sha_file": "/nowhere.yaml"}, "No such file"),
+        ({"source_rewrites": "{"}, "not JSON"),
+        ({"any_kubernetes_version": "perhaps"}, "expected true or false"),
+    ],
+)
+def test_bad_input_fails_the_list_alone(run, caplog, changes, words):
+    """One clear error, nothing retried, nothing copied, and a report that points to it."""
+    found, instances = run(**changes)
+    assert str(found.state) == "failed"
+    assert states(instances)["get_assets", "failed"] == 1
+    assert states(instances)["copy_image", "upstream_failed"] == 1
+    assert states(instances)["report", "failed"] == 1
+
+
+def test_a_file_repository_that_cannot_be_written_fails_clearly(run, mirror):
+    """It lists well, and fails only when it comes to copying; the images are copied."""
+    found, instances = run(file_targets={})
+    assert str(found.state) == "failed"
+    assert states(instances)["plan_files", "failed"] == 1
+    assert states(instances)["copy_image", "success"] == len(mirror.assets["images"])
+    assert states(instances)["report", "failed"] == 1
+
+
+def test_a_cluster_without_assets_mirrors_nothing(run, mirror, tmp_path):
+    """One clear message; nothing is asked of any server."""
+    spec = tmp_path / "plain.yaml"
+    text = (tmp_path / "cluster.yaml").read_text()
+    head, _, tail = text.partition("  assets:\n")
+    spec.write_text(head + "---" + tail.partition("---")[2])
+    found, instances = run(cluster_spec=str(spec))
+    assert str(found.state) == "success"
+    assert set(pulled(instances, "report")["counts"]) == {"not mirrored"}
+    assert mirror.target.requests == mirror.source.requests == []
