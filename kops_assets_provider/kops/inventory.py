@@ -42,8 +42,8 @@ def list_assets(
     scope = _scope(cluster, release)
     if not any_kubernetes_version:
         _check_kubernetes(scope, release)
-    _check_refusals(scope, release)
     try:
+        _check_refusals(scope, release)
         images = sorted(set(_images(scope, release)))
         files = _files(scope, release)
     except ExpressionError as err:
@@ -164,17 +164,22 @@ def _files(scope: _Scope, release: Release) -> list[tuple[str, str | None]]:
 
 
 def _file(rule: FileRule, scope: _Scope) -> tuple[str, str | None]:
-    url = expand(rule.url, scope)
-    try:
-        url = join_url(expand(rule.base, scope), url) if rule.base else canonical_url(url)
-    except ValueError as err:
-        raise ExpressionError(f"{url!r} is no URL: {err}") from err
+    url = _url(rule, scope)
     if rule.sha is None:
         return url, None
     match = _HASH.fullmatch(expand(rule.sha, scope).lower())
     if not match:
         raise ExpressionError(f"the hash given for {url} is none")
     return url, match.group(1)
+
+
+def _url(rule: FileRule, scope: _Scope) -> str:
+    base_or_url = expand(rule.base or rule.url, scope)
+    try:
+        url = canonical_url(base_or_url)
+    except ValueError as err:
+        raise ExpressionError(f"{base_or_url!r} is no URL: {err}") from err
+    return join_url(url, expand(rule.url, scope)) if rule.base else url
 
 
 def _file_asset(url: str, sha: str | None, cluster: Cluster, find_sha: FindSha) -> FileAsset:

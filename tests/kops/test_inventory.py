@@ -575,6 +575,10 @@ def test_kubernetes_from_a_url(images_for: Images, files_for: Files) -> None:
             {"containerd": {"packages": {"urlAmd64": "me/a", "hashAmd64": SHA}}},
             "'me/a' is no URL: it has no scheme or no host",
         ),
+        (
+            {"kubernetesVersion": "https:/v1.35.0/"},
+            "'https:/v1.35.0/' is no URL: it has no scheme or no host",
+        ),
     ],
     ids=lambda value: str(value)[:60],
 )
