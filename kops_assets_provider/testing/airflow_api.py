@@ -219,4 +219,9 @@ def _run_path(dag_id: str, run_id: str) -> str:
 
 
 def _log_line(event: str | Record) -> str:
-    return event if isinstance(event, str) else f"{event.get('timestamp') or ''} {event['event']}"
+    if isinstance(event, str):
+        return event
+    causes = [
+        f"{error['exc_type']}: {error['exc_value']}" for error in event.get("error_detail") or []
+    ]
+    return " ".join([event.get("timestamp") or "", event["event"], *causes])

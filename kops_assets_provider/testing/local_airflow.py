@@ -42,6 +42,9 @@ class LocalAirflow:
     """
     An Airflow that runs inside a ``with`` block, and can be started again in the same home.
 
+    However the block ends, nothing is left running. SIGTERM alone ends no block: a program that
+    may get it has to make an exception of it (``signal(SIGTERM, lambda *_: sys.exit(1))``).
+
     :param home: directory for the database, the logs and the secrets; made if missing.
     :param dags_folder: directory with the DAG files.
     :param port: of the API server; None takes a free one.
@@ -130,7 +133,8 @@ class LocalAirflow:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.stop()
+        # Who interrupts does not want to wait for the tasks.
+        self.stop(30.0 if error is None else 5.0)
 
     def _launch(self, name: str, arguments: list[str]) -> ServerProcess:
         command: list[str | Path] = [find_program("airflow"), *arguments]

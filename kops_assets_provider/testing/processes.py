@@ -14,9 +14,11 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from random import SystemRandom
 
 from kops_assets_provider.exceptions import PermanentError
 
@@ -62,21 +64,25 @@ def find_program(name: str) -> Path:
 
 def free_ports(count: int, offset: int = 0) -> list[int]:
     """
-    Return ports on 127.0.0.1 that nobody listens on.
+    Return ports on 127.0.0.1 that nobody listens on, and that were not given out a moment ago.
 
     They lie below the range from which the kernel takes ports for outgoing connections, so that
     nothing takes one by chance before it is listened on. With an ``offset`` the port that lies so
     much higher is free as well.
     """
     found: list[int] = []
-    # Processes that look at the same time begin at different places.
-    start = 15_000 + (os.getpid() * 101 + int(time.monotonic() * 1000)) % 5_000
-    for port in range(start, 32_000 - offset):
-        if _is_free(port) and (not offset or _is_free(port + offset)):
+    # At random: other processes may be looking at the same time.
+    for port in range(SystemRandom().randrange(15_000, 20_000), 32_000 - offset):
+        wanted = {port, port + offset}
+        if wanted.isdisjoint(_given_out) and all(map(_is_free, wanted)):
+            _given_out.extend(wanted)
             found.append(port)
         if len(found) == count:
             return found
     raise OSError(f"no {count} free ports on 127.0.0.1")
+
+
+_given_out: deque[int] = deque(maxlen=1000)
 
 
 def _is_free(port: int) -> bool:

@@ -172,15 +172,17 @@ def test_more_body_than_declared(server, connection):
     assert fetch(connection)[1] == b"he"
 
 
+@pytest.mark.timeout(20)
 def test_stop_ends_all_threads_although_clients_stay():
     """Stopping is quick: neither an idle client nor a dripping answer holds it up."""
     before = threading.active_count()
     with EchoServer() as server:
         idle = http.client.HTTPConnection(server.host)
-        idle.connect()
+        fetch(idle)
         server.inject(Fault(path="/drip", drip=60))
         waiting = http.client.HTTPConnection(server.host)
         waiting.request("GET", "/drip")
+        assert waiting.getresponse().read(1) == b"h"
         started = time.monotonic()
     assert time.monotonic() - started < 2
     assert threading.active_count() == before

@@ -15,6 +15,7 @@ from kops_assets_provider.testing.processes import (
     ComponentFailedError,
     MissingComponentError,
     ServerProcess,
+    _is_free,
     find_program,
     free_ports,
     processes_of_session,
@@ -122,11 +123,16 @@ def test_free_ports_are_free_and_different():
                 pass
 
 
+def test_ports_are_not_given_out_twice():
+    """Who has asked for a port has time to listen on it."""
+    given = [free_ports(1)[0] for _ in range(300)]
+    assert len(set(given)) == 300
+
+
 def test_port_in_use_is_not_free():
     """A port that somebody listens on is not given out."""
-    first = free_ports(1)[0]
-    with socket.create_server(("127.0.0.1", first)):
-        assert first not in free_ports(200)
+    with socket.create_server(("127.0.0.1", free_ports(1)[0])) as taken:
+        assert not _is_free(taken.getsockname()[1])
 
 
 def test_program_beside_this_python_comes_first():

@@ -133,6 +133,12 @@ class RegistryConformance:
         status, _, body = call("GET", location)
         assert (status, error_code(body)) == (404, "BLOB_UPLOAD_UNKNOWN")
 
+    def test_location_is_used_as_it_is(self, url):
+        """The query of an upload's Location belongs to it: without, the upload is not found."""
+        location = self.start_upload(url)
+        assert "?" in location
+        assert call("PATCH", location.partition("?")[0], BLOB, OCTETS)[0] in {400, 404}
+
     def test_unknown_upload(self, url):
         """Nobody can go on with an upload that nobody began."""
         location = f"{url}/v2/app/blobs/uploads/00000000-0000-0000-0000-000000000000"
