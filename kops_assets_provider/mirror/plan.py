@@ -39,7 +39,7 @@ def make_plan(
     _refuse_conflicts(assets)
     with ThreadPoolExecutor(workers, thread_name_prefix="plan") as pool:
         answers = list(pool.map(lambda asset: _ask(asset, settle), assets))
-    failures = [x for x in answers if isinstance(x, KopsAssetsError) and x.side is Side.TARGET]
+    failures = [x for x in answers if isinstance(x, KopsAssetsError) and x.side != Side.SOURCE]
     asked = [x for x in answers if not (isinstance(x, Outcome) and x.verified_at is None)]
     if failures and len(failures) == len(asked):
         raise failures[0]
