@@ -131,17 +131,18 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.lose_answer:
             raise ConnectionAbortedError("a fault lost the answer")
         exchange.status = response.status
-        self._send_head(response.altered_by(fault))
+        response = response.altered_by(fault)
+        self._send_head(response, fault)
         if self.command != "HEAD":
-            self._send_body(exchange, response.altered_by(fault), fault)
-        self.close_connection = self.close_connection or fault.breaks_framing
+            self._send_body(exchange, response, fault)
+        if fault.hang_up or fault.changes_length:
+            self.close_connection = True
 
-    def _send_head(self, response: Response) -> None:
+    def _send_head(self, response: Response, fault: Fault) -> None:
         self.send_response(response.status)
         for name, value in response.headers.items():
             self.send_header(name, value)
-        named = any(name.lower() == "content-length" for name in response.headers)
-        if not named and response.status not in {204, 304}:
+        if not fault.changes_length and response.status not in {204, 304}:
             self.send_header("Content-Length", str(response.content_length))
         self.end_headers()
 

@@ -73,9 +73,9 @@ class Fault:
         return self.method in {None, method} and re.search(self.path, path) is not None
 
     @property
-    def breaks_framing(self) -> bool:
-        """Whether the connection cannot carry another request after this response."""
-        return self.hang_up or any(name.lower() == "content-length" for name in self.headers)
+    def changes_length(self) -> bool:
+        """Whether the response announces another length than it has, or none."""
+        return any(name.lower() == "content-length" for name in self.headers)
 
 
 NO_FAULT = Fault()

@@ -172,6 +172,13 @@ def test_more_body_than_declared(server, connection):
     assert fetch(connection)[1] == b"he"
 
 
+def test_length_that_is_not_announced(server, connection):
+    """Without Content-Length the body ends with the connection."""
+    server.inject(Fault(headers={"Content-Length": None}))
+    _, body, headers = fetch(connection)
+    assert (body, headers["Content-Length"]) == (b"hello", None)
+
+
 @pytest.mark.timeout(20)
 def test_stop_ends_all_threads_although_clients_stay():
     """Stopping is quick: neither an idle client nor a dripping answer holds it up."""
