@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+_AWS_METADATA = ipaddress.IPv6Address("fd00:ec2::254")  # the one that is not link-local
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
 
 
 class Origin(NamedTuple):
@@ -50,12 +53,30 @@ def is_forbidden(host: str) -> bool:
     address = _address(host)
     if address is None:
         return False
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    return mapped.is_link_local or mapped.is_unspecified or mapped.is_multicast
+    return (
+        address.is_link_local
+        or address.is_unspecified
+        or address.is_multicast
+        or address == _AWS_METADATA
+    )
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address that ``host`` is, in whatever spelling a resolver would take."""
     try:
-        return ipaddress.ip_address(host.strip("[]"))
+        address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
+        return _old_spelling(host)
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
+def _old_spelling(host: str) -> ipaddress.IPv4Address | None:
+    """Read ``2852039166``, ``0xa9.254.43518`` and the like, as every resolver does."""
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except OSError:
         return None
