@@ -72,12 +72,14 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     Both of its forms are understood: a number of seconds and a date.
     """
     value = headers.get("Retry-After", "").strip()
-    if value.isdigit():
+    if value.isascii() and value.isdigit():
         return float(value)
     try:
         date = parsedate_to_datetime(value)
     except ValueError:
         return None
+    if date.tzinfo is None:  # what Python makes of the zone -0000
+        date = date.replace(tzinfo=UTC)
     return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
 
 
@@ -100,6 +102,7 @@ def _root(cause: BaseException) -> str:
         if not isinstance(inner, BaseException) or inner is seen:
             break
         seen = inner
-    text = str(seen.args[-1]) if seen.args else ""
+    last = seen.args[-1] if seen.args else ""
+    text = last if isinstance(last, str) else str(seen)
     # urllib3's own messages quote the whole URL, pre-signed queries and all.
     return type(seen).__name__ if "?" in text or "<" in text else text or type(seen).__name__
