@@ -14,14 +14,14 @@ import ssl
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from urllib3.exceptions import HTTPError
 
 from kops_assets_provider import __version__
-from kops_assets_provider.exceptions import Side, UntrustedServerError
+from kops_assets_provider.exceptions import InvalidInputError, Side, UntrustedServerError
 from kops_assets_provider.http.errors import connection_error, place, status_error
 from kops_assets_provider.http.urls import is_forbidden, is_loopback, origin
 
@@ -49,7 +49,7 @@ class Response:
     def length(self) -> int | None:
         """Number of bytes that the body is said to have; None if the server does not say."""
         value = self.headers.get("Content-Length", "")
-        return int(value) if value.isdigit() else None
+        return int(value) if value.isascii() and value.isdigit() else None
 
     def read(self, limit: int = SMALL_BODY) -> bytes:
         """Return the body; raises UntrustedServerError if it exceeds ``limit`` bytes."""
@@ -117,9 +117,14 @@ class HttpClient:
         :param body: bytes, or an iterable of bytes with a ``Content-Length`` in ``headers``.
         :param accept: statuses beside 2xx that the caller wants to see instead of an error.
         :param hint: what to do about a denied request, for the message.
+        :raises InvalidInputError: ``url`` is no http(s) URL.
         :raises PermanentError: a status that retrying cannot help, or an answer that leads astray.
         :raises TransientError: no connection, a stall, 429 or 5xx.
         """
+        try:
+            origin(url)
+        except ValueError as err:
+            raise InvalidInputError("URL", [str(err)]) from err
         raw, final = self._send(method, url, dict(headers or {}), body, side)
         try:
             if not 200 <= raw.status < 300 and raw.status not in accept:
@@ -138,10 +143,11 @@ class HttpClient:
     ) -> tuple[urllib3.BaseHTTPResponse, str]:
         for _ in range(_MAX_REDIRECTS + 1):
             raw = self._once(method, url, headers, body, side)
-            if raw.status not in _REDIRECTS or method not in ("GET", "HEAD"):
+            location = raw.headers.get("Location")
+            if raw.status not in _REDIRECTS or not location or method not in ("GET", "HEAD"):
                 return raw, url
             _give_back(raw)
-            new = urljoin(url, raw.headers.get("Location", ""))
+            new = urljoin(url, location)
             headers = _headers_after_redirect(method, url, new, headers, side)
             url = new
         raise UntrustedServerError(
@@ -187,7 +193,7 @@ class HttpClient:
         if proxy is None:
             return urllib3.PoolManager(**options)
         auth = urlsplit(proxy).netloc.rpartition("@")[0]
-        headers = urllib3.make_headers(proxy_basic_auth=auth) if auth else None
+        headers = urllib3.make_headers(proxy_basic_auth=unquote(auth)) if auth else None
         return urllib3.ProxyManager(proxy, proxy_headers=headers, **options)
 
     @staticmethod
@@ -204,9 +210,10 @@ class HttpClient:
 
 
 def _give_back(raw: urllib3.BaseHTTPResponse) -> None:
-    """Return the connection to its pool if the body was read, and close it if not."""
+    """Return the connection to its pool if the body was read or is short, else close it."""
+    left = raw.length_remaining
     # A body that nobody wanted may be gigabytes long: never drain it to save a handshake.
-    if raw.length_remaining:
+    if not raw.closed and (left is None or left > SMALL_BODY):
         raw.close()
     else:
         raw.drain_conn()
@@ -234,7 +241,8 @@ def _headers_after_redirect(
 
 def _proxy_for(url: str) -> str | None:
     parts = urlsplit(url)
-    if not parts.hostname or is_loopback(parts.hostname) or proxy_bypass(parts.netloc):
+    host = parts.netloc.rpartition("@")[2]
+    if not parts.hostname or is_loopback(parts.hostname) or proxy_bypass(host):
         return None
     proxies = getproxies()
     return proxies.get(parts.scheme) or proxies.get("all")
