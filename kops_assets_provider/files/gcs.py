@@ -23,6 +23,7 @@ from kops_assets_provider.exceptions import (
     AccessDeniedError,
     ConnectionFailedError,
     KopsAssetsError,
+    NotFoundError,
     ServerFailedError,
     Side,
 )
@@ -158,7 +159,10 @@ class GCSStore:
 
 
 def _call_error(place: str, err: Any, needs: str) -> KopsAssetsError:
-    hint = f"{place}: the bucket must exist, and the Google connection needs {needs}"
+    if err.code == 404:
+        message = f"{place}: not found; the bucket must exist"
+        return NotFoundError(message, side=Side.TARGET)
+    hint = f"{place}: the Google connection needs {needs}"
     request = err.response.request
     return status_error(
         request.method,

@@ -24,6 +24,7 @@ from kops_assets_provider.exceptions import (
     ConnectionFailedError,
     InvalidInputError,
     KopsAssetsError,
+    NotFoundError,
     RequestRejectedError,
     Side,
     TransientError,
@@ -45,8 +46,8 @@ _HEADERS = {
 }
 _CODE = re.compile(rb"<Code>(\w+)</Code>", re.ASCII)
 _NEEDS = {"HEAD": "s3:GetObject and s3:ListBucket", "GET": "s3:GetObject", "PUT": "s3:PutObject"}
-# A bucket in another region answers with one of these, and with the region in a header.
-_MISDIRECTED = {301, 307, 400}
+# 301, 307, 400: also how a bucket in another region answers, with the region in a header.
+_TOLD_HERE = {"HEAD": {301, 307, 400}, "GET": {301, 307, 400}, "PUT": {301, 307, 400, 404}}
 
 
 class S3Store:
@@ -106,17 +107,17 @@ class S3Store:
         headers = {_HEADERS[name]: value for name, value in params.items()}
         if content:
             headers["Content-Length"] = str(content.size)
-        hint = f"{self._place(path)}: the bucket must exist, and the AWS connection needs "
+        hint = f"{self._place(path)}: the AWS connection needs {_NEEDS[method]}"
         with self._http.request(
             method,
             self._sign(method, path, params),
             side=Side.TARGET,
             headers=headers,
             body=content,
-            accept={*accept, *_MISDIRECTED},
-            hint=hint + _NEEDS[method],
+            accept={*accept, *_TOLD_HERE[method]},
+            hint=hint,
         ) as response:
-            if response.status in _MISDIRECTED:
+            if response.status in _TOLD_HERE[method]:
                 raise self._rejected(method, path, response, content)
             yield response
 
@@ -144,6 +145,9 @@ class S3Store:
         if content and code in ("BadDigest", "XAmzContentChecksumMismatch"):
             what += f": expected sha256 {content.sha}, which was sent, but other bytes arrived"
             return ChecksumMismatchError(f"{what}; nothing was stored", side=Side.TARGET)
+        if response.status == 404:
+            message = f"{what}; the bucket must be made first"
+            return NotFoundError(message, side=Side.TARGET)
         region = response.headers.get("x-amz-bucket-region")
         if region and region != self._client.meta.region_name:
             what += f"; the bucket is in {region}, the AWS connection says"
