@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow.sdk.log import mask_secret
 
+from kops_assets_provider.exceptions import AccessDeniedError, ConnectionFailedError
 from kops_assets_provider.oci.auth import Login
 
 log = logging.getLogger(__name__)
@@ -35,29 +36,44 @@ def cloud_login(host: str, aws_conn_id: str | None, gcp_conn_id: str) -> Login |
 
 def _ecr_login(account: str, region: str, aws_conn_id: str | None) -> Login | None:
     from airflow.providers.amazon.aws.hooks.ecr import EcrHook
-    from botocore.exceptions import NoCredentialsError
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
 
+    where = f"the ECR of account {account} in {region}"
+    name = f"connection {aws_conn_id}" if aws_conn_id else "the default AWS credentials"
     hook: Any = EcrHook(aws_conn_id=aws_conn_id, region_name=region)  # type: ignore[no-untyped-call]  # Amazon's
     try:
         (found,) = hook.get_temporary_credentials(registry_ids=account)
     except NoCredentialsError:
-        log.info("no AWS credentials, so %s.dkr.ecr.%s is spoken to anonymously", account, region)
+        log.info("no AWS credentials, so %s is spoken to anonymously", where)
         return None
-    return Login(found.username, found.password, name=f"connection {aws_conn_id or 'of AWS'}")
+    except ClientError as err:
+        code = err.response.get("Error", {}).get("Code", "an error")
+        message = f"{where} gives no token: {code}; {name} needs ecr:GetAuthorizationToken"
+        raise AccessDeniedError(message) from err
+    except HTTPClientError as err:
+        raise ConnectionFailedError(f"{where} cannot be reached: {type(err).__name__}") from err
+    except BotoCoreError as err:
+        raise AccessDeniedError(f"{where} gives no token: {err}; see {name}") from err
+    return Login(found.username, found.password, name=name)
 
 
 def _google_login(gcp_conn_id: str) -> Login | None:
     from airflow.providers.google.common.hooks.base_google import GoogleBaseHook
     from airflow.sdk.exceptions import AirflowNotFoundException
-    from google.auth.exceptions import DefaultCredentialsError
+    from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
     from google.auth.transport.requests import Request
 
+    name = f"connection {gcp_conn_id}"
     try:
         credentials: Any = GoogleBaseHook(gcp_conn_id=gcp_conn_id).get_credentials()
+        credentials.refresh(Request())
     except (AirflowNotFoundException, DefaultCredentialsError):
         log.info("no Google credentials, so Google's registries are spoken to anonymously")
         return None
-    credentials.refresh(Request())
+    except RefreshError as err:
+        raise AccessDeniedError(f"Google gives no token for {name}: see its key") from err
+    except TransportError as err:
+        raise ConnectionFailedError(f"Google's token server cannot be reached: {name}") from err
     mask_secret(credentials.token)
     # https://cloud.google.com/artifact-registry/docs/docker/authentication#token
-    return Login("oauth2accesstoken", credentials.token, name=f"connection {gcp_conn_id}")
+    return Login("oauth2accesstoken", credentials.token, name=name)

@@ -6,6 +6,7 @@ This module must not import what it checks: no engine, no client, no list of thi
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import urllib.request
@@ -25,54 +26,59 @@ _ACCEPT = ", ".join(
 
 
 def wrong_assets(
-    assets: Mapping[str, Iterable[Mapping[str, str]]], digests: Mapping[str, str]
+    assets: Mapping[str, Iterable[Mapping[str, str]]],
+    digests: Mapping[str, str],
+    login: tuple[str, str] | None = None,
 ) -> list[str]:
     """
     Return what is wrong with a mirror, a sentence for each asset; nothing if it is whole.
 
     :param assets: the list, as ``kops get assets -o json`` prints it.
     :param digests: canonical name of each image to the digest that it must have.
+    :param login: user and password of the registry, if nodes need them there.
     """
+    headers = {"Accept": _ACCEPT}
+    if login:
+        headers["Authorization"] = f"Basic {base64.b64encode(':'.join(login).encode()).decode()}"
     with ThreadPoolExecutor(8) as pool:
-        images = pool.map(lambda x: _try(_check_image, x, digests), assets.get("images", ()))
-        files = pool.map(lambda x: _try(_check_file, x, digests), assets.get("files", ()))
+        images = pool.map(
+            lambda x: _try(_check_image, x, digests[x["canonical"]], headers), assets["images"]
+        )
+        files = pool.map(lambda x: _try(_check_file, x), assets["files"])
         return [x for x in (*images, *files) if x]
 
 
-def _try(check: Any, asset: Mapping[str, str], digests: Mapping[str, str]) -> str | None:
+def _try(check: Any, asset: Mapping[str, str], *details: Any) -> str | None:
     try:
-        check(asset, digests)
+        check(asset, *details)
     except (OSError, ValueError, KeyError) as err:
         return f"{asset['download']}: {err}"
     return None
 
 
-def _check_image(asset: Mapping[str, str], digests: Mapping[str, str]) -> None:
+def _check_image(asset: Mapping[str, str], digest: str, headers: Mapping[str, str]) -> None:
     name, _, tag = asset["download"].rpartition(":")
     host, _, repository = name.partition("/")
     base = f"http://{host}/v2/{repository}"
-    expected = digests[asset["canonical"]]
-    document = _manifest(f"{base}/manifests/{tag}", expected)
+    _check_manifest(base, tag, digest, headers)
+
+
+def _check_manifest(base: str, reference: str, digest: str, headers: Mapping[str, str]) -> None:
+    document = json.loads(_checked(f"{base}/manifests/{reference}", digest, headers))
     for child in document.get("manifests", ()):
-        _check_blobs(base, _manifest(f"{base}/manifests/{child['digest']}", child["digest"]))
-    if "config" in document:
-        _check_blobs(base, document)
+        _check_manifest(base, child["digest"], child["digest"], headers)
+    for blob in (document.get("config"), *document.get("layers", ())):
+        if blob:
+            _checked(f"{base}/blobs/{blob['digest']}", blob["digest"], headers)
 
 
-def _manifest(url: str, expected: str) -> dict[str, Any]:
-    raw = _get(url, {"Accept": _ACCEPT})
-    _compare(url, f"sha256:{hashlib.sha256(raw).hexdigest()}", expected)
-    document: dict[str, Any] = json.loads(raw)
-    return document
+def _checked(url: str, digest: str, headers: Mapping[str, str]) -> bytes:
+    raw = _get(url, headers)
+    _compare(url, f"sha256:{hashlib.sha256(raw).hexdigest()}", digest)
+    return raw
 
 
-def _check_blobs(base: str, manifest: Mapping[str, Any]) -> None:
-    for blob in (manifest["config"], *manifest["layers"]):
-        url = f"{base}/blobs/{blob['digest']}"
-        _compare(url, f"sha256:{hashlib.sha256(_get(url)).hexdigest()}", blob["digest"])
-
-
-def _check_file(asset: Mapping[str, str], _: Mapping[str, str]) -> None:
+def _check_file(asset: Mapping[str, str]) -> None:
     url = asset["download"]
     _compare(url, hashlib.sha256(_get(url)).hexdigest(), asset["sha"])
     _compare(f"{url}.sha256", _get(f"{url}.sha256").decode(), asset["sha"])
