@@ -114,7 +114,7 @@ def test_a_file_is_one_session_with_one_put(server, store):
     store.write("a/b", content(), new=True)
     assert server.objects == {"a/b": (RAW, {"kops-assets-sha256": SHA})}
     begin, put = sent(server, "POST"), sent(server, "PUT")
-    assert begin.headers["X-Upload-Content-Length"] == str(len(RAW))
+    assert begin.headers["x-upload-content-length"] == str(len(RAW))
     assert "ifGenerationMatch=0" in begin.query
     assert put.headers["Content-Length"] == str(len(RAW))
     assert put.headers["Content-Range"] == f"bytes 0-{len(RAW) - 1}/{len(RAW)}"
