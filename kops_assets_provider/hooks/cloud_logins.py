@@ -36,23 +36,23 @@ def cloud_login(host: str, aws_conn_id: str | None, gcp_conn_id: str) -> Login |
 
 def _ecr_login(account: str, region: str, aws_conn_id: str | None) -> Login | None:
     from airflow.providers.amazon.aws.hooks.ecr import EcrHook
-    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
+    from botocore import exceptions as boto
 
     where = f"the ECR of account {account} in {region}"
     name = f"connection {aws_conn_id}" if aws_conn_id else "the default AWS credentials"
     hook: Any = EcrHook(aws_conn_id=aws_conn_id, region_name=region)  # type: ignore[no-untyped-call]  # Amazon's
     try:
         (found,) = hook.get_temporary_credentials(registry_ids=account)
-    except NoCredentialsError:
+    except boto.NoCredentialsError:
         log.info("no AWS credentials, so %s is spoken to anonymously", where)
         return None
-    except ClientError as err:
+    except boto.ClientError as err:
         code = err.response.get("Error", {}).get("Code", "an error")
         message = f"{where} gives no token: {code}; {name} needs ecr:GetAuthorizationToken"
         raise AccessDeniedError(message) from err
-    except HTTPClientError as err:
+    except (boto.ConnectionError, boto.HTTPClientError) as err:
         raise ConnectionFailedError(f"{where} cannot be reached: {type(err).__name__}") from err
-    except BotoCoreError as err:
+    except boto.BotoCoreError as err:
         raise AccessDeniedError(f"{where} gives no token: {err}; see {name}") from err
     return Login(found.username, found.password, name=name)
 
