@@ -189,21 +189,14 @@ class Demo:
         """Run the DAG and return its report."""
         run_id = airflow.api.trigger(DAG_ID)
         self._say(f"running {DAG_ID}: {airflow.url}/dags/{DAG_ID}/runs/{run_id}")
-        shown: Counter[str] = Counter()
+        shown = ""
 
         def progress(instances: list[dict[str, Any]]) -> None:
             nonlocal shown
-            copies = [x for x in instances if x["map_index"] >= 0]
-            done = Counter(x["task_id"] for x in copies if x["state"] in ("success", "failed"))
-            if done != shown:
-                shown = done
-                images, files = (
-                    sum(x["task_id"] == t for x in copies) for t in ("copy_image", "copy_file")
-                )
-                self._say(
-                    f"copied {done['copy_image']} of {images} images, "
-                    f"{done['copy_file']} of {files} files"
-                )
+            text = ", ".join(_progress(instances, "image") + _progress(instances, "file"))
+            if text not in ("", shown):
+                shown = text
+                self._say(f"copied {text}")
 
         run = airflow.api.wait(DAG_ID, run_id, timeout=3600, on_progress=progress)
         self._say(f"the run ended: {run['state']}")
@@ -254,6 +247,13 @@ class Demo:
         say(f"\nAirflow is at {airflow.url} (user admin, password admin). Ctrl-C stops everything.")
         while True:
             time.sleep(3600)
+
+
+def _progress(instances: list[dict[str, Any]], kind: str) -> list[str]:
+    """Return ``5 of 37 images``; nothing as long as it is not known how many there are."""
+    copies = [x for x in instances if x["task_id"] == f"copy_{kind}" and x["map_index"] >= 0]
+    done = sum(x["state"] in ("success", "failed") for x in copies)
+    return [f"{done} of {len(copies)} {kind}s"] if copies else []
 
 
 if __name__ == "__main__":
