@@ -155,7 +155,9 @@ def _parse_place(place: str) -> tuple[Scheme, str, str] | None:
         bucket, _, prefix = rest.partition("/")
         return (Scheme(scheme), bucket, prefix.strip("/")) if bucket else None
     directory = rest if scheme == Scheme.FILE and found else place
-    return (Scheme.FILE, directory, "") if directory.startswith("/") else None
+    if not directory.startswith("/"):
+        return None
+    return Scheme.FILE, directory.rstrip("/") or "/", ""
 
 
 def _normal(url: str) -> str:
