@@ -1,4 +1,3 @@
-# ruff: noqa: S101  # a contract is made of tests
 """What every store that files are copied to must do."""
 
 from __future__ import annotations
