@@ -86,6 +86,7 @@ def manual_params() -> dict[str, Param]:
         "cluster_spec": Param(
             None,
             type=text,
+            format="multiline",
             title="Cluster manifest",
             **what,
             description="Path of the manifest on the workers, or its text: the Cluster and its "

@@ -63,13 +63,13 @@ class Report:
         from rich.table import Table
 
         table = Table(
-            "state", "kind", "canonical", "bytes sent", "reason", box=None, pad_edge=False
+            "state", "kind", "bytes sent", "canonical", "reason", box=None, pad_edge=False
         )
         for x in sorted(
             self.outcomes, key=lambda x: (x.state is State.FAILED, x.kind, x.canonical)
         ):
             reason = f"{x.error['type']}: {x.error['message']}" if x.error else ""
-            table.add_row(x.state, x.kind, x.canonical, str(x.sent or ""), _printable(reason))
+            table.add_row(x.state, x.kind, str(x.sent), x.canonical, _printable(reason))
         out = io.StringIO()
         # Nothing wraps and nothing is cut: logs are searched, and scroll sideways.
         Console(file=out, width=10_000, no_color=True, markup=False).print(table)

@@ -9,7 +9,6 @@ from typing import Protocol
 import pytest
 
 from kops_assets_provider.exceptions import NotFoundError, PermanentError, RequestRejectedError
-from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.manifest import OCI_MANIFEST, Descriptor, Manifest, parse_manifest
 from kops_assets_provider.oci.ports import Chunks, ImageSource, ImageTarget
 from kops_assets_provider.testing.images import ImageKind, make_image
