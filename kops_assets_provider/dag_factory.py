@@ -72,7 +72,8 @@ def options_from_variable(name: str, *, params: bool = False) -> CopyAssetsOptio
 def _template(variable: str, option: str, params: bool) -> str:
     found = f"var.json.get({variable!r}, {{}}).get({option!r}, {_DEFAULTS[option]!r})"
     if params:
-        found = f"(params.get({option!r}) or {found})"
+        own = f"params.get({option!r})"
+        found = f"({found} if {own} is none else {own})"
     # What is not text must survive being rendered to text.
     return f"{{{{ {found} | tojson }}}}" if option in _MAPPINGS else f"{{{{ {found} }}}}"
 
@@ -101,8 +102,8 @@ def manual_params() -> dict[str, Param]:
             description="The release that the cluster is, or will be, updated with",
         ),
         "any_kubernetes_version": Param(
-            False,
-            type="boolean",
+            None,
+            type=["null", "boolean"],
             title="Any Kubernetes version",
             **what,
             description="Also for a version that the release does not support",

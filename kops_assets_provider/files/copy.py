@@ -13,7 +13,7 @@ from kops_assets_provider.exceptions import Side, TransientError, UntrustedServe
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.ports import FileSource, FileStore, SourceFile
 from kops_assets_provider.files.verify import SIDECAR, Presence, check_sha, verify_file
-from kops_assets_provider.http.client import CHUNK_SIZE
+from kops_assets_provider.http.pools import CHUNK_SIZE
 from kops_assets_provider.http.urls import redact
 from kops_assets_provider.http.verify import OnChunk
 

@@ -28,7 +28,7 @@ from kops_assets_provider.exceptions import (
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.paths import check_path
 from kops_assets_provider.files.ports import StoredFile
-from kops_assets_provider.http.client import CHUNK_SIZE
+from kops_assets_provider.http.pools import CHUNK_SIZE
 
 _ERRORS: dict[int, type[KopsAssetsError]] = {
     errno.ENOENT: NotFoundError,

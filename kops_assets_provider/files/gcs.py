@@ -31,8 +31,9 @@ from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.paths import check_path
 from kops_assets_provider.files.ports import StoredFile
 from kops_assets_provider.files.verify import check_other_writer
-from kops_assets_provider.http.client import CHUNK_SIZE, HttpClient
+from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.errors import status_error
+from kops_assets_provider.http.pools import CHUNK_SIZE
 
 SHA_KEY = "kops-assets-sha256"  # of the object's metadata
 _READ_SIZE = 8 << 20  # bytes of each range that is read back

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from airflow.sdk.log import mask_secret
 
-from kops_assets_provider.exceptions import AccessDeniedError, ConnectionFailedError
+from kops_assets_provider.exceptions import (
+    AccessDeniedError,
+    ConnectionFailedError,
+    KopsAssetsError,
+    RateLimitedError,
+    ServerFailedError,
+)
 from kops_assets_provider.oci.auth import Login
 
 log = logging.getLogger(__name__)
@@ -47,14 +54,23 @@ def _ecr_login(account: str, region: str, aws_conn_id: str | None) -> Login | No
         log.info("no AWS credentials, so %s is spoken to anonymously", where)
         return None
     except boto.ClientError as err:
-        code = err.response.get("Error", {}).get("Code", "an error")
-        message = f"{where} gives no token: {code}; {name} needs ecr:GetAuthorizationToken"
-        raise AccessDeniedError(message) from err
+        raise _ecr_error(err.response, where, name) from err
     except (boto.ConnectionError, boto.HTTPClientError) as err:
         raise ConnectionFailedError(f"{where} cannot be reached: {type(err).__name__}") from err
     except boto.BotoCoreError as err:
         raise AccessDeniedError(f"{where} gives no token: {err}; see {name}") from err
     return Login(found.username, found.password, name=name)
+
+
+def _ecr_error(response: Mapping[str, Any], where: str, name: str) -> KopsAssetsError:
+    code = str(response.get("Error", {}).get("Code", "an error"))
+    message = f"{where} gives no token: {code}"
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if "Throttl" in code or code == "TooManyRequestsException":
+        return RateLimitedError(message)
+    if status >= 500:
+        return ServerFailedError(message)
+    return AccessDeniedError(f"{message}; {name} needs ecr:GetAuthorizationToken")
 
 
 def _google_login(gcp_conn_id: str) -> Login | None:

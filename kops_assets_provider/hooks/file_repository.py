@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 
-from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.exceptions import AccessDeniedError, InvalidInputError
 from kops_assets_provider.files.directory import DirectoryStore
 from kops_assets_provider.files.gcs import GCSStore
 from kops_assets_provider.files.s3 import S3Store
@@ -63,8 +64,16 @@ class GCSFileRepositoryHook(BaseHook):
     def get_store(self, bucket: str) -> GCSStore:
         """Return the store of a bucket."""
         from airflow.providers.google.cloud.hooks.gcs import GCSHook
+        from google.auth.exceptions import DefaultCredentialsError
 
-        return GCSStore(GCSHook(gcp_conn_id=self.gcp_conn_id).get_conn(), HttpClient(), bucket)
+        where = f"connection {self.gcp_conn_id}"
+        try:
+            client = GCSHook(gcp_conn_id=self.gcp_conn_id).get_conn()
+        except AirflowNotFoundException as err:
+            raise InvalidInputError(where, ["it is not defined"]) from err
+        except DefaultCredentialsError as err:
+            raise AccessDeniedError(f"{where} gives no credentials for gs://{bucket}") from err
+        return GCSStore(client, HttpClient(), bucket)
 
 
 def open_file_stores(

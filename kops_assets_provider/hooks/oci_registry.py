@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.sdk import BaseHook, Connection
+from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from kops_assets_provider.exceptions import InvalidInputError, KopsAssetsError, Side
@@ -36,7 +37,11 @@ class OciRegistryHook(BaseHook):
 
         :raises InvalidInputError: the connection says something wrong; the message has all of it.
         """
-        connection = self.get_connection(self.oci_registry_conn_id)
+        try:
+            connection = self.get_connection(self.oci_registry_conn_id)
+        except AirflowNotFoundException as err:
+            problem = "it is not defined: add it, with the type OCI registry"
+            raise InvalidInputError(f"connection {self.oci_registry_conn_id}", [problem]) from err
         extra = connection.extra_dejson
         url = default_url(_host(connection))
         problems = [*_wrong_host(connection), *_wrong_scheme(url, extra.get("scheme"))]

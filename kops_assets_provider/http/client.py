@@ -10,25 +10,24 @@ Requests, redirects and streams over urllib3, with the limits that a mirror need
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
-from urllib.parse import unquote, urljoin, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from contextlib import contextmanager, suppress
+from functools import partial
 
 import urllib3
 from urllib3.exceptions import HTTPError
 
 from kops_assets_provider import __version__
 from kops_assets_provider.exceptions import InvalidInputError, Side, UntrustedServerError
-from kops_assets_provider.http.errors import connection_error, place, status_error
-from kops_assets_provider.http.urls import is_forbidden, is_loopback, origin
+from kops_assets_provider.http.errors import connection_error, place, root_cause, status_error
+from kops_assets_provider.http.pools import CHUNK_SIZE, Pools
+from kops_assets_provider.http.urls import lead, origin
 
-CHUNK_SIZE = 1 << 20  # bytes; 256 KiB to 1 MiB costs the least CPU per byte
 SMALL_BODY = 64 << 10  # bytes; limit of an error's or a token's body
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MAX_REDIRECTS = 5
+# What the other end did to a connection, as against one that could not be made.
+_DROPPED = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 _BOUND_TO_ORIGIN = {"authorization", "cookie"}
 
 
@@ -81,7 +80,7 @@ class HttpClient:
 
     :param ca_file: PEM file of the authorities to trust; by default the system's, or SSL_CERT_FILE.
     :param connect_seconds: limit for making a connection.
-    :param stall_seconds: limit for silence on a connection, not for the whole transfer.
+    :param stall_seconds: limit for silence on a connection, not for the whole body.
     """
 
     def __init__(
@@ -92,12 +91,8 @@ class HttpClient:
         stall_seconds: float = 60,
         connections_per_host: int = 16,
     ) -> None:
-        self._options: dict[str, Any] = {
-            "ca_file": ca_file,
-            "timeout": urllib3.Timeout(connect=connect_seconds, read=stall_seconds),
-            "maxsize": connections_per_host,
-        }
-        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        timeout = urllib3.Timeout(connect=connect_seconds, read=stall_seconds)
+        self._pools = Pools(ca_file, timeout, connections_per_host)
 
     @contextmanager
     def request(
@@ -147,8 +142,9 @@ class HttpClient:
             if raw.status not in _REDIRECTS or not location or method not in ("GET", "HEAD"):
                 return raw, url
             _give_back(raw)
-            new = urljoin(url, location)
-            headers = _headers_after_redirect(method, url, new, headers, side)
+            new = _redirected(method, url, location, side)
+            if origin(new) != origin(url):
+                headers = {k: v for k, v in headers.items() if k.lower() not in _BOUND_TO_ORIGIN}
             url = new
         raise UntrustedServerError(
             f"{place(method, url)}: more than {_MAX_REDIRECTS} redirects", side=side
@@ -163,38 +159,25 @@ class HttpClient:
         side: Side | None,
     ) -> urllib3.BaseHTTPResponse:
         own = {"User-Agent": f"kops-assets/{__version__}", "Accept-Encoding": "identity"}
+        pools = self._pools.for_url(url)
+        send = partial(
+            pools.request,
+            method,
+            url,
+            headers={**own, **headers},
+            body=body,
+            preload_content=False,
+            redirect=False,
+            retries=False,
+        )
         try:
-            return self._pool(url).request(
-                method,
-                url,
-                headers={**own, **headers},
-                body=body,
-                preload_content=False,
-                redirect=False,
-                retries=False,
-            )
+            return send()
         except (HTTPError, OSError) as err:
+            # A kept connection may have been closed meanwhile. That is no failure of the server's.
+            if method in ("GET", "HEAD") and isinstance(root_cause(err), _DROPPED):
+                with suppress(HTTPError, OSError):
+                    return send()
             raise connection_error(method, url, err, side) from err
-
-    def _pool(self, url: str) -> urllib3.PoolManager:
-        proxy = _proxy_for(url)
-        if proxy not in self._pools:
-            self._pools[proxy] = self._new_pool(proxy)
-        return self._pools[proxy]
-
-    def _new_pool(self, proxy: str | None) -> urllib3.PoolManager:
-        context = ssl.create_default_context(cafile=self._options["ca_file"])
-        options: dict[str, Any] = {
-            "timeout": self._options["timeout"],
-            "maxsize": self._options["maxsize"],
-            "ssl_context": context,
-            "blocksize": CHUNK_SIZE,  # how much of an upload goes to the socket at once
-        }
-        if proxy is None:
-            return urllib3.PoolManager(**options)
-        auth = urlsplit(proxy).netloc.rpartition("@")[0]
-        headers = urllib3.make_headers(proxy_basic_auth=unquote(auth)) if auth else None
-        return urllib3.ProxyManager(proxy, proxy_headers=headers, **options)
 
     @staticmethod
     def _error(
@@ -220,29 +203,9 @@ def _give_back(raw: urllib3.BaseHTTPResponse) -> None:
     raw.release_conn()
 
 
-def _headers_after_redirect(
-    method: str, old: str, new: str, headers: Mapping[str, str], side: Side | None
-) -> dict[str, str]:
+def _redirected(method: str, url: str, location: str, side: Side | None) -> str:
     try:
-        before, after = origin(old), origin(new)
+        return lead(url, location)
     except ValueError as err:
-        raise UntrustedServerError(f"{place(method, old)} redirects: {err}", side=side) from err
-    downgrade = before.scheme == "https" and after.scheme == "http"
-    inward = is_loopback(after.host) and not is_loopback(before.host)
-    if downgrade or inward or is_forbidden(after.host):
-        raise UntrustedServerError(
-            f"{place(method, old)} redirects to {after.scheme}://{after.host}, which is refused",
-            side=side,
-        )
-    if before == after:
-        return dict(headers)
-    return {k: v for k, v in headers.items() if k.lower() not in _BOUND_TO_ORIGIN}
-
-
-def _proxy_for(url: str) -> str | None:
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    if not parts.hostname or is_loopback(parts.hostname) or proxy_bypass(host):
-        return None
-    proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+        message = f"{place(method, url)} redirects to {err}"
+        raise UntrustedServerError(message, side=side) from err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -18,7 +19,7 @@ from kops_assets_provider.exceptions import (
     RequestRejectedError,
     ServerFailedError,
     Side,
-    TransientError,
+    UntrustedServerError,
 )
 
 _PERMANENT: dict[int, type[PermanentError]] = {
@@ -60,9 +61,33 @@ def status_error(
 
 def connection_error(
     method: str, url: str, cause: BaseException, side: Side | None
-) -> TransientError:
+) -> KopsAssetsError:
     """Return the error for a connection that could not be made or did not last."""
-    return ConnectionFailedError(f"{place(method, url)} failed: {_root(cause)}", side=side)
+    root = root_cause(cause)
+    if isinstance(root, ssl.SSLCertVerificationError):
+        advice = "name the file of its authority: ca_file in its connection, or SSL_CERT_FILE"
+        message = f"{place(method, url)}: its certificate is not trusted: {root.verify_message}"
+        return UntrustedServerError(f"{message}; {advice}", side=side)
+    last = root.args[-1] if root.args else ""
+    text = last if isinstance(last, str) else str(root)
+    # urllib3's own messages quote the whole URL, pre-signed queries and all.
+    told = type(root).__name__ if "?" in text or "<" in text else text or type(root).__name__
+    return ConnectionFailedError(f"{place(method, url)} failed: {told}", side=side)
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """Return the innermost error: urllib3 wraps a refused connection three times over."""
+    while inner := _wrapped(error):
+        error = inner
+    return error
+
+
+def _wrapped(error: BaseException) -> BaseException | None:
+    last = error.args[-1] if error.args else None
+    for inner in (getattr(error, "reason", None), error.__cause__, last):
+        if isinstance(inner, BaseException) and inner is not error:
+            return inner
+    return None
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
@@ -93,16 +118,3 @@ def _reason(body: bytes) -> str:
         text = rest.partition(b"</Code>")[0].decode("ascii", "replace") if found else ""
     printable = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(printable.split())[:_MAX_REASON]
-
-
-def _root(cause: BaseException) -> str:
-    """Name the innermost cause: urllib3 wraps a refused connection three times over."""
-    seen = cause
-    while inner := getattr(seen, "reason", None) or seen.__cause__:
-        if not isinstance(inner, BaseException) or inner is seen:
-            break
-        seen = inner
-    last = seen.args[-1] if seen.args else ""
-    text = last if isinstance(last, str) else str(seen)
-    # urllib3's own messages quote the whole URL, pre-signed queries and all.
-    return type(seen).__name__ if "?" in text or "<" in text else text or type(seen).__name__

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 import socket
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _AWS_METADATA = ipaddress.IPv6Address("fd00:ec2::254")  # the one that is not link-local
+_METADATA_NAMES = {"metadata.google.internal", "metadata.goog", "instance-data"}
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
 
 
@@ -30,14 +31,35 @@ def origin(url: str) -> Origin:
 
 def redact(url: str) -> str:
     """Return ``url`` without user info, query and fragment: those may hold secrets."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "a malformed URL"
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{parts.path}" if parts.scheme else f"{host}{parts.path}"
 
 
+def lead(url: str, location: str) -> str:
+    """
+    Return where a server's answer to ``url`` leads to, which may be relative to it.
+
+    :raises ValueError: nobody should follow it there: from HTTPS to HTTP, to this machine, to where
+        clouds keep their credentials, or nowhere.
+    """
+    new = urljoin(url, location)
+    here, there = origin(url), origin(new)
+    shown = f"{there.scheme}://{there.host}"
+    if here.scheme == "https" and there.scheme != "https":
+        raise ValueError(f"{shown}, which is refused: it is not HTTPS")
+    if is_forbidden(there.host) or (is_loopback(there.host) and not is_loopback(here.host)):
+        raise ValueError(f"{shown}, which is refused: no server may send us inside")
+    return new
+
+
 def is_loopback(host: str) -> bool:
     """Tell by its spelling whether ``host`` (a name or an address, no port) is this machine."""
-    if host == "localhost":
+    host = host.rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
         return True
     address = _address(host)
     return address is not None and address.is_loopback
@@ -50,9 +72,10 @@ def is_forbidden(host: str) -> bool:
     Link-local addresses are where clouds keep their metadata and credentials. Private ones are
     allowed: a registry inside a company redirects to storage inside that company.
     """
+    host = host.rstrip(".")
     address = _address(host)
     if address is None:
-        return False
+        return host.lower() in _METADATA_NAMES
     return (
         address.is_link_local
         or address.is_unspecified

@@ -32,7 +32,7 @@ def verified(
     :param what: names the content in the error's message.
     :param size: bytes that there must be.
     :param expected: hex digits that ``hasher`` must arrive at.
-    :param on_chunk: told the number of bytes of each chunk; what it raises ends the transfer.
+    :param on_chunk: told the number of bytes of each chunk; what it raises ends the copy.
     :raises ChecksumMismatchError: more or fewer bytes, or other ones; the source is to blame.
     """
     held, seen = b"", 0

@@ -14,6 +14,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from kops_assets_provider.exceptions import PermanentError, Side, TransientError
 from kops_assets_provider.http.client import HttpClient
+from kops_assets_provider.http.urls import redact
 
 _SUFFIXES = (".sha256", ".sha256sum")
 _TRIES = 3
@@ -68,7 +69,7 @@ def _first_sha(canonical: str, urls: list[str], client: HttpClient) -> str:
     for failure in failures.values():
         if isinstance(failure, TransientError):
             raise failure
-    tried = "; ".join(f"{url.partition('?')[0]} ({err})" for url, err in failures.items())
+    tried = "; ".join(f"{redact(url)} ({err})" for url, err in failures.items())
     raise PermanentError(f"no hash for {canonical}; tried {tried}")
 
 

@@ -42,11 +42,16 @@ class AssetList:
         return {**own, "record_url": self.record_url, **self.assets.to_dict()}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> AssetList:
+    def from_dict(cls, values: object) -> AssetList:
         """Read what ``to_dict`` wrote; raises InvalidInputError."""
-        assets = {key: values[key] for key in ("images", "files") if key in values}
-        names = values["cluster"], values["kops_version"]
-        return cls(*names, ClusterAssets.from_dict(assets), values.get("record_url"))
+        where = "asset list"
+        if not isinstance(values, Mapping):
+            raise InvalidInputError(where, [f"expected a mapping, got {type(values).__name__}"])
+        missing = [name for name in ("cluster", "kops_version") if name not in values]
+        if missing:
+            raise InvalidInputError(where, [f"it has no {name}" for name in missing])
+        assets = ClusterAssets.from_dict(values, where)
+        return cls(values["cluster"], values["kops_version"], assets, values.get("record_url"))
 
 
 def list_cluster(

@@ -8,7 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from kops_assets_provider.exceptions import ConflictingTargetsError, KopsAssetsError, Side
+from kops_assets_provider.exceptions import (
+    ConflictingTargetsError,
+    KopsAssetsError,
+    Side,
+    TransientError,
+)
 from kops_assets_provider.kops.assets import FileAsset, ImageAsset
 from kops_assets_provider.mirror.outcome import Outcome
 
@@ -39,21 +44,24 @@ def make_plan(
     _refuse_conflicts(assets)
     with ThreadPoolExecutor(workers, thread_name_prefix="plan") as pool:
         answers = list(pool.map(lambda asset: _ask(asset, settle), assets))
-    failures = [x for x in answers if isinstance(x, KopsAssetsError) and x.side != Side.SOURCE]
+    failures = [x for x in answers if isinstance(x, Exception) and _is_of_target(x)]
     asked = [x for x in answers if not (isinstance(x, Outcome) and x.verified_at is None)]
     if failures and len(failures) == len(asked):
-        raise failures[0]
+        # One that may pass is worth another try of the plan as a whole.
+        raise min(failures, key=lambda err: not isinstance(err, TransientError))
     to_copy = (a for a, x in zip(assets, answers, strict=True) if not isinstance(x, Outcome))
     return Plan(tuple(to_copy), tuple(x for x in answers if isinstance(x, Outcome)))
 
 
-def _ask(
-    asset: _Asset, settle: Callable[[_Asset], Outcome | None]
-) -> Outcome | KopsAssetsError | None:
+def _ask(asset: _Asset, settle: Callable[[_Asset], Outcome | None]) -> Outcome | Exception | None:
     try:
         return settle(asset)
-    except KopsAssetsError as err:
+    except Exception as err:  # noqa: BLE001  # whatever it is, the asset's own task will tell it
         return err
+
+
+def _is_of_target(error: Exception) -> bool:
+    return not (isinstance(error, KopsAssetsError) and error.side is Side.SOURCE)
 
 
 def _refuse_conflicts(assets: Sequence[ImageAsset] | Sequence[FileAsset]) -> None:

@@ -8,15 +8,22 @@ past, and nothing is copied wrongly. Nothing else keeps state.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.exceptions import (
+    InvalidInputError,
+    NotFoundError,
+    UnsupportedTargetError,
+)
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.ports import FileStore
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State, now
 from kops_assets_provider.mirror.report import Report
+
+log = logging.getLogger(__name__)
 
 SCHEMA = 1  # a reader understands every smaller number, and refuses a larger one
 
@@ -63,14 +70,19 @@ class MirrorRecord:
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> MirrorRecord:
-        """Read a document of this schema or an older one; raises InvalidInputError."""
+        """
+        Read a document of this schema or an older one.
+
+        :raises InvalidInputError: it is damaged, or none at all.
+        :raises UnsupportedTargetError: a newer release of this package wrote it.
+        """
         try:
             values = json.loads(text)
-            _check_schema(values["schema"])
+            _check_schema(values["schema"], where)
             assets = tuple(_asset(x) for x in values["assets"])
             own = {k: str(values[k]) for k in ("cluster", "kops_version", "run", "updated_at")}
             return cls(**own, assets=assets)
-        except (ValueError, KeyError, TypeError) as err:
+        except (ValueError, KeyError, TypeError, AttributeError) as err:
             raise InvalidInputError(where, [f"not a mirror record: {err}"]) from err
 
 
@@ -104,22 +116,35 @@ def _after(asset: AssetRecord, outcome: Outcome, run: str) -> AssetRecord:
     return asset
 
 
-def read_record(store: FileStore, path: str) -> MirrorRecord | None:
-    """Read the record, if there is one; raises InvalidInputError for a document that is none."""
-    if store.stat(path) is None:
-        return None
-    with store.read(path) as chunks:
-        return MirrorRecord.from_json(b"".join(chunks), path)
+def keep_record(store: FileStore, path: str, report: Report, kops_version: str, run: str) -> None:
+    """
+    Update the record at ``path`` by what a run learnt. One that is damaged is begun anew.
 
-
-def write_record(store: FileStore, path: str, record: MirrorRecord) -> None:
-    """Write the record; raises what the store raises."""
+    :raises UnsupportedTargetError: a newer release of this package wrote it.
+    :raises KopsAssetsError: what the store raises.
+    """
+    try:
+        old = read_record(store, path)
+    except InvalidInputError as err:
+        log.warning("the mirror record is begun anew: %s", err)
+        old = None
+    record = update_record(old, report, kops_version, run)
     store.write(path, Content.of("the mirror record", record.to_json().encode()))
 
 
-def _check_schema(schema: int) -> None:
-    if not 1 <= schema <= SCHEMA:
-        raise ValueError(f"schema {schema}, of another release; {SCHEMA} is the newest known")
+def read_record(store: FileStore, path: str) -> MirrorRecord | None:
+    """Read the record, if there is one; raises what ``from_json`` raises."""
+    try:
+        with store.read(path) as chunks:
+            return MirrorRecord.from_json(b"".join(chunks), path)
+    except NotFoundError:
+        return None
+
+
+def _check_schema(schema: int, where: str) -> None:
+    if schema > SCHEMA:
+        message = f"{where} has the schema {schema}, and this release knows those up to {SCHEMA}"
+        raise UnsupportedTargetError(f"{message}: update it, nothing is overwritten")
 
 
 def _asset(values: Mapping[str, Any]) -> AssetRecord:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from kops_assets_provider.exceptions import MissingAssetsError
 from kops_assets_provider.kops.assets import ClusterAssets
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State, failed
 
+_NO_PLAN = {"type": "NoPlan", "message": "its plan failed; the plan's log says why"}
 _NO_RESULT = {
     "type": "NoResult",
     "message": "its copy task ended without a result; the task's log says why",
@@ -86,31 +87,49 @@ class Report:
             )
 
 
-def make_report(
-    cluster: str,
-    assets: ClusterAssets,
-    outcomes: Iterable[Outcome],
-    errors: Iterable[Mapping[str, Any]],
-) -> Report:
+Name = tuple[Kind, str]  # kind and canonical
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
     """
-    Give every asset of the list its outcome.
+    What the tasks of a run left behind.
 
-    :param outcomes: of the plans and of the copies that succeeded.
-    :param errors: of the copies that did not: an error's ``to_dict()`` with ``kind`` and
-        ``canonical``.
+    :param settled: outcomes of the assets that the plans found to need nothing.
+    :param planned: the assets that the plans wanted to be copied.
+    :param copied: outcomes of the copies. One of an asset that was not planned is an earlier
+        attempt's, whose task did not run again, and does not count.
+    :param errors: of the plans (without ``canonical``) and the copies that failed: an error's
+        ``to_dict()`` with ``kind`` and ``canonical``.
     """
-    known = {(x.kind, x.canonical): x for x in outcomes}
-    reasons = {(Kind(x["kind"]), x["canonical"]): x for x in errors}
 
-    def outcome(kind: Kind, canonical: str, download: str) -> Outcome:
-        if found := known.get((kind, canonical)):
-            return found
-        error = reasons.get((kind, canonical), _NO_RESULT)
-        shown = {k: v for k, v in error.items() if k in ("type", "message", "side")}
-        return failed(kind, canonical, download, shown)
+    settled: Sequence[Outcome] = ()
+    planned: Collection[Name] = ()
+    copied: Sequence[Outcome] = ()
+    errors: Sequence[Mapping[str, Any]] = ()
 
-    images = (outcome(Kind.IMAGE, x.canonical, x.download) for x in assets.images)
-    files = (outcome(Kind.FILE, x.canonical, x.download) for x in assets.files)
+    def outcome(self, kind: Kind, canonical: str, download: str) -> Outcome:
+        """Return what became of one asset."""
+        if canonical == download:
+            return Outcome(kind, canonical, download, State.NOT_MIRRORED)
+        is_planned = (kind, canonical) in self.planned
+        for found in self.copied if is_planned else self.settled:
+            if (found.kind, found.canonical) == (kind, canonical):
+                return found
+        error = self._error(kind, canonical if is_planned else None)
+        return failed(kind, canonical, download, error)
+
+    def _error(self, kind: Kind, canonical: str | None) -> dict[str, Any]:
+        for error in self.errors:
+            if (error["kind"], error.get("canonical")) == (kind, canonical):
+                return {k: v for k, v in error.items() if k in ("type", "message", "side")}
+        return _NO_RESULT if canonical else _NO_PLAN
+
+
+def make_report(cluster: str, assets: ClusterAssets, results: Results) -> Report:
+    """Give every asset of the list its outcome."""
+    images = (results.outcome(Kind.IMAGE, x.canonical, x.download) for x in assets.images)
+    files = (results.outcome(Kind.FILE, x.canonical, x.download) for x in assets.files)
     return Report(cluster, (*images, *files))
 
 

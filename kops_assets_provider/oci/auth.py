@@ -19,17 +19,19 @@ import json
 import re
 import threading
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
 from kops_assets_provider.exceptions import AccessDeniedError, Side, UntrustedServerError
 from kops_assets_provider.http.client import HttpClient
-from kops_assets_provider.http.urls import is_forbidden, is_loopback, origin, redact
+from kops_assets_provider.http.urls import is_loopback, lead, origin, redact
 
 _KNOWN_TOKEN_HOSTS = {
     "registry-1.docker.io": frozenset({"auth.docker.io"}),
     "registry.gitlab.com": frozenset({"gitlab.com"}),
 }
+_SCHEME = re.compile(r"(?:^|,\s*)(basic|bearer)\b(?!\s*=)", re.IGNORECASE)
 _PARAMETER = re.compile(r'([a-zA-Z_]+)="([^"]*)"')
 _DEFAULT_LIFE = 60.0  # seconds that a token lives if the server does not say
 _RENEW_BEFORE = 20.0  # seconds, so that a token does not end between our clock and the server's
@@ -64,10 +66,10 @@ class RegistryAuth:
         self._url = url
         self._login = login
         self._side = side
-        self._lock = threading.RLock()
         self._basic = False
         self._realm: dict[str, str] = {}
         self._tokens: dict[str, _Token] = {}
+        self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
     @property
     def hint(self) -> str:
@@ -79,39 +81,43 @@ class RegistryAuth:
 
     def headers(self, scope: str) -> dict[str, str]:
         """Return the header that the registry is known to want for ``scope``, if it is known."""
-        with self._lock:
-            if self._basic and self._login:
-                return {"Authorization": _basic(self._login)}
-            if not self._realm:
-                return {}
+        if self._basic and self._login:
+            return {"Authorization": _basic(self._login)}
+        if self._realm:
             return {"Authorization": f"Bearer {self._token(scope)}"}
+        return {}
 
     def accept_challenge(self, header: str, scope: str) -> None:
         """
         Learn from the ``WWW-Authenticate`` header of a 401 what ``headers`` must return.
 
         :raises AccessDeniedError: there is no login to answer it with.
-        :raises UntrustedServerError: the realm must not see a login.
         """
-        kind, _, rest = header.partition(" ")
-        with self._lock:
-            if kind.lower() == "basic" and self._login:
-                self._basic = True
-            elif kind.lower() == "bearer":
-                self._realm = dict(_PARAMETER.findall(rest))
-                self._tokens.pop(scope, None)
-            else:
-                raise AccessDeniedError(f"{self._host} answered 401; {self.hint}", side=self._side)
+        challenges = _challenges(header)
+        if "bearer" in challenges:
+            self._realm = challenges["bearer"]
+            self._basic = False
+            self.forget(scope)
+        elif "basic" in challenges and self._login:
+            self._basic = True
+        else:
+            raise AccessDeniedError(f"{self._host} answered 401; {self.hint}", side=self._side)
+
+    def forget(self, scope: str) -> None:
+        """Drop the token for ``scope``: the registry refused it."""
+        self._tokens.pop(scope, None)
 
     @property
     def _host(self) -> str:
         return urlsplit(self._url).netloc
 
     def _token(self, scope: str) -> str:
-        token = self._tokens.get(scope)
-        if token is None or token.renew_at < time.monotonic():
-            token = self._tokens[scope] = self._fetch_token(scope)
-        return token.value
+        # Whoever needs the same token waits for it; other scopes do not wait.
+        with self._locks[scope]:
+            token = self._tokens.get(scope)
+            if token is None or token.renew_at < time.monotonic():
+                token = self._tokens[scope] = self._fetch_token(scope)
+            return token.value
 
     def _fetch_token(self, scope: str) -> _Token:
         realm = self._realm.get("realm", "")
@@ -129,7 +135,7 @@ class RegistryAuth:
         try:
             answer = json.loads(body)
             value = answer.get("token") or answer["access_token"]
-            life = float(answer.get("expires_in") or _DEFAULT_LIFE)
+            life = max(0.0, float(answer.get("expires_in") or _DEFAULT_LIFE))
         except (ValueError, KeyError, TypeError, AttributeError):
             value, life = None, 0.0
         # A header must not be cut in two by what a server calls its token.
@@ -141,17 +147,14 @@ class RegistryAuth:
         """Raise UntrustedServerError if ``realm`` may not be asked, with our login or without."""
         try:
             there, here = origin(realm), origin(self._url)
-        except ValueError:
-            raise self._untrusted(realm, "is not an http(s) URL") from None
+            lead(self._url, realm)
+        except ValueError as err:
+            raise self._untrusted(realm, f"must not be asked: {err}") from None
+        netloc = urlsplit(realm).netloc
         if there == here:
             return
-        netloc = urlsplit(realm).netloc
-        both_loopback = is_loopback(there.host) and is_loopback(here.host)
-        inward = is_forbidden(there.host) or (is_loopback(there.host) and not both_loopback)
-        if inward or "@" in netloc:
-            raise self._untrusted(realm, "must not be asked")
-        if there.scheme != "https" and not both_loopback:
-            raise self._untrusted(realm, "is not HTTPS")
+        if "@" in netloc or (there.scheme != "https" and not is_loopback(there.host)):
+            raise self._untrusted(realm, "must not be asked: it is not a plain HTTPS URL")
         known = _KNOWN_TOKEN_HOSTS.get(here.host, frozenset())
         if self._login and netloc not in known | self._login.token_hosts:
             advice = f"add it to the token hosts of {self._login.name} to trust it"
@@ -160,6 +163,15 @@ class RegistryAuth:
     def _untrusted(self, realm: str, why: str) -> UntrustedServerError:
         shown = redact(realm)[:200]
         return UntrustedServerError(f"{self._host}: its token realm {shown} {why}", side=self._side)
+
+
+def _challenges(header: str) -> dict[str, dict[str, str]]:
+    """Split a ``WWW-Authenticate`` header, which may hold several challenges, by their schemes."""
+    parts = _SCHEME.split(header)[1:]
+    return {
+        scheme.lower(): dict(_PARAMETER.findall(rest))
+        for scheme, rest in zip(parts[::2], parts[1::2], strict=True)
+    }
 
 
 def _basic(login: Login) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
 
 from kops_assets_provider.exceptions import Side
 from kops_assets_provider.http.client import HttpClient, Response
@@ -51,23 +51,33 @@ class RegistryClient:
         :param accept: statuses beside 2xx that the caller wants to see.
         :raises KopsAssetsError: see ``HttpClient.request``.
         """
-        options: dict[str, Any] = {"side": self.side, "body": body, "hint": self._auth.hint}
-        challenges = () if isinstance(body, Iterator) else (401,)
-        own, known = headers or {}, self._headers(url, scope)
-        with self._http.request(
-            method, url, headers={**own, **known}, accept=(*accept, *challenges), **options
+        send = partial(
+            self._http.request, method, url, side=self.side, body=body, hint=self._auth.hint
+        )
+        own = dict(headers or {})
+        # What cannot be sent twice, or is sent elsewhere, is no occasion to tell who we are.
+        asks = not isinstance(body, Iterator) and self._is_ours(url)
+        with send(
+            headers=own | self._headers(url, scope), accept=(*accept, *((401,) if asks else ()))
         ) as response:
-            if response.status != 401 or not challenges:
+            if response.status != 401 or not asks:
                 yield response
                 return
             challenge = response.headers.get("WWW-Authenticate", "")
-        self._auth.accept_challenge(challenge, scope)
-        known = self._headers(url, scope)
-        with self._http.request(
-            method, url, headers={**own, **known}, accept=accept, **options
-        ) as response:
+            # A registry redirects to its storage; what that asks for is not the registry's to get.
+            redirected = not self._is_ours(response.url)
+        if not redirected:
+            self._auth.accept_challenge(challenge, scope)
+        with send(headers=own | self._headers(url, scope), accept=accept) as response:
             yield response
+
+    def forget(self, scope: str) -> None:
+        """Drop what was learnt of ``scope``: the registry refused what it had accepted."""
+        self._auth.forget(scope)
+
+    def _is_ours(self, url: str) -> bool:
+        return origin(url) == origin(self.url)
 
     def _headers(self, url: str, scope: str) -> dict[str, str]:
         # An upload may be sent to another host, which must not see our credentials.
-        return self._auth.headers(scope) if origin(url) == origin(self.url) else {}
+        return self._auth.headers(scope) if self._is_ours(url) else {}

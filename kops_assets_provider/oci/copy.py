@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from kops_assets_provider.oci.manifest import Descriptor, Manifest
 from kops_assets_provider.oci.ports import ImageSource, ImageTarget
 from kops_assets_provider.oci.reference import Reference
 
+_MAX_MANIFESTS = 1000
 _MAX_DEPTH = 3  # an index of indexes of images; nobody has been seen to go deeper
 
 
@@ -97,7 +98,7 @@ def copy_image(
     present = is_present(source, source_ref, target, target_ref)
     if present:
         return CopiedImage(present, copied=False)
-    tree = _Tree(tuple(_walk(source, source.fetch_manifest(source_ref.pull_by), _MAX_DEPTH)))
+    tree = _Tree(tuple(_walk(source, source.fetch_manifest(source_ref.pull_by))))
     uploaded = _copy_blobs(source, target, tree.blobs, workers, on_chunk)
     for manifest in tree.manifests[:-1]:
         target.push_manifest(manifest.digest, manifest)
@@ -105,16 +106,18 @@ def copy_image(
     return CopiedImage(tree.root.digest, copied=True, size=tree.size, uploaded=uploaded)
 
 
-def _walk(source: ImageSource, manifest: Manifest, depth: int) -> Iterator[Manifest]:
-    if depth == 0:
-        raise InvalidManifestError(
-            f"{manifest.digest}: an index nested too deeply", side=Side.SOURCE
-        )
-    seen: set[Digest] = set()
+def _walk(
+    source: ImageSource, manifest: Manifest, depth: int = 0, seen: set[Digest] | None = None
+) -> Iterator[Manifest]:
+    """Yield the manifests below one, each once, and then itself."""
+    seen = set() if seen is None else seen
+    if depth >= _MAX_DEPTH or len(seen) > _MAX_MANIFESTS:
+        message = f"{manifest.digest}: an index too deep or too wide to be an image's"
+        raise InvalidManifestError(message, side=Side.SOURCE)
     for child in manifest.children:
         if child.digest not in seen:
             seen.add(child.digest)
-            yield from _walk(source, source.fetch_manifest(child.digest), depth - 1)
+            yield from _walk(source, source.fetch_manifest(child.digest), depth + 1, seen)
     yield manifest
 
 
@@ -135,19 +138,25 @@ def _copy_blobs(
             on_chunk(size)
 
     def copy(blob: Descriptor) -> int:
-        return blob.size * target.push_blob(blob, lambda: _open_verified(source, blob, watch))
+        try:
+            watch(0)
+            return blob.size * target.push_blob(blob, lambda: _open_verified(source, blob, watch))
+        except BaseException:
+            stop.set()
+            raise
 
     with ThreadPoolExecutor(workers, thread_name_prefix="blob") as pool:
         futures = [pool.submit(copy, blob) for blob in blobs]
         try:
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            # Those that the failure stopped fail too: the cause is the first to be told.
-            failures = [err for x in done if (err := x.exception())]
-            if failures:
-                raise min(failures, key=lambda err: isinstance(err, StoppedError))
-        finally:
+            wait(futures)
+        except BaseException:
+            # The task was stopped: the threads must be, too, or it would wait for them.
             stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    failures = [err for x in futures if (err := x.exception())]
+    if failures:
+        # Those that were stopped by the first failure are not the news.
+        raise min(failures, key=lambda err: isinstance(err, StoppedError))
     return sum(x.result() for x in futures)
 
 

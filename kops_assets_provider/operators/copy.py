@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
@@ -15,6 +15,7 @@ from kops_assets_provider.mirror.images import copy_image_asset
 from kops_assets_provider.mirror.outcome import Kind, Outcome
 from kops_assets_provider.operators.errors import told_to_airflow
 from kops_assets_provider.operators.places import FileStoresOperator, RegistriesOperator
+from kops_assets_provider.operators.values import as_mapping
 
 
 class _CopyOperator(BaseOperator):
@@ -88,6 +89,8 @@ class KopsCopyFileOperator(_CopyOperator, FileStoresOperator):
     :param canonical: the file's URL upstream. (templated)
     :param download: the URL from which the cluster's nodes download it. (templated)
     :param sha: its SHA-256, 64 hex digits. (templated)
+    :param source_rewrites: prefixes of canonical URLs, and where those are really fetched.
+        (templated)
 
     The other parameters are those of ``FileStoresOperator``.
     """
@@ -96,14 +99,19 @@ class KopsCopyFileOperator(_CopyOperator, FileStoresOperator):
     template_fields: Sequence[str] = (
         *_CopyOperator.template_fields,
         "sha",
+        "source_rewrites",
         *FileStoresOperator.template_fields,
     )
 
-    def __init__(self, *, sha: str, **kwargs: Any) -> None:
+    def __init__(
+        self, *, sha: str, source_rewrites: Mapping[str, str] | str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.sha = sha
+        self.source_rewrites = source_rewrites
 
     def copy(self) -> Outcome:
         """Copy the file unless it is there."""
         asset = FileAsset(self.canonical, self.download, self.sha)
-        return copy_file_asset(asset, self.file_stores(), self.rewrites(), self.check_stop)
+        rewrites = as_mapping("source_rewrites", self.source_rewrites)
+        return copy_file_asset(asset, self.file_stores(), rewrites, self.check_stop)

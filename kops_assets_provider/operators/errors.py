@@ -19,8 +19,8 @@ def told_to_airflow(context: Context, **asset: str) -> Iterator[None]:
     """
     Turn a PermanentError into a failure without retries; let all others be retried.
 
-    :param asset: kind and canonical name of the asset that the task copies. With them the error is
-        pushed to XCom first, so that the report can say what happened.
+    :param asset: the ``kind`` that the task plans, or kind and ``canonical`` of the asset that it
+        copies. With them the error is pushed to XCom first, so that the report can say why.
     """
     try:
         yield

@@ -9,7 +9,7 @@ from airflow.sdk import BaseOperator, Context
 
 from kops_assets_provider.mirror.lists import list_cluster, read_shas
 from kops_assets_provider.operators.errors import told_to_airflow
-from kops_assets_provider.operators.values import as_flag, as_mapping, as_optional
+from kops_assets_provider.operators.values import as_flag, as_mapping, as_optional, as_required
 
 
 class KopsGetAssetsOperator(BaseOperator):
@@ -61,8 +61,8 @@ class KopsGetAssetsOperator(BaseOperator):
         with told_to_airflow(context):
             sha_file = as_optional(self.sha_file)
             found = list_cluster(
-                self.cluster_spec,
-                self.kops_version,
+                as_required("cluster_spec", self.cluster_spec),
+                as_required("kops_version", self.kops_version),
                 find_sha=read_shas(sha_file) if sha_file else None,
                 any_kubernetes_version=as_flag(
                     "any_kubernetes_version", self.any_kubernetes_version

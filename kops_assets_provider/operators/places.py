@@ -13,35 +13,33 @@ from kops_assets_provider.mirror.files import FileStores
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.operators.values import as_mapping, as_optional
 
+_GOOGLE = "google_cloud_default"
+
 
 class _CloudOperator(BaseOperator):
     """
     An operator that may use the AWS and Google connections.
 
-    :param source_rewrites: prefixes of canonical names and URLs, and where those are really
-        fetched. (templated)
     :param aws_conn_id: connection for ECR and S3; None for boto3's default credentials. (templated)
     :param gcp_conn_id: connection for Google's registries and Cloud Storage. (templated)
     """
 
-    template_fields: Sequence[str] = ("source_rewrites", "aws_conn_id", "gcp_conn_id")
+    template_fields: Sequence[str] = ("aws_conn_id", "gcp_conn_id")
 
     def __init__(
         self,
         *,
-        source_rewrites: Mapping[str, str] | str | None = None,
         aws_conn_id: str | None = "aws_default",
-        gcp_conn_id: str = "google_cloud_default",
+        gcp_conn_id: str | None = _GOOGLE,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.source_rewrites = source_rewrites
         self.aws_conn_id = aws_conn_id
         self.gcp_conn_id = gcp_conn_id
 
-    def rewrites(self) -> dict[str, str]:
-        """Return the source rewrites."""
-        return as_mapping("source_rewrites", self.source_rewrites)
+    def cloud_conn_ids(self) -> tuple[str | None, str]:
+        """Return the ids of the connections."""
+        return as_optional(self.aws_conn_id), as_optional(self.gcp_conn_id) or _GOOGLE
 
 
 class RegistriesOperator(_CloudOperator):
@@ -51,23 +49,33 @@ class RegistriesOperator(_CloudOperator):
     :param registry_conn_ids: a registry's host to an ``oci_registry`` connection. Hosts of ECR and
         Google without an entry use the AWS and Google connections; all others are anonymous.
         (templated)
+    :param source_rewrites: prefixes of canonical names, and where those are really fetched.
+        (templated)
     """
 
-    template_fields: Sequence[str] = ("registry_conn_ids", *_CloudOperator.template_fields)
+    template_fields: Sequence[str] = (
+        "registry_conn_ids",
+        "source_rewrites",
+        *_CloudOperator.template_fields,
+    )
 
     def __init__(
-        self, *, registry_conn_ids: Mapping[str, str] | str | None = None, **kwargs: Any
+        self,
+        *,
+        registry_conn_ids: Mapping[str, str] | str | None = None,
+        source_rewrites: Mapping[str, str] | str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.registry_conn_ids = registry_conn_ids
+        self.source_rewrites = source_rewrites
 
     def registries(self) -> Registries:
         """Open the registries."""
         return open_registries(
             as_mapping("registry_conn_ids", self.registry_conn_ids),
-            self.rewrites(),
-            as_optional(self.aws_conn_id),
-            self.gcp_conn_id,
+            as_mapping("source_rewrites", self.source_rewrites),
+            *self.cloud_conn_ids(),
         )
 
 
@@ -91,4 +99,4 @@ class FileStoresOperator(_CloudOperator):
     def file_stores(self) -> FileStores:
         """Open the file repositories."""
         targets = as_mapping("file_targets", self.file_targets)
-        return open_file_stores(targets, as_optional(self.aws_conn_id), self.gcp_conn_id)
+        return open_file_stores(targets, *self.cloud_conn_ids())

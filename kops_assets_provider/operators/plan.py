@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator, Context
 from kops_assets_provider.mirror.files import plan_files
 from kops_assets_provider.mirror.images import plan_images
 from kops_assets_provider.mirror.lists import AssetList
+from kops_assets_provider.mirror.outcome import Kind
 from kops_assets_provider.mirror.plan import Plan
 from kops_assets_provider.operators.errors import told_to_airflow
 from kops_assets_provider.operators.places import FileStoresOperator, RegistriesOperator
@@ -39,7 +40,7 @@ class KopsPlanImagesOperator(RegistriesOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return what must be copied."""
-        with told_to_airflow(context):
+        with told_to_airflow(context, kind=str(Kind.IMAGE)):
             assets = AssetList.from_dict(self.assets).assets
             return _publish(self, context, plan_images(assets.images, self.registries()))
 
@@ -65,7 +66,7 @@ class KopsPlanFilesOperator(FileStoresOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return what must be copied."""
-        with told_to_airflow(context):
+        with told_to_airflow(context, kind=str(Kind.FILE)):
             assets = AssetList.from_dict(self.assets).assets
             return _publish(self, context, plan_files(assets.files, self.file_stores()))
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any
 
 from airflow.sdk import Context
 
-from kops_assets_provider.exceptions import KopsAssetsError, MissingAssetsError
+from kops_assets_provider.exceptions import MissingAssetsError
 from kops_assets_provider.mirror.lists import AssetList
-from kops_assets_provider.mirror.outcome import Outcome
-from kops_assets_provider.mirror.record import read_record, update_record, write_record
-from kops_assets_provider.mirror.report import Report, make_report
+from kops_assets_provider.mirror.outcome import Kind, Outcome
+from kops_assets_provider.mirror.record import keep_record
+from kops_assets_provider.mirror.report import Report, Results, make_report
 from kops_assets_provider.operators.errors import ERROR_KEY, told_to_airflow
 from kops_assets_provider.operators.places import FileStoresOperator
 from kops_assets_provider.operators.plan import SETTLED_KEY
 from kops_assets_provider.operators.values import as_optional
+
+REPORT_KEY = "report"
 
 
 class KopsReportOperator(FileStoresOperator):
@@ -25,11 +26,11 @@ class KopsReportOperator(FileStoresOperator):
 
     It must be the run's last leaf, with the trigger rule ``all_done`` and without retries: so the
     run is green exactly when the mirror is whole, and clearing a failed copy with its downstream
-    tells anew. The report is its XCom value, also when it fails (key ``report``).
+    tells anew. The report is under the XCom key ``report``, also when something is missing.
 
     :param get_assets_task_id: the task whose list is reported on.
-    :param plan_task_ids: the tasks that asked what is missing.
-    :param copy_task_ids: the mapped tasks that copied.
+    :param plan_task_ids: the tasks that asked what is missing, of images and of files.
+    :param copy_task_ids: the mapped tasks that copied, in the same order.
     :param record_url: directory or prefix of the record, for instance ``s3://bucket/records``;
         beside the cluster's file repository if it is not given. (templated)
 
@@ -54,15 +55,14 @@ class KopsReportOperator(FileStoresOperator):
         self.copy_task_ids = copy_task_ids
         self.record_url = record_url
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Return the report, and fail if anything is missing."""
+    def execute(self, context: Context) -> None:
+        """Report, and fail if anything is missing."""
         with told_to_airflow(context):
             listed, report = self.gather(context["ti"])
             self.log.info("%s\n%s", report.summary(), report.to_table())
+            context["ti"].xcom_push(key=REPORT_KEY, value=report.to_dict())
             self.keep_record(listed, report, context["run_id"])
-            context["ti"].xcom_push(key="report", value=report.to_dict())
             report.raise_for_missing()
-        return report.to_dict()
 
     def gather(self, ti: Any) -> tuple[AssetList, Report]:
         """Collect what the other tasks left in XCom."""
@@ -70,11 +70,22 @@ class KopsReportOperator(FileStoresOperator):
         if listed is None:
             raise MissingAssetsError(f"there is no list: see the log of {self.get_assets_task_id}")
         found = AssetList.from_dict(listed)
-        settled = chain.from_iterable(_pull(ti, self.plan_task_ids, SETTLED_KEY))
-        copied = _pull(ti, self.copy_task_ids, "return_value")
-        errors = _pull(ti, self.copy_task_ids, ERROR_KEY)
-        outcomes = [Outcome.from_dict(x) for x in (*settled, *copied)]
-        return found, make_report(found.cluster, found.assets, outcomes, errors)
+        tasks = [*self.plan_task_ids, *self.copy_task_ids]
+        planned = {
+            (kind, asset["canonical"])
+            for kind, task_id in zip(Kind, self.plan_task_ids, strict=True)
+            for assets in _pull(ti, [task_id], "return_value")
+            for asset in assets
+        }
+        results = Results(
+            settled=[
+                Outcome.from_dict(x) for y in _pull(ti, self.plan_task_ids, SETTLED_KEY) for x in y
+            ],
+            planned=planned,
+            copied=[Outcome.from_dict(x) for x in _pull(ti, self.copy_task_ids, "return_value")],
+            errors=_pull(ti, tasks, ERROR_KEY),
+        )
+        return found, make_report(found.cluster, found.assets, results)
 
     def keep_record(self, listed: AssetList, report: Report, run: str) -> None:
         """Update the mirror's record. Without it less is known of the past, so nothing fails."""
@@ -84,9 +95,8 @@ class KopsReportOperator(FileStoresOperator):
             return
         try:
             store, path = self.file_stores().open_place(url, f"{report.cluster}.json")
-            record = update_record(read_record(store, path), report, listed.kops_version, run)
-            write_record(store, path, record)
-        except KopsAssetsError as err:
+            keep_record(store, path, report, listed.kops_version, run)
+        except Exception as err:  # noqa: BLE001  # the report must not be lost over its record
             self.log.warning("the mirror record could not be written: %s", err)
 
 

@@ -37,3 +37,12 @@ def as_flag(name: str, value: bool | str | None) -> bool:
 def as_optional(value: str | None) -> str | None:
     """Return None for what a template makes of None."""
     return None if value in (None, "", "None") else value
+
+
+def as_required(name: str, value: str | None) -> str:
+    """Return the value; raises InvalidInputError if a template left nothing of it."""
+    found = as_optional(value)
+    if found is None:
+        problem = "it is not set: give it to the DAG, in its Variable or in the run's form"
+        raise InvalidInputError(f"parameter {name}", [problem])
+    return found

@@ -62,7 +62,10 @@ def kops_copy_assets_task_group(
 
 
 def copy_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
-    """Add the tasks to the DAG, and the group, that is being made."""
+    """Add the tasks to the DAG, and the group, that is being made; raises TypeError for a typo."""
+    if unknown := sorted(options.keys() - CopyAssetsOptions.__annotations__.keys()):
+        known = ", ".join(CopyAssetsOptions.__annotations__)
+        raise TypeError(f"unknown options {', '.join(unknown)}; there are {known}")
     clouds = _pick(options, "aws_conn_id", "gcp_conn_id") | _RETRIES
     sources = _pick(options, "source_rewrites")
     images = clouds | sources | _pick(options, "registry_conn_ids")

@@ -40,7 +40,7 @@ def test_a_cluster_is_mirrored(run, mirror):
     assert states(instances)["copy_file", "success"] == files
     labels = {x.rendered_map_index for x in instances if x.task_id == "copy_image"}
     assert labels == {x["canonical"] for x in mirror.assets["images"]}
-    report = pulled(instances, "report")
+    report = pulled(instances, "report", "report")
     assert report["counts"] == {"copied": images + files}
     record = json.loads((mirror.target_files / "kops-assets/small.example.com.json").read_text())
     assert {x["state"] for x in record["assets"]} == {"copied"}
@@ -55,7 +55,7 @@ def test_a_second_run_copies_nothing(run, mirror):
     assert str(found.state) == "success"
     assert states(instances)["copy_image", "skipped"] == 1
     assert states(instances)["copy_file", "skipped"] == 1
-    assert pulled(instances, "report")["sent"] == 0
+    assert pulled(instances, "report", "report")["sent"] == 0
     assert {x.method for x in mirror.target.requests} == {"HEAD"}
     assert {x.method for x in mirror.source.requests} == {"HEAD"}
     assert mirror.source_files.requests == []
@@ -91,10 +91,31 @@ def test_a_file_with_another_hash_is_not_published(run, mirror):
     assert not list(mirror.target_files.rglob(path.rsplit("/", 1)[1] + "*amd64*"))
 
 
+def test_a_target_that_denies_everything_is_one_error(run, mirror):
+    """The plan fails, no copy is tried, and the report says why at every image."""
+    mirror.target.inject(Fault(status=403, times=None))
+    found, instances = run()
+    assert str(found.state) == "failed"
+    assert states(instances)["plan_images", "failed"] == 1
+    assert states(instances)["copy_image", "upstream_failed"] == 1
+    assets = pulled(instances, "report", "report")["assets"]
+    reasons = {x["error"]["type"] for x in assets if x["kind"] == "image"}
+    assert reasons == {"AccessDeniedError"}
+
+
+def test_the_form_goes_before_the_variable(run):
+    """What the form says, and only that, replaces what the Variable says."""
+    found, instances = run(conf={"kops_version": "1.99.0", "registry_conn_ids": {}})
+    assert str(found.state) == "failed"
+    assert states(instances)["get_assets", "failed"] == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"kops_version": "1.99.0"}, "1.36.2"),
+        ({"cluster_spec": ""}, "is not set"),
+        ({"kops_version": None}, "is not set"),
         ({"cluster_spec": "/nowhere.yaml"}, "No such file"),
         ({"cluster_spec": "a: b\nc: ["}, "YAML"),
         ({"sha_file": "/nowhere.yaml"}, "No such file"),
@@ -102,9 +123,10 @@ def test_a_file_with_another_hash_is_not_published(run, mirror):
         ({"any_kubernetes_version": "perhaps"}, "expected true or false"),
     ],
 )
-def test_bad_input_fails_the_list_alone(run, caplog, changes, words):
+def test_bad_input_fails_the_list_alone(run, capsys, changes, words):
     """One clear error, nothing retried, nothing copied, and a report that points to it."""
     found, instances = run(**changes)
+    assert words in capsys.readouterr().out
     assert str(found.state) == "failed"
     assert states(instances)["get_assets", "failed"] == 1
     assert states(instances)["copy_image", "upstream_failed"] == 1
@@ -128,5 +150,5 @@ def test_a_cluster_without_assets_mirrors_nothing(run, mirror, tmp_path):
     spec.write_text(head + "---" + tail.partition("---")[2])
     found, instances = run(cluster_spec=str(spec))
     assert str(found.state) == "success"
-    assert set(pulled(instances, "report")["counts"]) == {"not mirrored"}
+    assert set(pulled(instances, "report", "report")["counts"]) == {"not mirrored"}
     assert mirror.target.requests == mirror.source.requests == []

@@ -123,4 +123,5 @@ def test_a_registry_behind_a_private_authority_is_trusted_by_its_file(connection
         endpoint = connection(host=server.host, extra=extra).get_conn()
         endpoint.open(Side.TARGET).ping()
     assert refused[0] is False
-    assert "CERTIFICATE_VERIFY_FAILED" in refused[1]
+    assert "its certificate is not trusted" in refused[1]
+    assert "ca_file" in refused[1]

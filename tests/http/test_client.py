@@ -101,7 +101,7 @@ def test_no_redirect_from_https_to_http(tmp_path, server):
         secure.redirect("/a", f"{server.url}/b")
         with pytest.raises(UntrustedServerError, match=r"redirects to http://"):
             get(client, f"{secure.url}/a")
-        with pytest.raises(ConnectionFailedError, match=r"(?i)certificate verify failed"):
+        with pytest.raises(UntrustedServerError, match=r"certificate is not trusted"):
             get(HttpClient(), f"{secure.url}/x")
     assert server.requests == []
 
@@ -192,9 +192,18 @@ def test_a_refused_connection(client):
 @pytest.mark.parametrize("reset", [False, True])
 def test_a_dropped_connection(server, client, reset):
     """The server goes away without an answer: a failure that may pass."""
-    server.inject(Fault(close=True, reset=reset))
+    server.inject(Fault(close=True, reset=reset, times=2))
     with pytest.raises(ConnectionFailedError):
         get(client, server.url)
+
+
+def test_a_connection_that_was_closed_meanwhile(server, client):
+    """A kept connection may be closed under a GET: it is sent again, once, and a PUT is not."""
+    server.inject(Fault(close=True))
+    assert get(client, f"{server.url}/a") is not None
+    server.inject(Fault(close=True))
+    with pytest.raises(ConnectionFailedError), client.request("PUT", server.url, body=b"x"):
+        pass
 
 
 def test_a_server_that_says_nothing(server, client):
@@ -248,7 +257,9 @@ def test_a_url_that_is_none(client, url):
         get(client, url)
 
 
-@pytest.mark.parametrize("fault", [Fault(close=True), Fault(status=403), Fault(truncate_after=1)])
+@pytest.mark.parametrize(
+    "fault", [Fault(close=True, times=2), Fault(status=403), Fault(truncate_after=1)]
+)
 def test_nothing_confidential_is_told(server, client, fault):
     """Neither query nor user info is in a message, nor in the traceback that is logged with it."""
     server.inject(fault)

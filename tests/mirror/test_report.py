@@ -4,11 +4,23 @@ import json
 
 import pytest
 
-from kops_assets_provider.exceptions import InvalidInputError, MissingAssetsError, NotFoundError
+from kops_assets_provider.exceptions import (
+    InvalidInputError,
+    MissingAssetsError,
+    NotFoundError,
+    UnsupportedTargetError,
+)
+from kops_assets_provider.files.content import Content
+from kops_assets_provider.files.memory import MemoryStore
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State, error_dict
-from kops_assets_provider.mirror.record import MirrorRecord, update_record
-from kops_assets_provider.mirror.report import make_report
+from kops_assets_provider.mirror.record import (
+    MirrorRecord,
+    keep_record,
+    read_record,
+    update_record,
+)
+from kops_assets_provider.mirror.report import Results, make_report
 
 ASSETS = ClusterAssets(
     (ImageAsset("registry.k8s.io/pause:3.10", "h/pause:3.10"), ImageAsset("quay.io/a:1", "h/a:1")),
@@ -29,8 +41,14 @@ PRESENT = Outcome(Kind.FILE, "https://dl.k8s.io/kubelet", "https://files/kubelet
 ERROR = {"type": "NotFoundError", "message": "source quay.io: no", "kind": "image"}
 
 
-def report(*outcomes, errors=()):
-    return make_report("c.example.com", ASSETS, outcomes, errors)
+PLANNED = [(Kind.IMAGE, x.canonical) for x in ASSETS.images]
+
+
+def report(*outcomes, errors=(), planned=PLANNED):
+    """Report on images that were planned, and files that were not."""
+    settled = [x for x in outcomes if (x.kind, x.canonical) not in planned]
+    copied = [x for x in outcomes if x not in settled]
+    return make_report("c.example.com", ASSETS, Results(settled, planned, copied, errors))
 
 
 def test_no_asset_is_forgotten():
@@ -45,6 +63,22 @@ def test_an_error_says_why():
     found = report(COPIED, PRESENT, errors=[ERROR | {"canonical": "quay.io/a:1"}])
     assert found.missing[0].error == {"type": "NotFoundError", "message": "source quay.io: no"}
     assert not found.ready
+
+
+def test_an_earlier_attempts_copy_does_not_count():
+    """What a plan of this attempt did not ask for was not looked at in this attempt."""
+    found = report(COPIED, PRESENT, planned=())
+    assert [x.state for x in found.outcomes] == [State.COPIED, State.FAILED, State.PRESENT]
+    stale = make_report("c.example.com", ASSETS, Results(copied=[COPIED, PRESENT]))
+    assert {x.state for x in stale.outcomes} == {State.FAILED}
+    assert "plan" in stale.outcomes[0].error["message"]
+
+
+def test_a_failed_plan_says_why():
+    """Its error stands at every asset that it did not get to."""
+    error = {"type": "AccessDeniedError", "message": "target h: 403", "kind": "image"}
+    found = make_report("c.example.com", ASSETS, Results([PRESENT], errors=[error]))
+    assert [x.error["type"] for x in found.missing] == ["AccessDeniedError"] * 2
 
 
 def test_a_result_goes_before_an_older_error():
@@ -70,11 +104,8 @@ def test_the_summary_counts():
 
 def test_a_cluster_that_mirrors_nothing_is_told_so():
     """One clear message, not an error: kOps allows it."""
-    outcomes = [
-        Outcome(Kind.IMAGE, x.canonical, x.download, State.NOT_MIRRORED) for x in ASSETS.images
-    ]
-    assets = ClusterAssets(ASSETS.images, ())
-    found = make_report("c.example.com", assets, outcomes, [])
+    assets = ClusterAssets(tuple(ImageAsset(x.canonical, x.canonical) for x in ASSETS.images), ())
+    found = make_report("c.example.com", assets, Results())
     assert found.ready
     assert "sets none of spec.assets.containerRegistry" in found.summary()
 
@@ -120,7 +151,7 @@ def test_the_record_remembers():
 def test_the_record_forgets_what_is_not_listed():
     """An asset that the cluster needs no more is no part of its mirror."""
     first = update_record(None, report(COPIED, PRESENT), "1.36.2", "run-1")
-    fewer = make_report("c.example.com", ClusterAssets((), ASSETS.files), [PRESENT], [])
+    fewer = make_report("c.example.com", ClusterAssets((), ASSETS.files), Results([PRESENT]))
     assert len(update_record(first, fewer, "1.36.2", "run-2").assets) == 1
 
 
@@ -131,9 +162,23 @@ def test_a_record_is_read_as_it_was_written():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"schema": 2, "assets": []}', '{"schema": 1, "assets": [{}]}']
+    "text", ["", "[]", "{}", '{"schema": 1, "assets": [{}]}', '{"schema": 1, "assets": ["x"]}']
 )
-def test_what_is_no_record_is_refused(text):
-    """A newer schema too: nobody must read half of it."""
+def test_a_damaged_record_is_begun_anew(text):
+    """Losing it costs requests, never correctness."""
+    store = MemoryStore()
+    store.write("c.json", Content.of("x", text.encode()))
     with pytest.raises(InvalidInputError, match="record"):
-        MirrorRecord.from_json(text, "s3://bucket/record.json")
+        read_record(store, "c.json")
+    keep_record(store, "c.json", report(COPIED, PRESENT), "1.36.2", "run-1")
+    assert read_record(store, "c.json").run == "run-1"
+
+
+def test_a_newer_record_is_not_overwritten():
+    """Another release of this package knows more of it than we do."""
+    store = MemoryStore()
+    store.write("c.json", Content.of("x", b'{"schema": 2}'))
+    with pytest.raises(UnsupportedTargetError, match="schema 2"):
+        keep_record(store, "c.json", report(COPIED, PRESENT), "1.36.2", "run-1")
+    with store.read("c.json") as chunks:
+        assert b"".join(chunks) == b'{"schema": 2}'

@@ -1,10 +1,15 @@
 """Credentials go to their own host and its declared token hosts, nowhere else."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+
 import pytest
 
 from kops_assets_provider.exceptions import (
     AccessDeniedError,
     NotFoundError,
+    ServerFailedError,
     Side,
     UntrustedServerError,
 )
@@ -13,8 +18,9 @@ from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint
 from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.client import RegistryClient
 from kops_assets_provider.oci.copy import copy_image
+from kops_assets_provider.oci.manifest import parse_manifest
 from kops_assets_provider.oci.remote import RemoteRepository
-from kops_assets_provider.testing.images import make_image, put_image
+from kops_assets_provider.testing.images import ImageKind, make_image, put_image
 from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from kops_assets_provider.testing.registry.auth import BasicAuth, TokenAuth
@@ -199,3 +205,69 @@ def test_a_login_does_not_show_itself():
     """Neither printing nor logging an object tells a secret."""
     assert SECRET not in repr(LOGIN)
     assert SECRET not in repr(RegistryEndpoint("https://h", LOGIN))
+
+
+def test_a_challenge_of_the_storage_is_not_the_registrys(evil):
+    """What a blob's redirect target asks for is not asked of the registry's token server."""
+    image = make_image("app")
+    auth = TokenAuth("robot", SECRET)
+    challenge = {"WWW-Authenticate": f'Bearer realm="{evil.url}/token",service="x"'}
+    with OciRegistryServer(auth=auth) as server:
+        put_image(server, "kops/app:1", image)
+        source = repository(server, side=Side.SOURCE)
+        manifest = source.fetch_manifest(next(iter(image.manifests)))
+        evil.inject(Fault("GET", "/x$", status=401, headers=challenge, times=None))
+        server.inject(
+            Fault("GET", "/blobs/", status=307, headers={"Location": f"{evil.url}/x"}, times=None)
+        )
+        with pytest.raises(AccessDeniedError), source.open_blob(manifest.blobs[0]):
+            pass
+        assert source.resolve("1") == image.digest
+    assert evil.count(path_regex="token") == 0
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        'Bearer realm="{url}/token",service="s", Basic realm="x"',
+        'Basic realm="x", Bearer realm="{url}/token",service="s"',
+    ],
+)
+def test_of_two_challenges_the_token_is_taken(registry, order):
+    """A registry may offer both; their parameters do not mix."""
+    header = {"WWW-Authenticate": order.format(url=registry.url)}
+    registry.inject(Fault(path="^/v2", status=401, headers=header))
+    registry.inject(Fault(path="^/token", status=200, body=b'{"token":"abc"}'))
+    assert repository(registry).resolve("1") is None
+    assert authorizations(registry)[-1] == "Bearer abc"
+
+
+def test_a_token_that_ends_in_mid_copy_is_transient():
+    """The next try gets another one: it is no question of rights."""
+    image = make_image("app", kind=ImageKind.OCI_MANIFEST)
+    with OciRegistryServer(auth=TokenAuth("robot", SECRET)) as server:
+        target = repository(server)
+        blob = parse_manifest(image.top.data, image.top.media_type).blobs[0]
+        server.inject(Fault("PUT", "/uploads/", status=401))
+
+        def body():
+            return nullcontext(iter([image.blobs[blob.digest]]))
+
+        with pytest.raises(ServerFailedError, match="401"):
+            target.push_blob(blob, body)
+        assert target.push_blob(blob, body)
+
+
+def test_scopes_do_not_wait_for_each_other():
+    """A slow token server holds up only what needs its token."""
+    with OciRegistryServer(auth=TokenAuth("robot", SECRET)) as server:
+        client = RegistryClient(HttpClient(), server.url, LOGIN, Side.TARGET)
+        assert RemoteRepository(client, "a").resolve("1") is None
+        server.inject(Fault(path="^/token", delay=2, times=None))
+        with ThreadPoolExecutor(8) as pool:
+            started = time.monotonic()
+            slow = [pool.submit(RemoteRepository(client, f"b{i}").resolve, "1") for i in range(6)]
+            assert RemoteRepository(client, "a").resolve("1") is None
+            assert time.monotonic() - started < 1
+            assert {x.result() for x in slow} == {None}
+            assert time.monotonic() - started < 6

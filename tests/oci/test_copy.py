@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from kops_assets_provider.exceptions import (
+    AccessDeniedError,
     ChecksumMismatchError,
     ConnectionFailedError,
     InvalidManifestError,
@@ -191,7 +192,7 @@ def test_an_index_is_not_followed_for_ever():
         data = json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode()
         child = type(child)(OCI_INDEX, data)
     source.manifests["1"] = parse_manifest(child.data, OCI_INDEX)
-    with pytest.raises(InvalidManifestError, match="nested too deeply"):
+    with pytest.raises(InvalidManifestError, match="too deep or too wide"):
         copy_image(source, SOURCE, MemoryRepository(), TARGET)
 
 
@@ -219,3 +220,33 @@ def test_progress_counts_every_byte(servers):
 
     done = copy(servers, on_chunk=count)
     assert sum(seen) == done.uploaded == sum(len(x) for x in image.blobs.values())
+
+
+@pytest.mark.parametrize("status", [400, 404, 405])
+def test_a_registry_that_refuses_mounts_gets_plain_uploads(servers, status):
+    """Not all registries answer 202 to what they cannot do, as the spec wants."""
+    put_image(servers[0], "app/app:1", make_image("app"))
+    servers[1].inject(Fault("POST", status=status, times=1))
+    assert copy(servers).copied
+
+
+def test_a_manifest_named_often_is_copied_once():
+    """An index that names one child many times costs no more than its children."""
+    image = make_image("app")
+    source = memory(image)
+    document = json.loads(image.top.data)
+    document["manifests"] *= 50
+    index = parse_manifest(json.dumps(document).encode(), OCI_INDEX)
+    source.manifests["1"] = source.manifests[index.digest] = index
+    target = MemoryRepository()
+    copy_image(source, SOURCE, target, TARGET)
+    assert len(target.pushed) == len(image.blobs) + 3
+
+
+def test_a_failure_stops_the_other_blobs(servers):
+    """The first failure is what is told, and nothing more is begun."""
+    put_image(servers[0], "app/app:1", make_image("app", layers=20))
+    servers[0].inject(Fault("GET", "/blobs/", status=403, skip=2))
+    with pytest.raises(AccessDeniedError):
+        copy(servers, workers=2)
+    assert servers[0].count("GET", "/blobs/") < 10
