@@ -50,9 +50,9 @@ class Mirror:
     options: dict
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def dags(airflow_db):
-    """The DAGs that the repository ships, by id."""
+    """The DAGs that the repository ships, by id: new ones, since a conf stays with its DAG."""
     from airflow.dag_processing.dagbag import DagBag
 
     bag = DagBag(str(Path(__file__).parent.parent.parent / "dags"))

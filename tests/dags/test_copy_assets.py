@@ -119,7 +119,7 @@ def test_the_form_goes_before_the_variable(run):
         ({"cluster_spec": "/nowhere.yaml"}, "No such file"),
         ({"cluster_spec": "a: b\nc: ["}, "YAML"),
         ({"sha_file": "/nowhere.yaml"}, "No such file"),
-        ({"source_rewrites": "{"}, "not JSON"),
+        ({"source_rewrites": "{"}, "expected a mapping of strings"),
         ({"any_kubernetes_version": "perhaps"}, "expected true or false"),
     ],
 )
