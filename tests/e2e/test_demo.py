@@ -1,0 +1,78 @@
+"""The README's first command, as a user runs it."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+LISTEN = "0A"  # the state in /proc/net/tcp
+
+pytestmark = [pytest.mark.component, pytest.mark.airflow, pytest.mark.timeout(600)]
+
+
+def demo(directory, *arguments):
+    command = [sys.executable, ROOT / "scripts" / "demo.py", "--directory", directory, *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def listening_beyond_loopback():
+    """Return the local addresses that something listens on for others, in /proc's hex."""
+    lines = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+    ]
+    loopback = ("0100007F", "00000000000000000000000001000000")
+    return {x[1] for x in lines if x[3] == LISTEN and not x[1].startswith(loopback)}
+
+
+def processes_of(directory):
+    """Return the command lines that name the directory."""
+    found = (x.read_bytes().decode(errors="replace") for x in Path("/proc").glob("[0-9]*/cmdline"))
+    return [x for x in found if str(directory) in x]
+
+
+def watched(process, seen):
+    """Collect what others could connect to while the process runs."""
+    while process.poll() is None:
+        seen |= listening_beyond_loopback()
+        time.sleep(0.5)
+
+
+def test_the_demo_mirrors_and_then_has_nothing_to_do(tmp_path):
+    """It ends well twice, listens on loopback alone, and leaves no process behind."""
+    before, seen = listening_beyond_loopback(), set()
+    outputs = []
+    for _ in range(2):
+        process = demo(tmp_path / "demo")
+        watcher = threading.Thread(target=watched, args=(process, seen))
+        watcher.start()
+        outputs.append(process.communicate(timeout=300)[0])
+        watcher.join()
+        assert process.returncode == 0, outputs[-1]
+    assert "copied 37 images and 14 files" in outputs[0]
+    assert "copied nothing: everything was there already" in outputs[1]
+    for output in outputs:
+        assert "all 51 assets are in the mirror" in output
+    assert seen <= before
+    assert processes_of(tmp_path) == []
+
+
+def test_ctrl_c_stops_everything(tmp_path):
+    """Also while Airflow starts; the message says so, and nothing is left."""
+    process = demo(tmp_path / "demo", "--ui")
+    for line in process.stdout:
+        if "starting Airflow" in line:
+            break
+    time.sleep(6)
+    assert len(processes_of(tmp_path)) > 1
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 130, output
+    assert "nothing runs any more" in output
+    assert processes_of(tmp_path) == []
