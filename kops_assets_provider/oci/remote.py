@@ -112,8 +112,7 @@ class RemoteRepository:
         headers = {"Content-Type": manifest.media_type}
         with self._request("PUT", url, headers=headers, body=manifest.raw) as response:
             stored = response.headers.get("Docker-Content-Digest")
-        # A registry answers with the digest of its own algorithm: only like can be compared with
-        # like.
+        # A registry answers with a digest of its own algorithm: only equal ones can be compared.
         if stored and stored.startswith("sha256:") and stored != Digest.of(manifest.raw):
             message = f"{place('PUT', url)} stored {stored[:80]!r} instead of {manifest.digest}"
             raise ChecksumMismatchError(message, side=self._side)

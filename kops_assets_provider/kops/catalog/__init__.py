@@ -1,9 +1,9 @@
 """
 One catalogue per kOps release: which images and files, under which conditions.
 
-A release is two data files here, and no code: ``<release>.yaml`` with versions and conditions,
-written by hand and reviewed against kOps' tree (see :mod:`reader` for its form), and
-``<release>.sha256sums`` with the file hashes that the release has on board.
+A release is data and no code: ``<release>.yaml`` with versions and conditions, written by hand
+(see :mod:`reader` for its form), and its part of ``sha256sums``, the file hashes that it has on
+board. ``docs/adding-a-release.md`` tells how a new one comes here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kops_assets_provider.kops.catalog.entries import Release
 from kops_assets_provider.kops.catalog.reader import read_catalogue
 from kops_assets_provider.kops.semver import Version, parse_version
 
-__all__ = ["Release", "known_releases", "load_release"]
+__all__ = ["Release", "catalogue_text", "known_releases", "load_release"]
 
 _FOLDER = Path(__file__).parent
 
@@ -41,5 +41,11 @@ def load_release(version: str) -> Release:
         raise UnknownReleaseError(
             f"there is no catalogue for kOps {version}; known releases: {', '.join(known)}"
         )
-    file = _FOLDER / f"{release}.yaml"
-    return read_catalogue(file.read_text(encoding="utf-8"), file.name)
+    return read_catalogue(release, catalogue_text)
+
+
+def catalogue_text(release: str) -> str | None:
+    """Return the text of a release's own file, None if there is none."""
+    if release not in known_releases():
+        return None
+    return (_FOLDER / f"{release}.yaml").read_text(encoding="utf-8")

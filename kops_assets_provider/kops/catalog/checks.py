@@ -63,6 +63,7 @@ class Vocabulary:
     def __init__(self) -> None:
         self._facts: dict[str, Kind] = {}
         self._file_facts: dict[str, Kind] = dict(ARCHITECTURE)
+        self._used: set[str] = set()
 
     def add_fact(self, name: str, condition: Condition) -> Iterator[str]:
         """Add a fact, which later ones may use, and yield what is wrong with it."""
@@ -71,6 +72,11 @@ class Vocabulary:
             yield f"{name} means something already"
         per_file = any(used in self._file_facts for used in _names(condition))
         (self._file_facts if per_file else self._facts)[name] = Kind.FLAG
+
+    def unused_facts(self) -> list[str]:
+        """Return the facts that nothing spoke of so far."""
+        own = self._facts.keys() | self._file_facts.keys() - ARCHITECTURE.keys()
+        return sorted(own - self._used)
 
     def check(
         self, what: Condition | Template, *, loop: str | None = None, for_file: bool = False
@@ -81,6 +87,7 @@ class Vocabulary:
         if isinstance(what, Template):
             yield from _template_problems(what, names)
         else:
+            self._used.update(_names(what))
             yield from self._condition_problems(what, names)
 
     def _condition_problems(self, condition: Condition, names: Fields) -> Iterator[str]:

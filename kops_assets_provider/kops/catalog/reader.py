@@ -1,16 +1,19 @@
 """
-Reads a catalogue's YAML: closed keys, parsed conditions, and all problems at once.
+Reads a catalogue: closed keys, parsed conditions, and all problems at once.
 
 The file has these keys, in this order:
 
 ``kops``           the release
+``based_on``       the release that it differs from, if it does not state everything
 ``kubernetes``     ``oldest`` version and ``newest_minor`` that it supports
 ``architectures``  of the files
 ``facts``          named conditions; each may use those above it
 ``refusals``       clusters that kOps fails on: ``name``, ``when``, ``because``
-``defaults``       fields that kOps fills in: ``set``, ``to``, ``when``; the first that holds wins
+``defaults``       fields that kOps fills in: ``name``, ``when``, ``set``, ``to``: a value, or a
+                   list of values or ``value`` + ``when``; the first that holds wins
 ``images``         ``name``, ``when``, ``for_each``, ``images``: an image, or ``image`` + ``when``
 ``files``          ``name``, ``when``, ``files``: ``url`` (below ``base``), ``sha``, ``when``
+``removed``        names of the base's entries that are gone, by section
 
 Every entry names its ``origin``, the file in kOps' tree that it was read from. The language of
 ``when`` and of the texts is that of :mod:`kops_assets_provider.kops.expressions`.
@@ -32,10 +35,11 @@ from kops_assets_provider.kops.catalog.entries import (
     Refusal,
     Release,
 )
-from kops_assets_provider.kops.documents import YamlError, load_documents
+from kops_assets_provider.kops.catalog.layers import Stated, TextOf, Whole, read_whole
 from kops_assets_provider.kops.expressions import (
     ALWAYS,
     Condition,
+    Every,
     ExpressionError,
     Template,
     parse_template,
@@ -45,30 +49,26 @@ from kops_assets_provider.kops.parser import parse_condition
 from kops_assets_provider.kops.semver import Version, parse_version
 
 _T = TypeVar("_T")
-_KEYS = {
-    "kops", "kubernetes", "architectures", "facts", "refusals", "defaults", "images", "files",
-}  # fmt: skip
 _NOTHING = Template(())
 
 
-def read_catalogue(text: str, where: str) -> Release:
+def read_catalogue(release: str, text_of: TextOf) -> Release:
     """
-    Read and check a catalogue.
+    Read and check a release's catalogue.
 
-    :param where: the file's name, for messages
-    :raises InvalidCatalogError: with every problem, each with its entry
+    :param text_of: returns the text of a release's file, None if there is none
+    :raises InvalidCatalogError: with every problem, each with its file and entry
     """
-    try:
-        documents = load_documents(text)
-    except YamlError as err:
-        raise InvalidCatalogError(f"{where}: {err}") from err
-    if len(documents) != 1 or not isinstance(documents[0], dict):
-        raise InvalidCatalogError(f"{where}: it is not one mapping")
+    whole = read_whole(release, text_of)
+    if whole.problems:
+        raise InvalidCatalogError("; ".join(whole.problems))
     reader = _Reader()
-    release = reader.release(documents[0])
+    found = reader.release(whole)
+    if found.version != release:
+        reader.problems.append(f"{release}.yaml: kops: it says {found.version}")
     if reader.problems:
-        raise InvalidCatalogError(f"{where}: " + "; ".join(reader.problems))
-    return release
+        raise InvalidCatalogError("; ".join(reader.problems))
+    return found
 
 
 class _Reader:
@@ -78,59 +78,69 @@ class _Reader:
         self.problems: list[str] = []
         self._vocabulary = Vocabulary()
 
-    def release(self, data: Mapping[str, Any]) -> Release:
-        self._keys("catalogue", data, _KEYS, optional=set())
-        kubernetes = self._mapping("kubernetes", data.get("kubernetes"))
-        self._keys("kubernetes", kubernetes, {"oldest", "newest_minor"}, optional=set())
-        facts = self._facts(data.get("facts"))
-        return Release(
-            version=self._text("kops", data.get("kops")),
-            oldest_kubernetes=self._version("kubernetes.oldest", kubernetes.get("oldest")),
-            newest_minor=self._number("kubernetes.newest_minor", kubernetes.get("newest_minor")),
+    def release(self, whole: Whole) -> Release:
+        where = {key: f"{stated.file}: {key}" for key, stated in whole.head.items()}
+        value = {key: stated.value for key, stated in whole.head.items()}
+        place = where["kubernetes"]
+        kubernetes = self._mapping(place, value["kubernetes"])
+        self._keys(place, kubernetes, {"oldest", "newest_minor"}, optional=set())
+        found = Release(
+            version=self._text(where["kops"], value["kops"]),
+            oldest_kubernetes=self._version(f"{place}.oldest", kubernetes.get("oldest")),
+            newest_minor=self._number(f"{place}.newest_minor", kubernetes.get("newest_minor")),
             architectures=tuple(
-                self._text("architectures", arch)
-                for arch in self._list("architectures", data.get("architectures"))
+                self._text(where["architectures"], arch)
+                for arch in self._list(where["architectures"], value["architectures"])
             ),
-            facts=facts,
-            refusals=tuple(self._entries(data, "refusals", self._refusal)),
-            defaults=tuple(self._entries(data, "defaults", self._default)),
-            images=tuple(self._entries(data, "images", self._image_entry)),
-            files=tuple(self._entries(data, "files", self._file_entry)),
+            facts=self._facts(whole.sections["facts"]),
+            refusals=tuple(self._entries(whole, "refusals", self._refusal)),
+            defaults=tuple(
+                default
+                for entry in self._entries(whole, "defaults", self._defaults)
+                for default in entry
+            ),
+            images=tuple(self._entries(whole, "images", self._image_entry)),
+            files=tuple(self._entries(whole, "files", self._file_entry)),
         )
+        for name in self._vocabulary.unused_facts():
+            self.problems.append(f"{whole.sections['facts'][name].file}: facts.{name}: not used")
+        return found
 
-    def _facts(self, data: object) -> dict[str, Condition]:
-        facts = {}
-        for name, text in self._mapping("facts", data).items():
-            condition = self._condition(f"facts.{name}", text)
-            self._report(f"facts.{name}", self._vocabulary.add_fact(name, condition))
-            facts[name] = condition
-        return facts
+    def _facts(self, facts: Mapping[str, Stated]) -> dict[str, Condition]:
+        conditions = {}
+        for name, stated in facts.items():
+            where = f"{stated.file}: facts.{name}"
+            conditions[name] = self._condition(where, stated.value)
+            self._report(where, self._vocabulary.add_fact(name, conditions[name]))
+        return conditions
 
     def _entries(
-        self, data: Mapping[str, Any], key: str, read: Callable[[str, Mapping[str, Any]], _T]
+        self, whole: Whole, section: str, read: Callable[[str, Mapping[str, Any]], _T]
     ) -> Iterator[_T]:
-        names: set[str] = set()
-        for number, item in enumerate(self._list(key, data.get(key))):
-            entry = self._mapping(f"{key}[{number}]", item)
-            name = str(entry.get("name") or entry.get("set") or number)
-            where = f"{key}.{name}"
-            if not isinstance(entry.get("origin"), str):
+        for name, stated in whole.sections[section].items():
+            where = f"{stated.file}: {section}.{name}"
+            if not isinstance(stated.value.get("origin"), str):
                 self.problems.append(f"{where}: it has no origin")
-            if "name" in entry and name in names:
-                self.problems.append(f"{where}: the name occurs twice")
-            names.add(name)
-            yield read(where, entry)
+            yield read(where, stated.value)
 
     def _refusal(self, where: str, entry: Mapping[str, Any]) -> Refusal:
         self._keys(where, entry, {"name", "origin", "when", "because"}, optional=set())
         return Refusal(self._when(where, entry), self._template(where, entry, "because"))
 
-    def _default(self, where: str, entry: Mapping[str, Any]) -> Default:
-        self._keys(where, entry, {"set", "origin", "to"}, optional={"when"})
-        path = str(entry.get("set"))
+    def _defaults(self, where: str, entry: Mapping[str, Any]) -> list[Default]:
+        self._keys(where, entry, {"name", "origin", "set", "to"}, optional={"when"})
+        path, when = str(entry.get("set")), self._when(where, entry)
         if CLUSTER_FIELDS.get(path) is not Kind.TEXT:
             self.problems.append(f"{where}: {path} is no text field of a spec")
-        return Default(path, self._template(where, entry, "to"), self._when(where, entry))
+        values = entry.get("to")
+        return [
+            Default(
+                path, self._template(place, rule, "value"), Every((when, self._when(place, rule)))
+            )
+            for place, rule in self._rules(
+                where, "to", values if isinstance(values, list) else [values], "value"
+            )
+        ]
 
     def _image_entry(self, where: str, entry: Mapping[str, Any]) -> ImageEntry:
         self._keys(where, entry, {"name", "origin", "images"}, optional={"when", "for_each"})
@@ -138,14 +148,23 @@ class _Reader:
         if loop is not None and loop not in LOOP_FIELDS:
             self.problems.append(f"{where}: for_each {loop!r} is none of {sorted(LOOP_FIELDS)}")
             loop = None
-        rules = []
-        for number, item in enumerate(self._list(where, entry.get("images"))):
-            place = f"{where}.images[{number}]"
-            rule = self._mapping(place, {"image": item} if isinstance(item, str) else item)
-            self._keys(place, rule, {"image"}, optional={"when"})
-            image = self._template(place, rule, "image", loop=loop)
-            rules.append(ImageRule(image, self._when(place, rule, loop=loop)))
+        rules = [
+            ImageRule(
+                self._template(place, rule, "image", loop=loop), self._when(place, rule, loop=loop)
+            )
+            for place, rule in self._rules(where, "images", entry.get("images"), "image")
+        ]
         return ImageEntry(self._when(where, entry), loop, tuple(rules))
+
+    def _rules(
+        self, where: str, key: str, items: object, short: str
+    ) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield rules, each with its place; a bare text stands for a rule that always holds."""
+        for number, item in enumerate(self._list(f"{where}.{key}", items)):
+            place = f"{where}.{key}[{number}]"
+            rule = self._mapping(place, {short: item} if isinstance(item, str) else item)
+            self._keys(place, rule, {short}, optional={"when"})
+            yield place, rule
 
     def _file_entry(self, where: str, entry: Mapping[str, Any]) -> FileEntry:
         self._keys(where, entry, {"name", "origin", "files"}, optional={"when"})
