@@ -18,8 +18,8 @@ _NO_RESULT = {
     "message": "its copy task ended without a result; the task's log says why",
 }
 _NOTHING_MIRRORED = (
-    "the cluster sets none of spec.assets.containerRegistry, containerProxy and fileRepository, "
-    "so its nodes download everything from upstream and there is nothing to mirror"
+    "no asset is remapped, so its nodes download everything from upstream and there is nothing to "
+    "mirror; set spec.assets.containerRegistry, containerProxy or fileRepository"
 )
 
 
@@ -83,7 +83,7 @@ class Report:
             more = f" and {len(self.missing) - 5} more" if len(self.missing) > 5 else ""
             raise MissingAssetsError(
                 f"{self.cluster}: {len(self.missing)} of {len(self.outcomes)} assets are not at "
-                f"the target: {names}{more}. Clear their copy tasks with downstream to try again"
+                f"the target: {names}{more}. Clear what failed, with its downstream, to try again"
             )
 
 
