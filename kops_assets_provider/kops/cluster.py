@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,9 +91,17 @@ def load_cluster(text: str, where: str = "cluster spec") -> Cluster:
     :raises InvalidClusterError: with every problem of the documents
     """
     try:
-        documents = load_documents(text)
+        return make_cluster(load_documents(text), where)
     except YamlError as err:
         raise InvalidClusterError(where, [str(err)]) from err
+
+
+def make_cluster(documents: Iterable[object], where: str) -> Cluster:
+    """
+    Return the cluster that parsed documents describe, wherever each of them was read from.
+
+    :raises InvalidClusterError: with every problem of the documents
+    """
     reader = _Reader()
     for number, document in enumerate(documents, 1):
         reader.add(number, document)
