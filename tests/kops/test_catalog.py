@@ -12,6 +12,8 @@ import yaml
 import kops_assets_provider.kops.catalog as package
 from kops_assets_provider.exceptions import InvalidCatalogError, UnknownReleaseError
 from kops_assets_provider.kops.catalog import known_releases, load_release
+from kops_assets_provider.kops.catalog.entries import Release
+from kops_assets_provider.kops.catalog.hashes import TABLES, known
 from kops_assets_provider.kops.catalog.reader import read_catalogue
 from kops_assets_provider.kops.semver import Version
 
@@ -22,15 +24,22 @@ SMALL: dict[str, Any] = {
     "architectures": ["amd64"],
     "facts": {"aws": 'cloud == "aws"'},
     "refusals": [{"name": "r", "origin": "o", "when": "aws", "because": "no {cloud}"}],
-    "defaults": [{"set": "containerd.version", "origin": "o", "to": "1.0.0"}],
+    "defaults": [{"name": "d", "set": "containerd.version", "origin": "o", "to": "1.0.0"}],
     "images": [{"name": "i", "origin": "o", "images": ["a:{kops_tag}"]}],
     "files": [{"name": "f", "origin": "o", "files": [{"url": "https://h/{arch}"}]}],
 }
 
 
+def read(*catalogues: dict[str, Any]) -> Release:
+    """Read the first of these catalogues; the others are what it may be based on."""
+    texts = {c["kops"]: yaml.safe_dump(c, sort_keys=False) for c in catalogues}
+    return read_catalogue(catalogues[0]["kops"], texts.get)
+
+
 def problems_of(catalogue: Any) -> str:
+    text = yaml.safe_dump(catalogue, sort_keys=False)
     with pytest.raises(InvalidCatalogError) as caught:
-        read_catalogue(yaml.safe_dump(catalogue, sort_keys=False), "9.8.7.yaml")
+        read_catalogue("9.8.7", {"9.8.7": text}.get)
     assert str(caught.value).startswith("9.8.7.yaml: ")
     return str(caught.value)
 
@@ -43,15 +52,17 @@ def test_every_catalogue_loads(release: str) -> None:
     assert loaded.images
     assert loaded.files
     assert loaded.find_sha("https://example.com/nothing") is None
-    assert (FOLDER / f"{release}.sha256sums").is_file()
+    assert len(known(release)) > 500
 
 
-@pytest.mark.parametrize("release", known_releases())
-def test_hash_tables_are_well_formed(release: str) -> None:
-    """A hash table has lines as sha256sum writes them, each URL once."""
-    lines = (FOLDER / f"{release}.sha256sums").read_text().splitlines()
-    assert all(re.fullmatch(r"[0-9a-f]{64}  https://\S+", line) for line in lines)
-    assert len({line[66:] for line in lines}) == len(lines) > 100
+def test_hash_tables_are_well_formed() -> None:
+    """Hashes stand as sha256sum writes them, each once, below the known releases with them."""
+    lines = TABLES.read_text().splitlines()
+    hashes = [line for line in lines if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"[0-9a-f]{64}  https://\S+", line) for line in hashes)
+    assert len(set(hashes)) == len(hashes) > 1000
+    named = {tuple(line[1:].split()) for line in lines if line.startswith("#")}
+    assert {release for releases in named for release in releases} == set(known_releases())
 
 
 def test_the_engine_knows_no_release() -> None:
@@ -109,11 +120,12 @@ def test_supported_kubernetes_versions(version: Version, *, supported: bool) -> 
 
 def test_a_small_catalogue_is_read() -> None:
     """The catalogue that the tests below damage is whole."""
-    assert read_catalogue(yaml.safe_dump(SMALL), "x").version == "9.8.7"
+    assert read(SMALL).version == "9.8.7"
 
 
 IMAGE = {"name": "i", "origin": "o"}
 FILE = {"name": "f", "origin": "o"}
+DEFAULT = {"name": "d", "set": "containerd.version", "origin": "o"}
 
 
 @pytest.mark.parametrize(
@@ -185,13 +197,15 @@ FILE = {"name": "f", "origin": "o"}
             "images.i.when: amd is not known here",
         ),
         (
-            {"defaults": [{"set": "nope", "origin": "o", "to": "x"}]},
-            "defaults.nope: nope is no text field of a spec",
+            {"defaults": [{**DEFAULT, "set": "nope", "to": "x"}]},
+            "defaults.d: nope is no text field of a spec",
         ),
         (
-            {"defaults": [{"set": "containerd.version", "origin": "o", "to": 1.7}]},
-            "defaults.containerd.version.to: 1.7 where a str should be",
+            {"defaults": [{**DEFAULT, "to": [{"value": 1.7}]}]},
+            "defaults.d.to[0].value: 1.7 where a str should be",
         ),
+        ({"facts": {"x": "k8s_from_url"}}, "facts.x: not used"),
+        ({"defaults": [DEFAULT]}, "defaults.d: to is missing"),
         ({"refusals": ["x"]}, "refusals[0]: 'x' where a dict should be"),
     ],
     ids=lambda value: str(value)[:60],
@@ -206,18 +220,75 @@ def test_damage_is_named(change: Any, problem: str) -> None:
 )
 def test_what_is_no_catalogue(text: str, problem: str) -> None:
     """A file that is no mapping is no catalogue."""
-    with pytest.raises(InvalidCatalogError, match=problem):
-        read_catalogue(text, "x.yaml")
+    with pytest.raises(InvalidCatalogError, match=f"^9.8.7.yaml: .*{problem}"):
+        read_catalogue("9.8.7", {"9.8.7": text}.get)
 
 
 def test_a_fact_may_use_the_whole_language() -> None:
     """Loops and replaced addons may occur in a fact, and a fact in an entry."""
     facts = {"x": 'not replaced("a")', "aws": "any_etcd_cluster(image is set) or (x and not x)"}
-    assert read_catalogue(yaml.safe_dump({**SMALL, "facts": facts}, sort_keys=False), "x").facts
+    assert read({**SMALL, "facts": facts}).facts
 
 
 def test_all_damage_is_told_at_once() -> None:
     """A reviewer sees every problem of a file."""
     damaged = {**SMALL, "kops": 1, "images": "x", "facts": {"x": "and"}}
-    # Beside the three: what used the fact.
-    assert problems_of(damaged).count(";") >= 3
+    problems = problems_of({**damaged, "images": [{**IMAGE, "images": []}]})
+    # Beside the two: what used the fact.
+    assert problems.count(";") >= 2
+
+
+LATER: dict[str, Any] = {"kops": "9.8.8", "based_on": "9.8.7"}
+
+
+def test_a_release_may_state_only_what_differs() -> None:
+    """An entry replaces the base's of that name or joins them, and the removed ones are gone."""
+    later = {
+        **LATER,
+        "kubernetes": {"oldest": "1.32.0", "newest_minor": 37},
+        "removed": {"refusals": ["r"], "facts": ["aws"]},
+        "defaults": [{**DEFAULT, "to": [{"when": "k8s_from_url", "value": "1.0"}, "2.0"]}],
+        "images": [{**IMAGE, "name": "j", "images": ["b"]}],
+    }
+    release = read(later, SMALL)
+    assert (release.version, release.newest_minor) == ("9.8.8", 37)
+    assert [rule.image.parts for entry in release.images for rule in entry.rules] == [
+        read(SMALL).images[0].rules[0].image.parts,
+        ("b",),
+    ]
+    assert [default.value.parts for default in release.defaults] == [("1.0",), ("2.0",)]
+    assert release.files == read(SMALL).files
+    assert not release.refusals
+    assert not release.facts
+
+
+@pytest.mark.parametrize(
+    ("later", "problem"),
+    [
+        ({"based_on": "9.8.6"}, "9.8.8.yaml: based_on: there is no catalogue for '9.8.6'"),
+        ({"based_on": 1.36}, "9.8.8.yaml: based_on: there is no catalogue for 1.36"),
+        ({"based_on": "9.8.8"}, "9.8.8.yaml: based_on: 9.8.8 is based on itself"),
+        ({"based": "9.8.6"}, "9.8.8.yaml: catalogue: unknown key 'based'"),
+        ({"files": SMALL["files"]}, "9.8.8.yaml: files.f: 9.8.7.yaml says the same"),
+        ({"facts": {"aws": 'cloud == "a"', "x": "aws"}}, "9.8.8.yaml: facts.x: not used"),
+        ({"removed": {"facts": ["aws"]}}, "9.8.7.yaml: refusals.r.when: aws is not known here"),
+        ({"removed": {"images": ["j"]}}, "9.8.8.yaml: removed.images: the base has no j"),
+        ({"removed": {"kops": ["j"]}}, "9.8.8.yaml: removed.kops: it is none of facts, refusals"),
+        ({"removed": {"files": "f"}}, "9.8.8.yaml: removed.files: 'f' where a list should be"),
+        ({"images": ["i"]}, "9.8.8.yaml: images[0]: 'i' where a dict should be"),
+        ({"images": [{**IMAGE, "images": ["{x"]}]}, "9.8.8.yaml: images.i.images[0].image: '{x'"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_damage_is_found_in_the_file_that_has_it(later: dict[str, Any], problem: str) -> None:
+    """Where a release is based on another, a problem is told with the file that states it."""
+    with pytest.raises(InvalidCatalogError) as caught:
+        read({**LATER, **later}, SMALL)
+    assert problem in str(caught.value)
+
+
+def test_a_file_is_named_for_its_release() -> None:
+    """A catalogue that was copied, and not told so, is refused."""
+    text = yaml.safe_dump(SMALL, sort_keys=False)
+    with pytest.raises(InvalidCatalogError, match=r"9\.8\.9\.yaml: kops: it says 9\.8\.7"):
+        read_catalogue("9.8.9", {"9.8.9": text}.get)

@@ -17,35 +17,40 @@ OURS = Path(__file__).parents[1] / "golden"
 # kOps' own test clusters are not ours to carry along; they are compared where they are at hand.
 ALL = Path(__file__).parents[3] / "shared" / "golden"
 FOLDER = ALL if ALL.is_dir() else OURS
-RELEASE = "1.36.2"
+RELEASES = ("1.34.3", "1.35.2", "1.36.2")
+FORMATS_RELEASE = "1.36.2"
 
 
 @pytest.mark.parametrize(
-    "spec", sorted(FOLDER.glob(f"{RELEASE}/specs/*.yaml")), ids=lambda spec: spec.stem
+    "spec",
+    sorted(FOLDER.glob("*/specs/*.yaml")),
+    ids=lambda spec: f"{spec.parts[-3]}-{spec.stem}",
 )
 def test_list_equals_that_of_kops(spec: Path) -> None:
     """Images, files, download locations, hashes and order are those of kops get assets."""
     expected = yaml.safe_load((spec.parent.parent / "assets" / spec.name).read_text())
     # kOps made the lists with its Kubernetes version gate off.
-    assets = list_assets(read_cluster(spec), load_release(RELEASE), any_kubernetes_version=True)
+    release = load_release(spec.parts[-3])
+    assets = list_assets(read_cluster(spec), release, any_kubernetes_version=True)
     assert assets.to_dict() == expected
 
 
-def test_our_own_clusters_are_among_the_golden_ones() -> None:
+@pytest.mark.parametrize("release", RELEASES)
+def test_our_own_clusters_are_among_the_golden_ones(release: str) -> None:
     """The comparison above is never empty."""
-    assert len(list(OURS.glob(f"{RELEASE}/specs/own-*.yaml"))) == 13
-    assert len(list(FOLDER.glob(f"{RELEASE}/specs/*.yaml"))) >= 13
+    assert len(list(OURS.glob(f"{release}/specs/own-*.yaml"))) == 13
+    assert len(list(FOLDER.glob(f"{release}/specs/*.yaml"))) >= 13
 
 
 @pytest.fixture(params=["own-aws-registry", "own-gce-gar"])
 def printed(request: pytest.FixtureRequest) -> tuple[ClusterAssets, str]:
     """A list, and the name of the files with what kOps printed for it."""
-    release = load_release(RELEASE)
+    release = load_release(FORMATS_RELEASE)
     # The files were made without a network: the hash of a URL stands in for that of the file.
     find_sha = first_known(
         release.find_sha, lambda canonical: hashlib.sha256(canonical.encode()).hexdigest()
     )
-    cluster = read_cluster(OURS / RELEASE / "specs" / f"{request.param}.yaml")
+    cluster = read_cluster(OURS / FORMATS_RELEASE / "specs" / f"{request.param}.yaml")
     return list_assets(cluster, release, find_sha), request.param
 
 
