@@ -1,0 +1,95 @@
+"""A state store in Google Cloud Storage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kops_assets_provider.exceptions import (
+    AccessDeniedError,
+    ConnectionFailedError,
+    InvalidInputError,
+    KopsAssetsError,
+    NotFoundError,
+    RateLimitedError,
+    RequestRejectedError,
+    ServerFailedError,
+)
+from kops_assets_provider.files.paths import check_path
+from kops_assets_provider.mirror.state.ports import MAX_BYTES
+
+_TIMEOUT = 60  # seconds of silence
+
+
+class GCSStateStore:
+    """
+    A ``StateStore``: the objects of a bucket that begin with a prefix.
+
+    :param client: a ``google.cloud.storage.Client``.
+    """
+
+    def __init__(self, client: Any, bucket: str, prefix: str = "") -> None:
+        self._client = client
+        self._bucket = client.bucket(bucket)
+        self._prefix = f"{prefix}/" if prefix else ""
+        self.place = f"gs://{bucket}/{prefix}".rstrip("/")
+
+    def read(self, path: str) -> bytes | None:
+        """Read an object: one GET."""
+        from google.api_core.exceptions import NotFound
+
+        blob = self._bucket.blob(self._prefix + check_path(path))
+        with gcs_told(f"{self.place}/{path}", "storage.objects.get"):
+            try:
+                data: bytes = blob.download_as_bytes(end=MAX_BYTES, timeout=_TIMEOUT)
+            except NotFound:
+                return None
+        if len(data) > MAX_BYTES:
+            raise InvalidInputError(
+                f"{self.place}/{path}", [f"it is longer than {MAX_BYTES} bytes"]
+            )
+        return data
+
+    def list(self, folder: str = "") -> list[str]:
+        """Return the names right below a folder."""
+        prefix = f"{self._prefix}{check_path(folder)}/" if folder else self._prefix
+        with gcs_told(f"{self.place}/{folder}", "storage.objects.list"):
+            # With the delimiter Google tells the folders' names alone, not what is in them.
+            found = self._client.list_blobs(
+                self._bucket, prefix=prefix, delimiter="/", timeout=_TIMEOUT
+            )
+            names = {x.name for x in found} | set(found.prefixes)
+        return sorted(x.removeprefix(prefix) for x in names - {prefix})
+
+
+@contextmanager
+def gcs_told(place: str, needs: str) -> Iterator[None]:
+    """Tell what Google's client raises as one of our errors; ``needs`` is the right it takes."""
+    import requests
+    from google.api_core.exceptions import GoogleAPICallError, RetryError
+    from google.auth.exceptions import GoogleAuthError, TransportError
+
+    try:
+        yield
+    except GoogleAPICallError as err:
+        raise _answered(place, needs, int(err.code or 500)) from err
+    except (requests.RequestException, TransportError, RetryError) as err:
+        message = f"{place}: {type(err).__name__}: Google Cloud Storage cannot be reached"
+        raise ConnectionFailedError(message) from err
+    except GoogleAuthError as err:
+        message = f"{place}: {type(err).__name__}: no usable Google credentials"
+        raise AccessDeniedError(message) from err
+
+
+def _answered(place: str, needs: str, status: int) -> KopsAssetsError:
+    message = f"{place}: Google Cloud Storage answered {status}"
+    if status == 429:
+        return RateLimitedError(message)
+    if status >= 500:
+        return ServerFailedError(message)
+    if status == 404:
+        return NotFoundError(f"{message}: the bucket does not exist")
+    if status in (401, 403):
+        return AccessDeniedError(f"{message}; the Google credentials need {needs}")
+    return RequestRejectedError(message)

@@ -1,0 +1,76 @@
+"""Opens state stores, and whatever else is read from beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.files.stores import Scheme, locate_place
+from kops_assets_provider.mirror.state.directory import DirectoryStateStore
+from kops_assets_provider.mirror.state.gcs import GCSStateStore, gcs_told
+from kops_assets_provider.mirror.state.ports import StateStore
+from kops_assets_provider.mirror.state.s3 import S3StateStore, s3_told
+
+_SOMETHING = "x"
+
+
+def default_s3_client() -> Any:
+    """Return a client with boto3's default chain of credentials, region and endpoint."""
+    import boto3
+
+    with s3_told("S3", "credentials"):
+        return boto3.Session().client("s3")
+
+
+def default_gcs_client() -> Any:
+    """Return a client with Google's application default credentials."""
+    from google.cloud.storage import Client
+
+    with gcs_told("Google Cloud Storage", "credentials"):
+        return Client()
+
+
+class StateStores:
+    """
+    Opens places. One object for each task or command: it keeps clients.
+
+    :param s3_client: makes a boto3 client for S3, when the first ``s3://`` place is opened.
+    :param gcs_client: makes a ``google.cloud.storage.Client``, likewise.
+    """
+
+    def __init__(
+        self,
+        s3_client: Callable[[], Any] = default_s3_client,
+        gcs_client: Callable[[], Any] = default_gcs_client,
+    ) -> None:
+        self._makers = {Scheme.S3: s3_client, Scheme.GS: gcs_client}
+        self._clients: dict[Scheme, Any] = {}
+
+    def open(self, place: str) -> StateStore:
+        """
+        Open ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``file:///dir`` or ``/dir``.
+
+        :raises InvalidInputError: it is none of these.
+        """
+        target = locate_place(place, _SOMETHING)
+        if target.scheme is Scheme.FILE:
+            return DirectoryStateStore(target.root)
+        prefix = target.path.removesuffix(_SOMETHING).rstrip("/")
+        if target.scheme is Scheme.S3:
+            return S3StateStore(self._client(Scheme.S3), target.root, prefix)
+        return GCSStateStore(self._client(Scheme.GS), target.root, prefix)
+
+    def read(self, url: str) -> bytes:
+        """Return a single document by its place; raises InvalidInputError if there is none."""
+        folder, _, name = url.rpartition("/")
+        # A name right below the root has nothing but the slash above it.
+        data = self.open(folder or "/").read(name) if name else None
+        if data is None:
+            raise InvalidInputError(url, ["there is no such document"])
+        return data
+
+    def _client(self, scheme: Scheme) -> Any:
+        if scheme not in self._clients:
+            self._clients[scheme] = self._makers[scheme]()
+        return self._clients[scheme]

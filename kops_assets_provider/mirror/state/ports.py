@@ -1,0 +1,27 @@
+"""What a state store is to those who read it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+MAX_BYTES = 16 << 20  # of a document; the largest spec that YAML is accepted from
+
+
+class StateStore(Protocol):
+    """
+    Documents below a place. Paths are relative to it, with ``/`` between their parts.
+
+    Both methods raise InvalidInputError for a path that could lead out of it, AccessDeniedError,
+    NotFoundError if the bucket itself is not there, and TransientError when it cannot answer now.
+    """
+
+    place: str
+    """Where it is, for messages: ``s3://bucket/prefix``."""
+
+    def read(self, path: str) -> bytes | None:
+        """Return a document; None if there is none. One beyond ``MAX_BYTES`` is refused."""
+        ...
+
+    def list(self, folder: str = "") -> list[str]:
+        """Return the names right below a folder, sorted; those of folders end with ``/``."""
+        ...

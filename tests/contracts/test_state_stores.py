@@ -1,0 +1,172 @@
+"""Every state store keeps the contract: in memory, a directory, S3 and Google Cloud Storage."""
+
+from __future__ import annotations
+
+import pytest
+
+from kops_assets_provider.exceptions import (
+    AccessDeniedError,
+    ConnectionFailedError,
+    InvalidInputError,
+    NotFoundError,
+)
+from kops_assets_provider.mirror.state.directory import DirectoryStateStore
+from kops_assets_provider.mirror.state.gcs import GCSStateStore
+from kops_assets_provider.mirror.state.memory import MemoryStateStore
+from kops_assets_provider.mirror.state.places import StateStores, default_gcs_client
+from kops_assets_provider.mirror.state.s3 import S3StateStore
+from kops_assets_provider.testing.components import gcs_emulator, moto, seaweedfs
+from kops_assets_provider.testing.state_store_contract import DOCUMENTS, StateStoreContract
+
+BUCKET = "state"
+PREFIX = "kops/store"
+
+
+@pytest.fixture(scope="module")
+def gcs_client(tmp_path_factory):
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud.storage import Client
+
+    with gcs_emulator(tmp_path_factory.mktemp("gcs"), bucket=BUCKET) as server:
+        client = Client(
+            project="test",
+            credentials=AnonymousCredentials(),
+            client_options={"api_endpoint": server.url},
+        )
+        for path, content in DOCUMENTS.items():
+            client.bucket(BUCKET).blob(f"{PREFIX}/{path}").upload_from_string(content)
+        yield client
+        client.close()
+
+
+def filled(client):
+    """Make the bucket and put the documents below the prefix, and something beside it."""
+    client.create_bucket(Bucket=BUCKET)
+    for path, content in {**DOCUMENTS, "../storefront": b"another"}.items():
+        key = f"{PREFIX}/{path}".replace("store/../", "")
+        client.put_object(Bucket=BUCKET, Key=key, Body=content)
+    return client
+
+
+@pytest.fixture(scope="module")
+def moto_client(tmp_path_factory):
+    with moto(tmp_path_factory.mktemp("moto")) as server:
+        yield filled(server.client())
+
+
+@pytest.fixture(scope="module")
+def seaweedfs_client(tmp_path_factory):
+    with seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as server:
+        yield filled(server.client())
+
+
+class TestMemory(StateStoreContract):
+    @pytest.fixture
+    def store(self):
+        return MemoryStateStore(DOCUMENTS)
+
+
+class TestDirectory(StateStoreContract):
+    @pytest.fixture
+    def store(self, tmp_path):
+        for path, content in DOCUMENTS.items():
+            file = tmp_path / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+        return DirectoryStateStore(tmp_path)
+
+
+class TestMoto(StateStoreContract):
+    @pytest.fixture
+    def store(self, moto_client):
+        return S3StateStore(moto_client, BUCKET, PREFIX)
+
+
+@pytest.mark.component
+class TestSeaweedFS(StateStoreContract):
+    @pytest.fixture
+    def store(self, seaweedfs_client):
+        return S3StateStore(seaweedfs_client, BUCKET, PREFIX)
+
+    def test_wrong_keys_are_denied(self, seaweedfs_client, monkeypatch):
+        """The error names the place and the right that it takes, and no key."""
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", seaweedfs_client.meta.endpoint_url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAWRONGWRONGWRONG1")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong-secret")
+        with pytest.raises(AccessDeniedError, match=r"s3://state/kops/c/config.*s3:GetObject") as e:
+            StateStores().open("s3://state/kops").read("c/config")
+        assert "WRONG1" not in str(e.value)
+
+
+class TestGCS(StateStoreContract):
+    @pytest.fixture
+    def store(self, gcs_client):
+        return GCSStateStore(gcs_client, BUCKET, PREFIX)
+
+
+def test_a_bucket_that_is_not_there_is_told(moto_client):
+    """It is another error than a cluster that is not there."""
+    with pytest.raises(NotFoundError, match=r"s3://nowhere.*bucket does not exist"):
+        S3StateStore(moto_client, "nowhere").list()
+
+
+def test_a_name_that_is_no_bucket_is_told(moto_client):
+    """Nothing is sent for it."""
+    with pytest.raises(InvalidInputError, match="no name of a bucket"):
+        S3StateStore(moto_client, "no bucket!").read("x")
+
+
+def test_a_server_that_is_down_is_transient(monkeypatch):
+    """It may be up again later."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with pytest.raises(ConnectionFailedError, match="cannot be reached"):
+        StateStores().open("s3://state").read("x")
+
+
+def test_no_credentials_are_told(monkeypatch, tmp_path):
+    """Neither cloud's chain finds any: the error says whose are missing."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with pytest.raises(AccessDeniedError, match="no usable AWS credentials"):
+        StateStores().open("s3://state").read("x")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none"))
+    with pytest.raises(AccessDeniedError, match="no usable Google credentials"):
+        default_gcs_client()
+
+
+@pytest.mark.parametrize("place", ["azureblob://x/y", "relative/path", "s3://", "https://x/y"])
+def test_an_unknown_kind_of_place_is_told(place):
+    """The message says what is understood."""
+    with pytest.raises(InvalidInputError, match="s3://bucket/prefix, gs://bucket/prefix"):
+        StateStores().open(place)
+
+
+def test_a_single_document_is_read_by_its_place(tmp_path):
+    """A file as well as an object; one that is not there is an error of the user's."""
+    (tmp_path / "list.json").write_bytes(b"{}")
+    assert StateStores().read(str(tmp_path / "list.json")) == b"{}"
+    assert StateStores().read(f"file://{tmp_path}/list.json") == b"{}"
+    for place in (f"{tmp_path}/none", f"{tmp_path}/"):
+        with pytest.raises(InvalidInputError, match="no such document"):
+            StateStores().read(place)
+
+
+def test_a_huge_document_is_refused(tmp_path):
+    """What is read into memory has a limit."""
+    with (tmp_path / "config").open("wb") as file:
+        file.truncate((16 << 20) + 1)
+    with pytest.raises(InvalidInputError, match="longer than"):
+        DirectoryStateStore(tmp_path).read("config")
+
+
+def test_a_directory_that_may_not_be_read_is_told(tmp_path):
+    """A link to itself stands in for what even root cannot read."""
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(Exception, match="loop: "):
+        DirectoryStateStore(tmp_path).read("loop")
