@@ -8,7 +8,9 @@ tries everything three times; we do not ask again a server that said that there 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
@@ -22,15 +24,53 @@ _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _KOPS_BINARY = re.compile(r"https://artifacts\.k8s\.io/binaries/kops/([^/]+)/linux/([^/]+)/([^/]+)")
 
 
+class FetchedSha(NamedTuple):
+    """A SHA-256, in hex, and the URL of the hash file that it was read from."""
+
+    sha: str
+    url: str
+
+
+def fetch_shas(
+    canonicals: Collection[str],
+    client: HttpClient,
+    *,
+    rewrite: Callable[[str], str] = str,
+    first_wait_seconds: float = 0.5,
+    workers: int = 8,
+) -> dict[str, FetchedSha]:
+    """
+    Return the SHA-256 of many files by their canonical URL, ``workers`` at a time.
+
+    The parameters and errors are those of :func:`fetch_sha`. When several fail, one that may pass
+    is raised first: the others will be told when it has.
+    """
+
+    def fetch(canonical: str) -> FetchedSha | PermanentError | TransientError:
+        try:
+            return fetch_sha(
+                canonical, client, rewrite=rewrite, first_wait_seconds=first_wait_seconds
+            )
+        except (PermanentError, TransientError) as err:
+            return err
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="hashes") as pool:
+        answers = dict(zip(canonicals, pool.map(fetch, canonicals), strict=True))
+    failures = [x for x in answers.values() if isinstance(x, Exception)]
+    if failures:
+        raise min(failures, key=lambda err: not isinstance(err, TransientError))
+    return {name: x for name, x in answers.items() if isinstance(x, FetchedSha)}
+
+
 def fetch_sha(
     canonical: str,
     client: HttpClient,
     *,
     rewrite: Callable[[str], str] = str,
     first_wait_seconds: float = 0.5,
-) -> str:
+) -> FetchedSha:
     """
-    Return the SHA-256 of a file, in hex, from the hash file that stands beside it.
+    Return the SHA-256 of a file from the hash file that stands beside it, at most 64 KiB long.
 
     :param canonical: the file's canonical URL
     :param rewrite: canonical URL to the URL to read instead
@@ -58,11 +98,11 @@ def _locations(canonical: str) -> list[str]:
     return [canonical, f"{releases}/v{version}/{name}-linux-{arch}"]
 
 
-def _first_sha(canonical: str, urls: list[str], client: HttpClient) -> str:
+def _first_sha(canonical: str, urls: list[str], client: HttpClient) -> FetchedSha:
     failures: dict[str, PermanentError | TransientError] = {}
     for url in urls:
         try:
-            return _read_sha(url, client)
+            return FetchedSha(_read_sha(url, client), redact(url))
         except (PermanentError, TransientError) as err:
             failures[url] = err
     # One server that may recover is reason enough to come back.

@@ -1,57 +1,71 @@
-"""Ways to a cluster's asset list."""
+"""
+Ways to a cluster's asset list: computed here, by kops itself, or saved before.
+
+Whichever way it comes, the list has one shape, and the same is done to it: what kOps does not list
+is added if asked for, hashes that nobody knew are fetched, and what will bite is told. Everything
+that speaks to a network is imported when it is needed: the plain list is wanted at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import yaml
 
 from kops_assets_provider.exceptions import InvalidClusterError, InvalidInputError
-from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.kops.assets import ClusterAssets
-from kops_assets_provider.kops.catalog import load_release
 from kops_assets_provider.kops.cluster import Cluster, load_cluster, read_cluster
-from kops_assets_provider.kops.inventory import FindSha, first_known, list_assets
-from kops_assets_provider.mirror.hashes import fetch_sha
+from kops_assets_provider.kops.extended import unlisted_images
+from kops_assets_provider.kops.inventory import FindSha, list_assets
+from kops_assets_provider.kops.warnings import (
+    Caveat,
+    asset_caveats,
+    cluster_caveats,
+    environment_caveats,
+)
+from kops_assets_provider.mirror.asset_list import AssetList, record_url
+from kops_assets_provider.mirror.list_request import ListRequest
+from kops_assets_provider.mirror.releases import find_release
 from kops_assets_provider.mirror.rewrites import rewrite
 
-_RECORDS = "kops-assets"  # folder of the records, beside the files
+if TYPE_CHECKING:
+    from kops_assets_provider.mirror.kops_command import KopsCommand
+    from kops_assets_provider.mirror.state.places import StateStores
+
+__all__ = ["AssetList", "ListRequest", "list_cluster", "make_list", "read_shas"]
 
 
-@dataclass(frozen=True, slots=True)
-class AssetList:
+def make_list(
+    request: ListRequest,
+    stores: Callable[[], StateStores] | None = None,
+    kops: KopsCommand | None = None,
+) -> AssetList:
     """
-    A cluster's assets, and what they were computed for.
+    Return a cluster's asset list.
 
-    :param record_url: where the mirror's record belongs: beside the files, None if they have no
-        place.
+    :param stores: opens state stores; by the SDKs' default credentials if None.
+    :param kops: the program to list with; without it the list is computed here.
+    :raises PermanentError: the spec, the release, the list or a parameter is wrong, a hash is
+        nowhere, or kops failed.
+    :raises TransientError: a state store, a hash or kops' cloud cannot be reached now.
     """
-
-    cluster: str
-    kops_version: str
-    assets: ClusterAssets
-    record_url: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values: the keys of ``kops get assets -o json``, and ours."""
-        own = {"cluster": self.cluster, "kops_version": self.kops_version}
-        return {**own, "record_url": self.record_url, **self.assets.to_dict()}
-
-    @classmethod
-    def from_dict(cls, values: object) -> AssetList:
-        """Read what ``to_dict`` wrote; raises InvalidInputError."""
-        where = "asset list"
-        if not isinstance(values, Mapping):
-            raise InvalidInputError(where, [f"expected a mapping, got {type(values).__name__}"])
-        missing = [name for name in ("cluster", "kops_version") if name not in values]
-        if missing:
-            raise InvalidInputError(where, [f"it has no {name}" for name in missing])
-        assets = ClusterAssets.from_dict(values, where)
-        return cls(values["cluster"], values["kops_version"], assets, values.get("record_url"))
+    request.check(by_kops=kops is not None)
+    reader = _Reader(request, stores)
+    if request.asset_list:
+        listed = reader.saved(request.asset_list)
+    elif kops:
+        listed = reader.by_kops(kops)
+    else:
+        listed = reader.computed()
+    if request.adds:
+        listed = _with_more(listed, reader.cluster(), request)
+    listed = _with_hashes(listed, request)
+    return replace(listed, warnings=(*listed.warnings, *asset_caveats(listed.assets)))
 
 
 def list_cluster(
@@ -63,31 +77,136 @@ def list_cluster(
     source_rewrites: Mapping[str, str] | None = None,
     any_kubernetes_version: bool = False,
 ) -> AssetList:
-    """
-    Compute a cluster's asset list natively.
-
-    :param cluster_spec: a manifest's path (``-`` for standard input), or its text: the Cluster and
-        its InstanceGroup documents.
-    :param find_sha: asked first for a file's sha, before the release's own hashes and the network.
-    :param fetch_hashes: fetch the hashes that kOps does not carry; they are None otherwise.
-    :param source_rewrites: prefixes of canonical URLs, and where hashes are really fetched.
-    :param any_kubernetes_version: list also for a version that the release does not support.
-    :raises PermanentError: the spec, the release or a version is wrong, or a hash is nowhere.
-    :raises TransientError: a hash that kOps does not carry cannot be fetched now.
-    """
-    release = load_release(kops_version)
-    cluster = _read(cluster_spec)
-    finders = [find_sha] if find_sha else []
-    finders.append(release.find_sha)
-    if fetch_hashes:
-        finders.append(_fetcher(source_rewrites or {}))
-    assets = list_assets(
-        cluster,
-        release,
-        first_known(*finders),
+    """Compute the list of a manifest; see :class:`ListRequest` for the parameters."""
+    request = ListRequest(
+        cluster_spec=cluster_spec,
+        kops_version=kops_version,
+        find_sha=find_sha,
+        fetch_hashes=fetch_hashes,
+        source_rewrites=source_rewrites or {},
         any_kubernetes_version=any_kubernetes_version,
     )
-    return AssetList(cluster.name, kops_version, assets, _record_url(cluster))
+    return make_list(request)
+
+
+class _Reader:
+    """Reads what a request names, each thing at most once."""
+
+    def __init__(self, request: ListRequest, stores: Callable[[], StateStores] | None) -> None:
+        self._request = request
+        self._open_stores = stores
+        self._stores: StateStores | None = None
+        self._cluster: Cluster | None = None
+
+    def stores(self) -> StateStores:
+        if self._stores is None:
+            from kops_assets_provider.mirror.state.places import StateStores
+
+            self._stores = self._open_stores() if self._open_stores else StateStores()
+        return self._stores
+
+    def cluster(self) -> Cluster:
+        if self._cluster is None:
+            self._cluster = self._read_cluster()
+        return self._cluster
+
+    def _read_cluster(self) -> Cluster:
+        request = self._request
+        if not (request.state_store and request.cluster_name):
+            return _read(request.cluster_spec or "")
+        from kops_assets_provider.mirror.state.clusters import read_stored_cluster
+
+        return read_stored_cluster(self.stores().open(request.state_store), request.cluster_name)
+
+    def _kops_version(self) -> str:
+        request = self._request
+        if request.kops_version:
+            return request.kops_version
+        from kops_assets_provider.mirror.state.clusters import stored_kops_version
+
+        return stored_kops_version(self.stores(), request.state_store or "", self.cluster())
+
+    def saved(self, url: str) -> AssetList:
+        from kops_assets_provider.mirror.saved_lists import read_saved_list
+
+        name, version = self._request.cluster_name or "", self._request.kops_version or ""
+        listed = read_saved_list(url, self.stores(), name, version)
+        return replace(listed, hash_sources=_known(listed.assets, "list"))
+
+    def by_kops(self, kops: KopsCommand) -> AssetList:
+        wanted, version = self._request.kops_version, kops.version()
+        if wanted and wanted.removeprefix("v") != version:
+            raise InvalidInputError("kops_version", [f"{wanted} is wanted, kops is {version}"])
+        name, store = self._request.cluster_name or "", self._request.state_store or ""
+        assets = kops.list_assets(store, name)
+        listed = AssetList.from_dict(assets.to_dict(), "kops", name, version)
+        return replace(listed, hash_sources=_known(assets, f"kops {version}"))
+
+    def computed(self) -> AssetList:
+        request, cluster, version = self._request, self.cluster(), self._kops_version()
+        found = find_release(version, nearest=request.nearest_release)
+        sources: dict[str, str] = {}
+        finders = {"pinned": request.find_sha, f"kops {found.catalogue.version}": found.find_sha}
+
+        def find_sha(url: str) -> str | None:
+            for source, finder in finders.items():
+                if finder and (sha := finder(url)):
+                    sources[url] = source
+                    return sha
+            return None
+
+        assets = list_assets(
+            cluster,
+            found.release,
+            find_sha,
+            any_kubernetes_version=request.any_kubernetes_version,
+        )
+        caveats = (*found.caveats, *cluster_caveats(cluster), *environment_caveats(os.environ))
+        url = record_url(cluster.locations.file_repository)
+        known = {**_known(assets, "spec"), **sources}
+        return AssetList(cluster.name, version, assets, url, caveats, known)
+
+
+def _known(assets: ClusterAssets, source: str) -> dict[str, str]:
+    return {x.canonical: source for x in assets.files if x.sha}
+
+
+def _with_more(listed: AssetList, cluster: Cluster, request: ListRequest) -> AssetList:
+    from kops_assets_provider.mirror.extras import with_files, with_images
+
+    own = unlisted_images(cluster, listed.assets) if request.extended else []
+    where = cluster.locations
+    assets = with_images(listed.assets, [*own, *request.extra_images], where)
+    assets = with_files(assets, request.extra_files, where)
+    sources = {**_known(assets, "extra"), **listed.hash_sources}
+    elsewhere = {x.canonical for x in assets.images if x.download != x.canonical}
+    caveats = listed.warnings
+    if unread := [x for x in own if x in elsewhere]:
+        message = f"nodes pull these by the names that stand here, mirrored or not: {unread}"
+        caveats += (Caveat("not-rewritten", f"{message}; write the mirror's into the spec"),)
+    return replace(listed, assets=assets, warnings=caveats, hash_sources=sources)
+
+
+def _with_hashes(listed: AssetList, request: ListRequest) -> AssetList:
+    """Settle the hashes: pinned ones go before a list's own, what nobody knows is fetched."""
+    shas: dict[str, tuple[str, str]] = {}
+    for file in listed.assets.files:
+        pinned = request.find_sha(file.canonical) if request.find_sha else None
+        if pinned and listed.hash_sources.get(file.canonical) != "spec":
+            shas[file.canonical] = pinned, "pinned"
+    unknown = [x.canonical for x in listed.assets.files if not x.sha and x.canonical not in shas]
+    if unknown and request.fetch_hashes:
+        from kops_assets_provider.http.client import HttpClient
+        from kops_assets_provider.mirror.hashes import fetch_shas
+
+        rewriting = partial(rewrite, rewrites=request.source_rewrites)
+        shas |= fetch_shas(unknown, HttpClient(), rewrite=rewriting)
+    files = tuple(
+        replace(x, sha=shas[x.canonical][0]) if x.canonical in shas else x
+        for x in listed.assets.files
+    )
+    sources = {**listed.hash_sources, **{name: source for name, (_, source) in shas.items()}}
+    return replace(listed, assets=replace(listed.assets, files=files), hash_sources=sources)
 
 
 def _read(cluster_spec: str) -> Cluster:
@@ -98,16 +217,6 @@ def _read(cluster_spec: str) -> Cluster:
     except OSError as err:
         problem = f"cannot be read: {err.strerror}; expected a manifest's path, or its text"
         raise InvalidClusterError(f"cluster spec {cluster_spec!r}", [problem]) from err
-
-
-def _fetcher(source_rewrites: Mapping[str, str]) -> FindSha:
-    http = HttpClient()
-    return partial(fetch_sha, client=http, rewrite=partial(rewrite, rewrites=source_rewrites))
-
-
-def _record_url(cluster: Cluster) -> str | None:
-    files = cluster.locations.file_repository
-    return f"{files.rstrip('/')}/{_RECORDS}" if files else None
 
 
 def read_shas(path: str) -> FindSha:

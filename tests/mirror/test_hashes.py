@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import functools
 import socket
+import time
 from collections.abc import Callable
 
 import pytest
 
 from kops_assets_provider.exceptions import PermanentError, TransientError
 from kops_assets_provider.http.client import HttpClient
-from kops_assets_provider.mirror.hashes import fetch_sha
+from kops_assets_provider.mirror.hashes import FetchedSha, fetch_sha, fetch_shas
 from kops_assets_provider.testing.file_server import FileServer
 from kops_assets_provider.testing.messages import Fault
 
 SHA = "0123456789abcdef" * 4
 NODEUP = "https://artifacts.k8s.io/binaries/kops/1.36.2/linux/amd64/nodeup"
-Fetch = Callable[[str], str]
+Fetch = Callable[[str], FetchedSha]
 
 
 @pytest.fixture
@@ -40,13 +41,13 @@ def paths(server: FileServer) -> list[str]:
 def test_first_field_is_the_hash(file_server: FileServer, fetch: Fetch, content: str) -> None:
     """A hash file may be as sha256sum writes it: the first field counts."""
     file_server.put("/h/a.sha256", content.encode())
-    assert fetch("https://h/a") == SHA
+    assert fetch("https://h/a").sha == SHA
 
 
 def test_sha256sum_is_second(file_server: FileServer, fetch: Fetch) -> None:
     """Without a .sha256 file the .sha256sum file is read."""
     file_server.put("/h/a.sha256sum", SHA.encode())
-    assert fetch("https://h/a") == SHA
+    assert fetch("https://h/a").sha == SHA
     assert paths(file_server) == ["/h/a.sha256", "/h/a.sha256sum"]
 
 
@@ -54,8 +55,49 @@ def test_kops_binaries_are_on_github_too(file_server: FileServer, fetch: Fetch) 
     """kOps' own binaries have a mirror, where their names are flattened."""
     mirror = "/github.com/kubernetes/kops/releases/download/v1.36.2/nodeup-linux-amd64"
     file_server.put(f"{mirror}.sha256", SHA.encode())
-    assert fetch(NODEUP) == SHA
+    assert fetch(NODEUP).sha == SHA
     assert paths(file_server)[-1] == f"{mirror}.sha256"
+
+
+def test_where_a_hash_was_is_told(file_server: FileServer, fetch: Fetch) -> None:
+    """The URL that it was read from comes with it."""
+    file_server.put("/h/a.sha256sum", SHA.encode())
+    assert fetch("https://h/a").url == f"{file_server.url}/h/a.sha256sum"
+
+
+def test_an_endless_hash_file_is_refused(file_server: FileServer, fetch: Fetch) -> None:
+    """A server that sends something huge instead is not listened to for long."""
+    file_server.put("/h/a.sha256", b"0" * (1 << 20))
+    with pytest.raises(PermanentError, match="more than 65536 bytes"):
+        fetch("https://h/a")
+
+
+def stand_in(server: FileServer) -> Callable[[str], str]:
+    return lambda url: f"{server.url}/{url.partition('://')[2]}"
+
+
+def test_many_are_fetched_at_once(file_server: FileServer) -> None:
+    """Twenty files that each take a while take little longer than three of them."""
+    urls = [f"https://h/{n}" for n in range(20)]
+    for number in range(20):
+        file_server.put(f"/h/{number}.sha256", f"{number:064x}".encode())
+    file_server.inject(Fault(path="/h/", delay=0.1, times=None))
+    began = time.monotonic()
+    found = fetch_shas(urls, HttpClient(), rewrite=stand_in(file_server))
+    assert time.monotonic() - began < 1
+    assert [found[url].sha for url in urls] == [f"{n:064x}" for n in range(20)]
+
+
+def test_what_may_pass_is_told_first(file_server: FileServer) -> None:
+    """One hash that is nowhere does not hide that another one may be there later."""
+    file_server.inject(Fault(path="/h/b", status=503, times=None))
+    with pytest.raises(TransientError):
+        fetch_shas(
+            ["https://h/a", "https://h/b"],
+            HttpClient(),
+            rewrite=stand_in(file_server),
+            first_wait_seconds=0.01,
+        )
 
 
 def test_no_hash_names_all_places(file_server: FileServer, fetch: Fetch) -> None:
@@ -81,7 +123,7 @@ def test_a_failing_server_is_asked_again(file_server: FileServer, fetch: Fetch) 
     """Two failures are forgiven."""
     file_server.put("/h/a.sha256", SHA.encode())
     file_server.inject(Fault(path="/h/a", status=503, times=4))
-    assert fetch("https://h/a") == SHA
+    assert fetch("https://h/a").sha == SHA
 
 
 def test_the_third_failure_is_the_last(file_server: FileServer, fetch: Fetch) -> None:

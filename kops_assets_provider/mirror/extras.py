@@ -1,0 +1,61 @@
+"""Images and files that the user adds to a list; they are remapped like all others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from kops_assets_provider.exceptions import InvalidInputError, InvalidReferenceError
+from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
+from kops_assets_provider.kops.remap import Locations, canonical_url, remap_file, remap_image
+
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+def with_images(assets: ClusterAssets, names: Sequence[str], locations: Locations) -> ClusterAssets:
+    """Return the list with more images, each once; raises InvalidInputError, with all problems."""
+    from kops_assets_provider.oci.reference import Reference
+
+    problems = []
+    for name in names:
+        try:
+            Reference.parse(name)
+        except InvalidReferenceError as err:
+            problems.append(str(err))
+    if problems:
+        raise InvalidInputError("extra images", problems)
+    images = {x: ImageAsset(x, remap_image(x, locations)) for x in names}
+    images |= {x.canonical: x for x in assets.images}
+    return ClusterAssets(tuple(images[x] for x in sorted(images)), assets.files)
+
+
+def with_files(
+    assets: ClusterAssets, shas: Mapping[str, str | None], locations: Locations
+) -> ClusterAssets:
+    """
+    Return the list with more files, each once.
+
+    :param shas: URL to the SHA-256, None for one that stands beside the file.
+    :raises InvalidInputError: with all problems.
+    """
+    files = {x.canonical: x for x in assets.files}
+    problems = []
+    for url, sha in shas.items():
+        try:
+            canonical = _checked(url, sha)
+        except ValueError as err:
+            problems.append(f"{url!r}: {err}")
+        else:
+            download = remap_file(canonical, locations)
+            files.setdefault(canonical, FileAsset(canonical, download, sha or None))
+    if problems:
+        raise InvalidInputError("extra files", problems)
+    return ClusterAssets(assets.images, tuple(files[x] for x in sorted(files)))
+
+
+def _checked(url: str, sha: str | None) -> str:
+    if not url.startswith(("https://", "http://")):
+        raise ValueError("expected an http(s) URL")
+    if sha and not _SHA256.fullmatch(sha):
+        raise ValueError("its hash is no SHA-256 in lower-case hex")
+    return canonical_url(url)

@@ -1,0 +1,53 @@
+"""A list that was saved: by us, or by ``kops get assets -o json`` or ``-o yaml``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePosixPath
+
+from kops_assets_provider.exceptions import InvalidInputError, Side
+from kops_assets_provider.http.urls import redact
+from kops_assets_provider.kops.documents import YamlError, load_documents
+from kops_assets_provider.mirror.asset_list import AssetList
+from kops_assets_provider.mirror.state.places import StateStores
+from kops_assets_provider.mirror.state.ports import MAX_BYTES
+
+
+def read_saved_list(
+    url: str, stores: StateStores, cluster: str = "", kops_version: str = ""
+) -> AssetList:
+    """
+    Read a saved list, YAML or JSON, at most 16 MiB of it.
+
+    :param url: ``s3://…``, ``gs://…``, ``https://…`` or a file.
+    :param cluster: its name, if the list has none; else the document's name without its suffix.
+    :param kops_version: likewise; else ``unknown``.
+    :raises InvalidInputError: there is none, or it is no list, with every problem.
+    :raises KopsAssetsError: it cannot be read.
+    """
+    where = redact(url) if "://" in url else url
+    name = PurePosixPath(where).stem or "unnamed"
+    values = _parse(_read(url, stores), where)
+    return AssetList.from_dict(values, where, cluster or name, kops_version)
+
+
+def _read(url: str, stores: StateStores) -> bytes:
+    if not url.startswith(("http://", "https://")):
+        return stores.read(url)
+    from kops_assets_provider.http.client import HttpClient
+
+    with HttpClient().request("GET", url, side=Side.SOURCE) as response:
+        return response.read(MAX_BYTES)
+
+
+def _parse(content: bytes, where: str) -> object:
+    try:
+        text = content.decode("utf-8-sig")
+        # All of JSON is YAML, but for the tabs that it may be indented with.
+        documents = [json.loads(text)] if text.lstrip().startswith("{") else load_documents(text)
+    except (YamlError, UnicodeDecodeError, ValueError, RecursionError) as err:
+        reason = str(err) if isinstance(err, YamlError) else f"it is no text in JSON: {err}"
+        raise InvalidInputError(where, [reason]) from err
+    if len(documents) != 1:
+        raise InvalidInputError(where, [f"it has {len(documents)} documents, expected one list"])
+    return documents[0]
