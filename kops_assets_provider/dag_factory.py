@@ -73,7 +73,9 @@ def _template(variable: str, option: str, params: bool) -> str:
     found = f"var.json.get({variable!r}, {{}}).get({option!r}, {_DEFAULTS[option]!r})"
     if params:
         own = f"params.get({option!r})"
-        found = f"({found} if {own} is none else {own})"
+        # An empty field of the form means the Variable's value; a switch that is off means off.
+        is_set = f"{own} is not none" if option == "any_kubernetes_version" else own
+        found = f"({own} if {is_set} else {found})"
     # What is not text must survive being rendered to text.
     return f"{{{{ {found} | tojson }}}}" if option in _MAPPINGS else f"{{{{ {found} }}}}"
 

@@ -45,19 +45,24 @@ def test_nothing_is_asked_while_a_file_is_parsed():
 
 
 @pytest.mark.parametrize(
-    ("form", "variable", "expected"),
+    ("option", "form", "variable", "expected"),
     [
-        (None, {"any_kubernetes_version": True}, "True"),
-        (False, {"any_kubernetes_version": True}, "False"),
-        (None, {}, "False"),
+        ("any_kubernetes_version", None, True, "True"),
+        ("any_kubernetes_version", False, True, "False"),
+        ("any_kubernetes_version", None, None, "None"),
+        ("kops_version", None, "1.36.2", "1.36.2"),
+        ("kops_version", "", "1.36.2", "1.36.2"),
+        ("kops_version", "1.35.2", "1.36.2", "1.35.2"),
+        ("file_targets", {}, {"https://a": "s3://b"}, '{"https://a": "s3://b"}'),
+        ("file_targets", {"https://c": "/d"}, {"https://a": "s3://b"}, '{"https://c": "/d"}'),
     ],
 )
-def test_false_is_an_answer(form, variable, expected):
-    """A form's False goes before the Variable's True; an empty field does not."""
+def test_what_the_form_says_goes_before_the_variable(option, form, variable, expected):
+    """An empty field is no answer (the UI shows an unset mapping as ``{}``); off is one."""
     import jinja2
 
-    template = options_from_variable("v", params=True)["any_kubernetes_version"]
+    template = options_from_variable("v", params=True)[option]
     rendered = jinja2.Template(template).render(
-        var={"json": {"v": variable}}, params={"any_kubernetes_version": form}
+        var={"json": {"v": {option: variable}}}, params={option: form}
     )
     assert rendered == expected
