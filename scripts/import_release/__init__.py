@@ -1,0 +1,1 @@
+"""Takes a kOps release in from its source tree; see ``scripts/import-release --help``."""
