@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kops_assets_provider.exceptions import KopsAssetsError
 from kops_assets_provider.kops.assets import ClusterAssets
-from kops_assets_provider.mirror.lists import list_cluster
+from kops_assets_provider.mirror.lists import AssetList, ListRequest, make_list
+
+if TYPE_CHECKING:
+    from kops_assets_provider.mirror.kops_command import KopsCommand
 
 _PRINTERS: dict[str, Callable[[ClusterAssets], str]] = {
     "table": ClusterAssets.to_table,
     "yaml": ClusterAssets.to_yaml,
     "json": ClusterAssets.to_json,
 }
+_SHA_LENGTH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,36 +66,124 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_list_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    source = parser.add_argument_group("where the list comes from")
+    source.add_argument(
         "--spec",
-        required=True,
         metavar="FILE",
         help="the Cluster and its InstanceGroups in YAML; - is standard input",
     )
-    parser.add_argument(
-        "--kops-version", required=True, metavar="VERSION", help="the kOps release, such as 1.36.2"
+    source.add_argument(
+        "--state",
+        metavar="PLACE",
+        help="instead: kOps' state store, s3://…, gs://… or a directory ($KOPS_STATE_STORE)",
     )
-    parser.add_argument("--output", choices=_PRINTERS, default="table")
-    parser.add_argument(
-        "--no-fetch-hashes",
+    source.add_argument("--name", metavar="CLUSTER", help="in the state store ($KOPS_CLUSTER_NAME)")
+    source.add_argument(
+        "--from",
+        dest="asset_list",
+        metavar="LIST",
+        help="a saved list, YAML or JSON: a file, s3://…, gs://… or https://…",
+    )
+    source.add_argument(
+        "--kops-version",
+        metavar="VERSION",
+        help="the kOps release, such as 1.36.2; with --state that of the last update by default",
+    )
+    source.add_argument(
+        "--kops-command", metavar="KOPS", help="let this kops program list from the state store"
+    )
+    source.add_argument(
+        "--nearest-release",
         action="store_true",
-        help="leave out hashes that kOps does not carry, instead of fetching them",
+        help="list for an unknown patch release with the rules of the nearest one",
     )
-    parser.add_argument(
+    source.add_argument(
         "--any-kubernetes-version",
         action="store_true",
         help="list also for a Kubernetes version that the release does not support",
     )
+    _add_content_arguments(parser.add_argument_group("what is in it"))
+    parser.set_defaults(usage_error=parser.error)
+
+
+def _add_content_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--extended", action="store_true", help="add what the cluster uses and kOps does not list"
+    )
+    group.add_argument("--extra-image", action="append", default=[], metavar="NAME")
+    group.add_argument("--extra-file", action="append", default=[], metavar="URL[=SHA256]")
+    group.add_argument(
+        "--no-fetch-hashes",
+        action="store_true",
+        help="leave out hashes that kOps does not carry, instead of fetching them",
+    )
+    printed = group.add_mutually_exclusive_group()
+    printed.add_argument("--output", "-o", choices=_PRINTERS, default="table")
+    printed.add_argument(
+        "--hosts", action="store_true", help="print the hosts of the sources, for a firewall"
+    )
+    group.add_argument(
+        "--verbose", action="store_true", help="tell on standard error where each hash is from"
+    )
 
 
 def _list(options: argparse.Namespace) -> None:
-    found = list_cluster(
-        options.spec,
-        options.kops_version,
-        fetch_hashes=not options.no_fetch_hashes,
+    found = make_list(_request(options), kops=_kops(options.kops_command))
+    sys.stdout.write(_hosts(found) if options.hosts else _PRINTERS[options.output](found.assets))
+    for caveat in found.warnings:
+        sys.stderr.write(f"warning: {caveat.message}\n")
+    if options.verbose:
+        for url, source in sorted(found.hash_sources.items()):
+            sys.stderr.write(f"hash: {url}: {source}\n")
+
+
+def _request(options: argparse.Namespace) -> ListRequest:
+    state, name = options.state, options.name or os.environ.get("KOPS_CLUSTER_NAME")
+    if not (options.spec or options.asset_list):
+        # As kops does; but what was said in so many words goes before.
+        state = state or os.environ.get("KOPS_STATE_STORE")
+        if not state:
+            options.usage_error("one of the arguments --spec --state --from is required")
+    return ListRequest(
+        cluster_spec=options.spec,
+        state_store=_place(state),
+        cluster_name=name,
+        asset_list=_place(options.asset_list),
+        kops_version=options.kops_version,
+        nearest_release=options.nearest_release,
         any_kubernetes_version=options.any_kubernetes_version,
+        extended=options.extended,
+        extra_images=tuple(options.extra_image),
+        extra_files=dict(map(_url_and_sha, options.extra_file)),
+        fetch_hashes=not options.no_fetch_hashes,
     )
-    sys.stdout.write(_PRINTERS[options.output](found.assets))
+
+
+def _place(value: str | None) -> str | None:
+    """Return a place as the core knows it: in a shell a path may be relative."""
+    return value if value is None or "://" in value else str(Path(value).absolute())
+
+
+def _url_and_sha(value: str) -> tuple[str, str | None]:
+    # A URL may have a query, so the hash is told by its form.
+    url, _, sha = value.rpartition("=")
+    return (url, sha) if len(sha) == _SHA_LENGTH and url else (value, None)
+
+
+def _kops(program: str | None) -> KopsCommand | None:
+    if program is None:
+        return None
+    from kops_assets_provider.mirror.kops_command import KopsCommand
+
+    return KopsCommand(program, os.environ)
+
+
+def _hosts(found: AssetList) -> str:
+    from kops_assets_provider.mirror.hosts import source_hosts
+
+    return "".join(
+        " ".join((host, *others)) + "\n" for host, others in source_hosts(found.assets).items()
+    )
 
 
 _LIST_HELP = "print what a cluster downloads, as kops get assets does"

@@ -17,11 +17,23 @@ the file repository that its `spec.assets` names.
 missing asset is copied by a task of its own, and `report` says what became of every one. To try
 failed copies again, clear them together with their downstream tasks.
 """
-_MAPPINGS = ("registry_conn_ids", "source_rewrites", "file_targets")
+_STRUCTURES = (
+    *("registry_conn_ids", "source_rewrites", "file_targets"),
+    *("extra_images", "extra_files"),
+)
 _DEFAULTS: dict[str, Any] = {
     "cluster_spec": "",
+    "state_store": None,
+    "cluster_name": None,
+    "asset_list": None,
     "kops_version": "",
+    "kops_command": None,
+    "nearest_release": False,
     "any_kubernetes_version": False,
+    "extended": False,
+    "extra_images": [],
+    "extra_files": {},
+    "output_url": None,
     "sha_file": None,
     "registry_conn_ids": {},
     "source_rewrites": {},
@@ -77,7 +89,7 @@ def _template(variable: str, option: str, params: bool) -> str:
         is_set = f"{own} is not none" if option == "any_kubernetes_version" else own
         found = f"({own} if {is_set} else {found})"
     # What is not text must survive being rendered to text.
-    return f"{{{{ {found} | tojson }}}}" if option in _MAPPINGS else f"{{{{ {found} }}}}"
+    return f"{{{{ {found} | tojson }}}}" if option in _STRUCTURES else f"{{{{ {found} }}}}"
 
 
 def manual_params() -> dict[str, Param]:
@@ -95,6 +107,21 @@ def manual_params() -> dict[str, Param]:
             description="Path of the manifest on the workers, or its text: the Cluster and its "
             "InstanceGroup documents",
         ),
+        "state_store": Param(
+            None,
+            type=text,
+            title="State store",
+            examples=["s3://kops-state-store"],
+            **what,
+            description="Instead of the manifest: where kOps keeps the cluster",
+        ),
+        "cluster_name": Param(
+            None,
+            type=text,
+            title="Cluster name",
+            **what,
+            description="Its name in the state store",
+        ),
         "kops_version": Param(
             None,
             type=text,
@@ -109,6 +136,13 @@ def manual_params() -> dict[str, Param]:
             title="Any Kubernetes version",
             **what,
             description="Also for a version that the release does not support",
+        ),
+        "extended": Param(
+            None,
+            type=["null", "boolean"],
+            title="Extended list",
+            **what,
+            description="Also what the cluster uses and kOps does not list",
         ),
         "registry_conn_ids": Param(
             None,

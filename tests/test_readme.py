@@ -71,7 +71,9 @@ def test_the_example_is_a_dag():
     ]
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/architecture.md", "CHANGELOG.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "docs/architecture.md", "docs/lists.md", "CHANGELOG.md"]
+)
 def test_links_lead_somewhere(document):
     """Links inside the repository point to what is there, anchors too."""
     text = (ROOT / document).read_text()

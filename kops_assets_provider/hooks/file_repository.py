@@ -33,16 +33,20 @@ class S3FileRepositoryHook(BaseHook):
         super().__init__(**kwargs)
         self.aws_conn_id = aws_conn_id
 
-    def get_store(self, bucket: str, region: str | None = None) -> S3Store:
-        """Return the store of a bucket; its region is the connection's if it is not given."""
+    def get_client(self, region: str | None = None) -> tuple[Any, str | None]:
+        """Return a boto3 client, and the file of the authorities it trusts, if not the system's."""
         from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
         hook = S3Hook(aws_conn_id=self.aws_conn_id, region_name=region)
         if hook.verify is False:
             problem = "verify is false; name a file with the server's authority instead"
             raise InvalidInputError(f"connection {self.aws_conn_id}", [problem])
-        ca_file = hook.verify if isinstance(hook.verify, str) else None
-        return S3Store(hook.get_conn(), HttpClient(ca_file=ca_file), bucket)
+        return hook.get_conn(), hook.verify if isinstance(hook.verify, str) else None
+
+    def get_store(self, bucket: str, region: str | None = None) -> S3Store:
+        """Return the store of a bucket; its region is the connection's if it is not given."""
+        client, ca_file = self.get_client(region)
+        return S3Store(client, HttpClient(ca_file=ca_file), bucket)
 
 
 class GCSFileRepositoryHook(BaseHook):
@@ -61,19 +65,23 @@ class GCSFileRepositoryHook(BaseHook):
         super().__init__(**kwargs)
         self.gcp_conn_id = gcp_conn_id
 
-    def get_store(self, bucket: str) -> GCSStore:
-        """Return the store of a bucket."""
+    def get_client(self) -> Any:
+        """Return a ``google.cloud.storage.Client``."""
         from airflow.providers.google.cloud.hooks.gcs import GCSHook
         from google.auth.exceptions import DefaultCredentialsError
 
         where = f"connection {self.gcp_conn_id}"
         try:
-            client = GCSHook(gcp_conn_id=self.gcp_conn_id).get_conn()
+            return GCSHook(gcp_conn_id=self.gcp_conn_id).get_conn()
         except AirflowNotFoundException as err:
             raise InvalidInputError(where, ["it is not defined"]) from err
         except DefaultCredentialsError as err:
-            raise AccessDeniedError(f"{where} gives no credentials for gs://{bucket}") from err
-        return GCSStore(client, HttpClient(), bucket)
+            message = f"{where} gives no credentials for Google Cloud Storage"
+            raise AccessDeniedError(message) from err
+
+    def get_store(self, bucket: str) -> GCSStore:
+        """Return the store of a bucket."""
+        return GCSStore(self.get_client(), HttpClient(), bucket)
 
 
 def open_file_stores(

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import PurePosixPath
+from typing import Any
+
+import yaml
 
 from kops_assets_provider.exceptions import InvalidInputError, Side
+from kops_assets_provider.files.content import Content
 from kops_assets_provider.http.urls import redact
 from kops_assets_provider.kops.documents import YamlError, load_documents
 from kops_assets_provider.mirror.asset_list import AssetList
+from kops_assets_provider.mirror.files import FileStores
 from kops_assets_provider.mirror.state.places import StateStores
 from kops_assets_provider.mirror.state.ports import MAX_BYTES
 
@@ -51,3 +57,32 @@ def _parse(content: bytes, where: str) -> object:
     if len(documents) != 1:
         raise InvalidInputError(where, [f"it has {len(documents)} documents, expected one list"])
     return documents[0]
+
+
+def save_list(listed: AssetList, url: str, stores: FileStores) -> None:
+    """
+    Write a list, in YAML if its name ends so, else in JSON; both have our keys beside kOps'.
+
+    :param url: ``s3://bucket/key``, ``gs://bucket/key``, or an absolute path.
+    :raises InvalidInputError: it is no such place, or its suffix is another.
+    :raises KopsAssetsError: what the store raises.
+    """
+    folder, _, name = url.rpartition("/")
+    suffix = PurePosixPath(name).suffix
+    if suffix not in _WRITERS:
+        problem = f"its name must end with one of {', '.join(_WRITERS)}"
+        raise InvalidInputError(f"output_url {redact(url)}", [problem])
+    store, path = stores.open_place(folder or "/", name)
+    text = _WRITERS[suffix](listed.to_dict())
+    store.write(path, Content.of("the asset list", text.encode()))
+
+
+def _yaml(values: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
+
+
+_WRITERS = {".json": _json, ".yaml": _yaml, ".yml": _yaml}

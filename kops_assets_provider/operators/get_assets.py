@@ -2,73 +2,170 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import Context
 
-from kops_assets_provider.mirror.lists import list_cluster, read_shas
+from kops_assets_provider.hooks.state_store import kops_environment, open_state_stores
+from kops_assets_provider.mirror.kops_command import KopsCommand
+from kops_assets_provider.mirror.lists import AssetList, ListRequest, make_list, read_shas
+from kops_assets_provider.mirror.saved_lists import save_list
 from kops_assets_provider.operators.errors import told_to_airflow
-from kops_assets_provider.operators.values import as_flag, as_mapping, as_optional, as_required
+from kops_assets_provider.operators.places import FileStoresOperator
+from kops_assets_provider.operators.values import (
+    as_flag,
+    as_mapping,
+    as_names,
+    as_optional,
+    as_shas,
+)
+
+HASH_SOURCES_KEY = "hash_sources"
 
 
-class KopsGetAssetsOperator(BaseOperator):
+class KopsGetAssetsOperator(FileStoresOperator):
     """
-    Compute a cluster's asset list as ``kops get assets`` does, without kops or a cloud account.
+    Get a cluster's asset list: computed as ``kops get assets`` does, by kops itself, or saved.
 
-    Returns the list with the keys of ``kops get assets -o json``, and ``cluster``, ``kops_version``
-    and ``record_url`` beside them.
+    Returns the list with the keys of ``kops get assets -o json``, and ``cluster``,
+    ``kops_version``, ``record_url`` and ``warnings`` beside them. Where each file's hash is from is
+    under the XCom key ``hash_sources``.
 
     :param cluster_spec: path of the cluster's manifest on the worker, or its text: the Cluster and
         its InstanceGroup documents, as ``kops get --name CLUSTER -o yaml`` prints them. (templated)
-    :param kops_version: the kOps release that the cluster is, or will be, updated with. (templated)
+    :param state_store: instead of that, kOps' state store: ``s3://…``, ``gs://…`` or a directory.
+        (templated)
+    :param cluster_name: the cluster's name in the state store. (templated)
+    :param asset_list: a saved list, YAML or JSON, to read instead of computing one: a file,
+        ``s3://…``, ``gs://…`` or ``https://…``. (templated)
+    :param kops_version: the kOps release that the cluster is, or will be, updated with; that of its
+        last update if it is not given and there is a state store. (templated)
+    :param kops_command: a kops program on the worker that lists instead of us, from the state
+        store. (templated)
+    :param nearest_release: compute the list of an unknown patch release with the rules of the
+        nearest one. (templated)
     :param any_kubernetes_version: list also for a Kubernetes version that the release does not
         support. (templated)
+    :param extended: add what the cluster uses and kOps does not list. (templated)
+    :param extra_images: names of images to add. (templated)
+    :param extra_files: URLs of files to add, with their SHA-256 or None. (templated)
     :param sha_file: path of a YAML file, ``canonical URL: SHA-256``, of hashes that take precedence
         over the release's own and over those fetched beside a file. (templated)
     :param source_rewrites: prefixes of canonical URLs, and where hashes are really fetched.
         (templated)
+    :param output_url: where to save the list as well: ``s3://…``, ``gs://…`` or a file, in JSON or
+        YAML by its suffix. (templated)
+
+    The other parameters are those of ``FileStoresOperator``: the connections read state stores and
+    saved lists and give kops its credentials.
     """
 
     template_fields: Sequence[str] = (
         "cluster_spec",
+        "state_store",
+        "cluster_name",
+        "asset_list",
         "kops_version",
+        "kops_command",
+        "nearest_release",
         "any_kubernetes_version",
+        "extended",
+        "extra_images",
+        "extra_files",
         "sha_file",
         "source_rewrites",
+        "output_url",
+        *FileStoresOperator.template_fields,
     )
     ui_color = "#d7e8f7"
 
     def __init__(
         self,
         *,
-        cluster_spec: str,
-        kops_version: str,
+        cluster_spec: str | None = None,
+        state_store: str | None = None,
+        cluster_name: str | None = None,
+        asset_list: str | None = None,
+        kops_version: str | None = None,
+        kops_command: str | None = None,
+        nearest_release: bool | str = False,
         any_kubernetes_version: bool | str = False,
+        extended: bool | str = False,
+        extra_images: Sequence[str] | str | None = None,
+        extra_files: Mapping[str, str | None] | Sequence[str] | str | None = None,
         sha_file: str | None = None,
         source_rewrites: Mapping[str, str] | str | None = None,
+        output_url: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.cluster_spec = cluster_spec
+        self.state_store = state_store
+        self.cluster_name = cluster_name
+        self.asset_list = asset_list
         self.kops_version = kops_version
+        self.kops_command = kops_command
+        self.nearest_release = nearest_release
         self.any_kubernetes_version = any_kubernetes_version
+        self.extended = extended
+        self.extra_images = extra_images
+        self.extra_files = extra_files
         self.sha_file = sha_file
         self.source_rewrites = source_rewrites
+        self.output_url = output_url
+        self._kops: KopsCommand | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the list."""
         with told_to_airflow(context):
-            sha_file = as_optional(self.sha_file)
-            found = list_cluster(
-                as_required("cluster_spec", self.cluster_spec),
-                as_required("kops_version", self.kops_version),
-                find_sha=read_shas(sha_file) if sha_file else None,
-                any_kubernetes_version=as_flag(
-                    "any_kubernetes_version", self.any_kubernetes_version
-                ),
-                source_rewrites=as_mapping("source_rewrites", self.source_rewrites),
-            )
+            found = self.make_list()
+            if output_url := as_optional(self.output_url):
+                save_list(found, output_url, self.file_stores())
         images, files = len(found.assets.images), len(found.assets.files)
         self.log.info("%s: %d images, %d files", found.cluster, images, files)
+        for caveat in found.warnings:
+            self.log.warning("%s: %s", caveat.code, caveat.message)
+        context["ti"].xcom_push(key=HASH_SOURCES_KEY, value=dict(found.hash_sources))
         return found.to_dict()
+
+    def make_list(self) -> AssetList:
+        """Read the parameters, and get the list."""
+        stores = partial(open_state_stores, *self.cloud_conn_ids())
+        with self._opened_kops() as kops:
+            return make_list(self.request(), stores, kops)
+
+    def request(self) -> ListRequest:
+        """Return what the parameters say; raises InvalidInputError."""
+        sha_file = as_optional(self.sha_file)
+        return ListRequest(
+            cluster_spec=as_optional(self.cluster_spec),
+            state_store=as_optional(self.state_store),
+            cluster_name=as_optional(self.cluster_name),
+            asset_list=as_optional(self.asset_list),
+            kops_version=as_optional(self.kops_version),
+            nearest_release=as_flag("nearest_release", self.nearest_release),
+            any_kubernetes_version=as_flag("any_kubernetes_version", self.any_kubernetes_version),
+            extended=as_flag("extended", self.extended),
+            extra_images=as_names("extra_images", self.extra_images),
+            extra_files=as_shas("extra_files", self.extra_files),
+            find_sha=read_shas(sha_file) if sha_file else None,
+            source_rewrites=as_mapping("source_rewrites", self.source_rewrites),
+        )
+
+    def on_kill(self) -> None:
+        """End kops, if it runs."""
+        if self._kops:
+            self._kops.stop()
+
+    @contextmanager
+    def _opened_kops(self) -> Iterator[KopsCommand | None]:
+        program = as_optional(self.kops_command)
+        if program is None:
+            yield None
+            return
+        with kops_environment(*self.cloud_conn_ids()) as env:
+            self._kops = KopsCommand(program, env)
+            yield self._kops

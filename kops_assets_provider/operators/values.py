@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kops_assets_provider.exceptions import InvalidInputError
@@ -24,6 +24,36 @@ def as_mapping(name: str, value: Mapping[str, str] | str | None) -> dict[str, st
             f"parameter {name}", [f"expected a mapping of strings, got {found!r}"]
         )
     return dict(found)
+
+
+def as_names(name: str, value: Sequence[str] | str | None) -> tuple[str, ...]:
+    """Return names, also from JSON text of a list; raises InvalidInputError."""
+    found = _from_text(name, value) or []
+    if not isinstance(found, list | tuple) or not all(isinstance(x, str) for x in found):
+        raise InvalidInputError(f"parameter {name}", [f"expected a list of names, got {found!r}"])
+    return tuple(found)
+
+
+def as_shas(
+    name: str, value: Mapping[str, str | None] | Sequence[str] | str | None
+) -> dict[str, str | None]:
+    """Return URLs with their hashes, also from JSON text, or from a list of URLs without."""
+    found = _from_text(name, value) or {}
+    if isinstance(found, list | tuple) and all(isinstance(x, str) for x in found):
+        return dict.fromkeys(found)
+    if not isinstance(found, Mapping) or not all(isinstance(x, str | None) for x in found.values()):
+        problem = f"expected URLs and their SHA-256 or null, got {found!r}"
+        raise InvalidInputError(f"parameter {name}", [problem])
+    return dict(found)
+
+
+def _from_text(name: str, value: object) -> Any:
+    if value == "None" or not isinstance(value, str) or not value:
+        return None if isinstance(value, str) else value
+    try:
+        return json.loads(value)
+    except ValueError as err:
+        raise InvalidInputError(f"parameter {name}", [f"not JSON: {err}"]) from err
 
 
 def as_flag(name: str, value: bool | str | None) -> bool:

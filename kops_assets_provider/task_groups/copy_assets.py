@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypedDict, Unpack
 
@@ -21,6 +21,11 @@ _RETRIES: dict[str, Any] = {
     "retry_exponential_backoff": 2.0,
     "max_retry_delay": timedelta(minutes=10),
 }
+_LIST_OPTIONS = (
+    *("cluster_spec", "state_store", "cluster_name", "asset_list", "kops_version", "kops_command"),
+    *("nearest_release", "any_kubernetes_version", "extended", "extra_images", "extra_files"),
+    *("sha_file", "output_url"),
+)
 
 
 class CopyAssetsOptions(TypedDict, total=False):
@@ -28,25 +33,43 @@ class CopyAssetsOptions(TypedDict, total=False):
     What to mirror, from where, to where. All values may be templates.
 
     :param cluster_spec: path of the cluster's manifest on the workers, or its text.
+    :param state_store: instead of that, kOps' state store: ``s3://…``, ``gs://…`` or a directory,
+        and ``cluster_name`` in it.
+    :param asset_list: a saved list to read instead of computing one.
     :param kops_version: the kOps release that the cluster is, or will be, updated with.
+    :param kops_command: a kops program on the workers that lists instead of us.
+    :param nearest_release: an unknown patch release is listed with the nearest one's rules.
     :param any_kubernetes_version: also for a version that the release does not support.
+    :param extended: also what the cluster uses and kOps does not list.
+    :param extra_images: names of more images, and ``extra_files``: URLs of more files, with their
+        SHA-256 or None.
     :param sha_file: path of a YAML file of hashes that take precedence over the release's own.
     :param registry_conn_ids: a registry's host to an ``oci_registry`` connection.
     :param source_rewrites: prefixes of canonical names and URLs, and where those are really
         fetched.
     :param file_targets: prefixes of download URLs, and where to write what belongs under them.
+    :param output_url: where to save the list as well.
     :param record_url: where the mirror's record is kept, if not beside the files.
     :param aws_conn_id: connection for ECR and S3.
     :param gcp_conn_id: connection for Google's registries and Cloud Storage.
     """
 
-    cluster_spec: str
-    kops_version: str
+    cluster_spec: str | None
+    state_store: str | None
+    cluster_name: str | None
+    asset_list: str | None
+    kops_version: str | None
+    kops_command: str | None
+    nearest_release: bool | str
     any_kubernetes_version: bool | str
+    extended: bool | str
+    extra_images: Sequence[str] | str | None
+    extra_files: Mapping[str, str | None] | Sequence[str] | str | None
     sha_file: str | None
     registry_conn_ids: Mapping[str, str] | str | None
     source_rewrites: Mapping[str, str] | str | None
     file_targets: Mapping[str, str] | str | None
+    output_url: str | None
     record_url: str | None
     aws_conn_id: str | None
     gcp_conn_id: str
@@ -73,9 +96,9 @@ def copy_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
 
     listed = KopsGetAssetsOperator(
         task_id="get_assets",
-        **_RETRIES,
+        **files,
         **sources,
-        **_pick(options, "cluster_spec", "kops_version", "any_kubernetes_version", "sha_file"),
+        **_pick(options, *_LIST_OPTIONS),
     )
     plan_images = KopsPlanImagesOperator(task_id="plan_images", assets=listed.output, **images)
     plan_files = KopsPlanFilesOperator(task_id="plan_files", assets=listed.output, **files)
