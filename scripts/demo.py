@@ -20,9 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kops_assets_provider.exceptions import KopsAssetsError
+from kops_assets_provider.exceptions import KopsAssetsError, PermanentError
 from kops_assets_provider.kops.assets import ClusterAssets
 from kops_assets_provider.mirror.lists import list_cluster
+from kops_assets_provider.testing.airflow_api import AirflowApiError
 from kops_assets_provider.testing.components import seaweedfs
 from kops_assets_provider.testing.file_server import FileServer
 from kops_assets_provider.testing.images import put_image
@@ -193,14 +194,18 @@ class Demo:
 
         def progress(instances: list[dict[str, Any]]) -> None:
             nonlocal shown
-            text = ", ".join(_progress(instances, "image") + _progress(instances, "file"))
+            text = "; ".join(_progress(instances))
             if text not in ("", shown):
                 shown = text
-                self._say(f"copied {text}")
+                self._say(text)
 
         run = airflow.api.wait(DAG_ID, run_id, timeout=3600, on_progress=progress)
         self._say(f"the run ended: {run['state']}")
-        report: dict[str, Any] = airflow.api.xcom(DAG_ID, run_id, "report", "report")
+        try:
+            report: dict[str, Any] = airflow.api.xcom(DAG_ID, run_id, "report", "report")
+        except AirflowApiError as err:
+            log = airflow.api.log(DAG_ID, run_id, "get_assets").splitlines()
+            raise PermanentError(f"there is no list to copy: {log[-1] if log else err}") from err
         return report
 
     def _check(
@@ -249,11 +254,18 @@ class Demo:
             time.sleep(3600)
 
 
-def _progress(instances: list[dict[str, Any]], kind: str) -> list[str]:
-    """Return ``5 of 37 images``; nothing as long as it is not known how many there are."""
-    copies = [x for x in instances if x["task_id"] == f"copy_{kind}" and x["map_index"] >= 0]
-    done = sum(x["state"] in ("success", "failed") for x in copies)
-    return [f"{done} of {len(copies)} {kind}s"] if copies else []
+def _progress(instances: list[dict[str, Any]]) -> list[str]:
+    """Return how far the copies are, as soon as it is known how many there are, and who waits."""
+    told = []
+    for kind in ("image", "file"):
+        copies = [x for x in instances if x["task_id"] == f"copy_{kind}" and x["map_index"] >= 0]
+        done = sum(x["state"] in ("success", "failed") for x in copies)
+        if copies:
+            told.append(f"{done} of {len(copies)} {kind}s done")
+    waiting = Counter(x["task_id"] for x in instances if x["state"] == "up_for_retry")
+    return told + [
+        f"{count} {task} failed and will be tried again" for task, count in waiting.items()
+    ]
 
 
 if __name__ == "__main__":
