@@ -18,7 +18,7 @@ import yaml
 from import_release import hashes
 from import_release.compare import differences
 from import_release.evidence import FILE, read_evidence, release_of, scan
-from kops_assets_provider.exceptions import KopsAssetsError
+from kops_assets_provider.exceptions import InvalidCatalogError, KopsAssetsError
 from kops_assets_provider.kops.catalog import catalogue_text, known_releases, load_release
 from kops_assets_provider.kops.catalog.hashes import TABLES
 from kops_assets_provider.kops.catalog.layers import read_whole
@@ -73,8 +73,11 @@ def nearest_release(release: str) -> str:
 
 
 def report(tree: Path, release: str) -> list[str]:
-    """Return how a tree and a release's catalogue differ, each line once."""
-    load_release(release)
+    """Return what is wrong with a release's catalogue, or how it and a tree differ."""
+    try:
+        load_release(release)
+    except InvalidCatalogError as err:
+        return str(err).split("; ")
     evidence = read_evidence(FILE.read_text())
     whole = read_whole(release, catalogue_text)
     found = differences(scan(tree, evidence.functions), whole, evidence)

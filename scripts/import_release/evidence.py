@@ -3,8 +3,9 @@ What each line that a scan finds has to do with the catalogues.
 
 ``evidence.yaml`` names, for every entry of the catalogues, the findings that it was read from: by
 path and key (see :class:`Finding`), or, where no single line tells it, ``path (function)`` and the
-key of the whole function. What has no influence on an asset list is ``ignored``, with a reason.
-It holds for all releases: an older form of a line stands beside the newer one.
+key of the whole function. ``catalogue`` has the forms of the entry itself that were compared with
+those. What has no influence on an asset list is ``ignored``, with a reason. The file holds for all
+releases: an older form of a line, or of an entry, stands beside the newer one.
 """
 
 from __future__ import annotations
