@@ -12,6 +12,7 @@ from kops_assets_provider.kops.warnings import Caveat
 
 _RECORDS = "kops-assets"  # folder of the records, beside the files
 _UNKNOWN = "unknown"
+_OWN_KEYS = ("cluster", "kops_version", "record_url", "warnings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ class AssetList:
         missing = sorted(name for name, value in own.items() if not value)
         if missing:
             raise InvalidInputError(where, [f"it has no {name}" for name in missing])
-        assets = ClusterAssets.from_dict(values, where)
+        theirs = {k: v for k, v in values.items() if k not in _OWN_KEYS}
+        assets = ClusterAssets.from_dict(theirs, where)
         record_url = values.get("record_url") or guess_record_url(assets.files)
         return cls(own["cluster"], own["kops_version"], assets, record_url)
 

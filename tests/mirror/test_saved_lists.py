@@ -1,0 +1,153 @@
+"""A saved list is the list that it was, wherever it was saved."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kops_assets_provider.exceptions import InvalidInputError, NotFoundError
+from kops_assets_provider.files.memory import MemoryStore
+from kops_assets_provider.files.stores import Scheme
+from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
+from kops_assets_provider.kops.warnings import Caveat
+from kops_assets_provider.mirror.asset_list import AssetList, guess_record_url
+from kops_assets_provider.mirror.files import FileStores
+from kops_assets_provider.mirror.lists import ListRequest, list_cluster, make_list
+from kops_assets_provider.mirror.saved_lists import read_saved_list, save_list
+from kops_assets_provider.mirror.state.places import StateStores
+from kops_assets_provider.testing.file_server import FileServer
+
+SPEC = Path(__file__).parent.parent / "golden" / "1.36.2" / "specs" / "own-aws-registry.yaml"
+LISTED = list_cluster(str(SPEC), "1.36.2", fetch_hashes=False)
+KOPS_OWN = {"yaml": LISTED.assets.to_yaml(), "json": LISTED.assets.to_json()}
+
+
+@pytest.mark.parametrize("form", KOPS_OWN)
+def test_kops_own_lists_are_read(tmp_path: Path, form: str) -> None:
+    """They say no cluster and no release: the file's name and the user do."""
+    file = tmp_path / f"prod.example.com.{form}"
+    file.write_text(KOPS_OWN[form])
+    found = read_saved_list(str(file), StateStores())
+    assert found.assets == LISTED.assets
+    assert (found.cluster, found.kops_version) == ("prod.example.com", "unknown")
+    assert found.record_url == LISTED.record_url
+    named = read_saved_list(str(file), StateStores(), "c.example.com", "1.36.2")
+    assert (named.cluster, named.kops_version) == ("c.example.com", "1.36.2")
+
+
+@pytest.mark.parametrize("form", ["json", "yaml", "yml"])
+def test_what_is_saved_is_read_back(form: str) -> None:
+    """Our own keys survive, and go before what the user says."""
+    store = MemoryStore()
+    stores = FileStores({Scheme.S3: lambda _: store})
+    save_list(LISTED, f"s3://bucket/lists/x.{form}", stores)
+    content = store.files[f"lists/x.{form}"]
+    found = AssetList.from_dict(yaml.safe_load(content), "x", "other", "other")
+    assert found == LISTED
+
+
+def test_a_list_is_saved_to_a_file(tmp_path: Path) -> None:
+    """A directory is a place like a bucket."""
+    from kops_assets_provider.files.directory import DirectoryStore
+
+    stores = FileStores({Scheme.FILE: lambda target: DirectoryStore(target.root)})
+    save_list(LISTED, f"{tmp_path}/new/list.json", stores)
+    assert read_saved_list(f"{tmp_path}/new/list.json", StateStores()) == LISTED
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/list.txt", "s3://bucket/list", "/x/"])
+def test_an_unknown_suffix_is_refused(url: str) -> None:
+    """Nobody must guess what is in a file."""
+    with pytest.raises(InvalidInputError, match=r"must end with one of .json, .yaml, .yml"):
+        save_list(LISTED, url, FileStores({}))
+
+
+def test_a_list_is_read_over_http(file_server: FileServer) -> None:
+    """By the client that all else is fetched with; a query does not show up anywhere."""
+    file_server.put("/lists/a.example.com.json", KOPS_OWN["json"].encode())
+    url = f"{file_server.url}/lists/a.example.com.json?signature=secret"
+    found = read_saved_list(url, StateStores())
+    assert found.cluster == "a.example.com"
+    with pytest.raises(NotFoundError) as caught:
+        read_saved_list(f"{file_server.url}/none.json?signature=secret", StateStores())
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "0 documents"),
+        (b"a: 1\n---\nb: 1\n", "2 documents"),
+        (b"{", "no text in JSON"),
+        (b"{" * 100_000, "no text in JSON"),
+        (b"\xff", "no text in JSON"),
+        (b"\nCANONICAL\tDOWNLOAD\n", "got str"),
+        (b"{}", None),
+        (b'{"images": [{"canonical": "a"}]}', r"images\[0\].download is not a name or URL"),
+        (b"a: [", "it is not YAML"),
+        (b"spec: {}\n", "neither images nor files"),
+    ],
+)
+def test_what_is_no_list_is_told(tmp_path: Path, content: bytes, words: str | None) -> None:
+    """One clear error that names the document; an empty list is one."""
+    file = tmp_path / "list.json"
+    file.write_bytes(content)
+    if words is None:
+        assert read_saved_list(str(file), StateStores()).assets == ClusterAssets((), ())
+        return
+    with pytest.raises(InvalidInputError, match=words) as caught:
+        read_saved_list(str(file), StateStores())
+    assert str(file) in str(caught.value)
+
+
+def test_a_thousand_assets_pass(tmp_path: Path) -> None:
+    """A list that large is read, and its warnings computed, at once."""
+    images = [{"canonical": f"quay.io/a/b:{n}", "download": f"r/b:{n}"} for n in range(500)]
+    files = [
+        {"canonical": f"https://a/{n}", "download": f"https://b/{n}", "sha": f"{n:064x}"}
+        for n in range(500)
+    ]
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps({"images": images, "files": files}))
+    found = make_list(ListRequest(asset_list=str(file)))
+    assert (len(found.assets.images), len(found.assets.files)) == (500, 500)
+    assert found.warnings == ()
+
+
+_NAMES = st.text("abc/.:-", min_size=1, max_size=20)
+_SHAS = st.none() | st.text("0123456789abcdef", min_size=64, max_size=64)
+
+
+@given(
+    st.lists(_NAMES, unique=True, max_size=5),
+    st.lists(st.tuples(_NAMES, _SHAS), unique_by=lambda x: x[0], max_size=5),
+    st.lists(st.builds(Caveat, st.text(), st.text()), max_size=2),
+)
+def test_a_list_survives_being_plain_data(images, files, caveats) -> None:
+    """From values to JSON and back nothing is lost but the warnings, which are told anew."""
+    assets = ClusterAssets(
+        tuple(ImageAsset(x, f"r/{x}") for x in images),
+        tuple(FileAsset(x, f"d/{x}", sha) for x, sha in files),
+    )
+    listed = AssetList("c", "1.36.2", assets, "s3://x", tuple(caveats))
+    found = AssetList.from_dict(json.loads(json.dumps(listed.to_dict())))
+    assert (found.cluster, found.kops_version, found.record_url) == ("c", "1.36.2", "s3://x")
+    assert found.assets == assets
+
+
+@pytest.mark.parametrize(
+    ("canonical", "download", "expected"),
+    [
+        ("https://a/x/y", "https://b/k/x/y", "https://b/k/kops-assets"),
+        ("https://a/x/y", "https://a/x/y", None),
+        ("https://a/x/y", "https://b/other", None),
+    ],
+)
+def test_the_file_repository_is_what_was_put_before_a_path(canonical, download, expected) -> None:
+    """A list without a spec tells it by its files."""
+    assert guess_record_url([FileAsset(canonical, download, None)]) == expected
