@@ -96,43 +96,61 @@ def find_function(tree: Path, path: str, name: str, own_version: str) -> Finding
 
 def lines_of(text: str) -> Iterator[Line]:
     """Yield the lines of a file that are neither empty nor a comment."""
-    blocks: list[tuple[float, str]] = []
+    blocks = _Blocks()
     raw = False
-    waiting = ""
     for number, full in enumerate(text.splitlines(), 1):
         line = _COMMENT.sub("", full).rstrip()
         if not line:
             continue
-        indent: float = len(line) - len(line.lstrip("\t"))
+        shown = squeezed(line).replace("fi.PtrTo(", "new(")
         if not raw:
-            last = _close(blocks, indent, line)
-            shown = squeezed(line).replace("fi.PtrTo(", "new(")
-            yield Line(number, shown, tuple(header for _, header in blocks))
-            # A condition may go on in the next lines.
-            waiting = f"{waiting} {shown}".strip() if waiting or _opens(shown) else ""
-            if waiting.endswith(("{", ":")):
-                blocks.append((indent + 0.5 * waiting.endswith(":"), _header(waiting, last)))
-                waiting = ""
-        else:
-            yield Line(number, squeezed(line), tuple(header for _, header in blocks))
+            blocks.close(line, shown)
+        yield Line(number, shown, blocks.headers)
+        if not raw:
+            blocks.open(line, shown)
         raw ^= line.count("`") % 2 == 1
 
 
-def _opens(text: str) -> bool:
-    return bool(_HEADER.match(text))
+class _Blocks:
+    """The headers of the blocks that are open, with their indentation."""
+
+    def __init__(self) -> None:
+        self._open: list[tuple[float, str]] = []
+        self._begun = ""
+        self._indent = 0.0
+        self._closed = ""
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        return tuple(header for _, header in self._open)
+
+    def close(self, line: str, shown: str) -> None:
+        """End the blocks that a line ends: those that are indented as it is, or more."""
+        indent = _indent(line, shown)
+        self._closed = ""
+        while self._open and self._open[-1][0] >= indent:
+            self._closed = self._open.pop()[1]
+
+    def open(self, line: str, shown: str) -> None:
+        """Begin a block with a line, or go on with a header that the line before began."""
+        if not self._begun and _HEADER.match(shown):
+            self._indent = _indent(line, shown)
+            self._begun = shown
+        elif self._begun:
+            self._begun += f" {shown}"
+        if self._begun.endswith(("{", ":")):
+            self._open.append((self._indent, _header(self._begun, self._closed)))
+            self._begun = ""
 
 
-def _close(blocks: list[tuple[float, str]], indent: float, line: str) -> str:
-    """Drop the blocks that a line ends; return the header of the last one that it ends."""
-    label = 0.5 if line.strip().endswith(":") and _opens(line.strip()) else 0
-    last = ""
-    while blocks and blocks[-1][0] >= indent + label:
-        last = blocks.pop()[1]
-    return last
+def _indent(line: str, shown: str) -> float:
+    """Return how far a line is indented; a case, half a tab more than gofmt puts it."""
+    label = _HEADER.match(shown) is not None and shown.endswith(":")
+    return len(line) - len(line.lstrip("\t")) + 0.5 * label
 
 
-def _header(text: str, last: str) -> str:
+def _header(text: str, closed: str) -> str:
     if match := _FUNCTION.match(text):
         return f"func {match[1]}"
     text = text.removesuffix("{").removeprefix("} ").strip()
-    return f"not {last}, {text}" if text.startswith("else") else text
+    return f"not {closed}, {text}" if text.startswith("else") else text
