@@ -125,3 +125,135 @@ def test_fetches_missing_hashes(
     out, err = capsys.readouterr()
     assert out == ""
     assert "artifacts.k8s.io: GET /binaries/kops/1.36.2/linux/amd64/nodeup.sha256 failed" in err
+
+
+def no_cloud(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KOPS_STATE_STORE", "KOPS_CLUSTER_NAME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """The cluster in a state store: the place, and its name."""
+    no_cloud(monkeypatch)
+    for document in yaml.safe_load_all(SPEC.read_text()):
+        name = document["metadata"]["name"]
+        if document["kind"] == "Cluster":
+            cluster = name
+        path = "config" if document["kind"] == "Cluster" else f"instancegroup/{name}"
+        file = tmp_path / cluster / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(yaml.safe_dump(document))
+    return str(tmp_path), cluster
+
+
+def test_a_state_store(
+    capsys: pytest.CaptureFixture[str],
+    state: tuple[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is named by options, by a relative path, or by kops' own variables."""
+    place, name = state
+    monkeypatch.chdir(place)
+    argv = ["list", *OFFLINE, "-o", "json"]
+    outputs = []
+    for options in (["--state", place, "--name", name], ["--state", ".", "--name", name]):
+        assert main([*argv, *options]) == 0
+        outputs.append(capsys.readouterr().out)
+    monkeypatch.setenv("KOPS_STATE_STORE", f"file://{place}")
+    monkeypatch.setenv("KOPS_CLUSTER_NAME", name)
+    assert main(argv) == 0
+    outputs.append(capsys.readouterr().out)
+    assert [json.loads(x) for x in outputs] == [EXPECTED] * 3
+
+
+def test_what_is_said_goes_before_the_environment(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever uses kops has its variables set; they do not get in the way of --spec."""
+    monkeypatch.setenv("KOPS_STATE_STORE", "s3://nowhere")
+    assert main(["list", "--spec", str(SPEC), *OFFLINE, "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == EXPECTED
+
+
+def test_a_missing_cluster(capsys: pytest.CaptureFixture[str], state: tuple[str, str]) -> None:
+    """The error names those that there are."""
+    assert main(["list", "--state", state[0], "--name", "x", *OFFLINE]) == 1
+    assert f"has no cluster 'x': there is no x/config; it has {state[1]}" in capsys.readouterr().err
+
+
+def test_without_a_note_the_release_must_be_said(
+    capsys: pytest.CaptureFixture[str], state: tuple[str, str]
+) -> None:
+    """A cluster that was never updated, here with a configBase that lies elsewhere."""
+    place, name = state
+    config = Path(place) / name / "config"
+    config.write_text(config.read_text().replace("memfs://", f"file://{place}/"))
+    assert main(["list", "--state", place, "--name", name]) == 1
+    assert "kops-version.txt: there is none" in capsys.readouterr().err
+
+
+def test_a_saved_list(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """It is printed as any other."""
+    saved = tmp_path / "list.yaml"
+    saved.write_text(yaml.safe_dump(EXPECTED))
+    argv = ["list", "--from", str(saved), "--no-fetch-hashes", "--output", "json"]
+    assert main(argv) == 0
+    assert json.loads(capsys.readouterr().out) == EXPECTED
+
+
+def test_kops_itself(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that replays kops' output is as good as our own rules."""
+    no_cloud(monkeypatch)
+    kops = tmp_path / "kops"
+    kops.write_text(f"#!/bin/sh\n[ $1 = version ] && echo 1.99.0 || echo '{json.dumps(EXPECTED)}'")
+    kops.chmod(0o755)
+    argv = ["list", "--kops-command", str(kops), "--no-fetch-hashes", "--output", "json"]
+    assert main([*argv, "--state", "s3://x", "--name", "a.example.com"]) == 0
+    assert json.loads(capsys.readouterr().out) == EXPECTED
+
+
+def test_extras(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each may be given more than once; a file's hash stands behind it, or nowhere."""
+    urls = [f"https://x.example.com/a?b=c={'a' * 64}", "https://x.example.com/d?e=f"]
+    extras = [x for url in urls for x in ("--extra-file", url)] + ["--extra-image", "busybox:1"]
+    argv = ["list", "--spec", str(SPEC), *OFFLINE, "--extended", *extras, "--output", "json"]
+    assert main(argv) == 0
+    found = json.loads(capsys.readouterr().out)
+    shas = {x["canonical"]: x["sha"] for x in found["files"]}
+    assert shas["https://x.example.com/a?b=c"] == "a" * 64
+    assert shas["https://x.example.com/d?e=f"] is None
+    assert "busybox:1" in {x["canonical"] for x in found["images"]}
+
+
+def test_warnings_and_sources_stay_out_of_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    """They are on standard error, one in a line; standard output keeps kOps' form."""
+    extras = ["--extra-image", "quay.io/a/b:latest", "--verbose"]
+    assert main(["list", "--spec", str(SPEC), *OFFLINE, *extras, "-o", "yaml"]) == 0
+    out, err = capsys.readouterr()
+    assert set(yaml.safe_load(out)) == {"images", "files"}
+    assert "warning: quay.io/a/b:latest has a tag that moves" in err
+    assert ": kops 1.36.2\n" in err
+
+
+def test_hosts(capsys: pytest.CaptureFixture[str]) -> None:
+    """One in each line, for the owner of a firewall; those that it leads to behind it."""
+    assert main(["list", "--spec", str(SPEC), *OFFLINE, "--hosts"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "dl.k8s.io" in lines
+    assert "github.com *.githubusercontent.com" in lines
+
+
+def test_the_plain_list_loads_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With all hashes known nothing is loaded that could speak to anybody."""
+    no_cloud(monkeypatch)
+    heavy = {"airflow", "boto3", "google.auth", "urllib3", "tenacity", "requests", "ssl"}
+    code = (
+        "import sys; from kops_assets_provider.cli import main; "
+        f"main(['list', '--spec', {str(SPEC)!r}, *{OFFLINE!r}]); "
+        f"sys.exit(repr(sorted({heavy!r} & sys.modules.keys()) or ''))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.stderr.strip() == "''"

@@ -15,7 +15,7 @@ from kops_assets_provider.http.urls import redact
 from kops_assets_provider.kops.documents import YamlError, load_documents
 from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.files import FileStores
-from kops_assets_provider.mirror.state.places import StateStores
+from kops_assets_provider.mirror.state.places import StateStores, split_place
 from kops_assets_provider.mirror.state.ports import MAX_BYTES
 
 
@@ -67,12 +67,12 @@ def save_list(listed: AssetList, url: str, stores: FileStores) -> None:
     :raises InvalidInputError: it is no such place, or its suffix is another.
     :raises KopsAssetsError: what the store raises.
     """
-    folder, _, name = url.rpartition("/")
+    folder, name = split_place(url)
     suffix = PurePosixPath(name).suffix
     if suffix not in _WRITERS:
         problem = f"its name must end with one of {', '.join(_WRITERS)}"
         raise InvalidInputError(f"output_url {redact(url)}", [problem])
-    store, path = stores.open_place(folder or "/", name)
+    store, path = stores.open_place(folder, name)
     text = _WRITERS[suffix](listed.to_dict())
     store.write(path, Content.of("the asset list", text.encode()))
 

@@ -31,6 +31,14 @@ def default_gcs_client() -> Any:
         return Client()
 
 
+def split_place(url: str) -> tuple[str, str]:
+    """Split the place of a document into that of its folder, and its name."""
+    folder, slash, name = url.rpartition("/")
+    if not slash:
+        return url, name  # no place at all, as whoever opens it will say
+    return folder or "/", name
+
+
 class StateStores:
     """
     Opens places. One object for each task or command: it keeps clients.
@@ -63,9 +71,8 @@ class StateStores:
 
     def read(self, url: str) -> bytes:
         """Return a single document by its place; raises InvalidInputError if there is none."""
-        folder, _, name = url.rpartition("/")
-        # A name right below the root has nothing but the slash above it.
-        data = self.open(folder or "/").read(name) if name else None
+        folder, name = split_place(url)
+        data = self.open(folder).read(name) if name else None
         if data is None:
             raise InvalidInputError(url, ["there is no such document"])
         return data
