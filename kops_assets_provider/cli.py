@@ -155,7 +155,7 @@ def _request(options: argparse.Namespace) -> ListRequest:
         extended=options.extended,
         extra_images=tuple(options.extra_image),
         extra_files=dict(map(_url_and_sha, options.extra_file)),
-        fetch_hashes=not options.no_fetch_hashes,
+        fetch_hashes=not (options.no_fetch_hashes or options.hosts),
     )
 
 

@@ -59,7 +59,7 @@ def _aws_environment(aws_conn_id: str | None) -> dict[str, str]:
     from botocore.exceptions import NoCredentialsError
 
     hook = S3Hook(aws_conn_id=aws_conn_id)
-    with s3_told(f"connection {aws_conn_id}", "credentials"):
+    with s3_told(f"connection {aws_conn_id}", "sts:AssumeRole for its role"):
         found: Any = hook.get_session().get_credentials()
         try:
             keys = found.get_frozen_credentials() if found else None
@@ -67,6 +67,8 @@ def _aws_environment(aws_conn_id: str | None) -> dict[str, str]:
             keys = None
     endpoint = hook.conn_config.get_service_endpoint_url("s3")
     values = {"AWS_REGION": hook.region_name, "AWS_ENDPOINT_URL_S3": endpoint}
+    if isinstance(hook.verify, str):
+        values["AWS_CA_BUNDLE"] = hook.verify
     if keys:
         values |= {
             "AWS_ACCESS_KEY_ID": keys.access_key,

@@ -27,7 +27,7 @@ from kops_assets_provider.kops.assets import ClusterAssets
 
 _TIMEOUT = 600.0  # seconds; kOps asks the cloud about hundreds of things
 _SHOWN = 1000  # characters of what it says, in a message
-_SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|KEY|CREDENTIAL", re.ASCII)
+_SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|KEY|CREDENTIAL|PROXY", re.IGNORECASE)
 _LOG_LINE = re.compile(r"[IW]\d{4} \d\d:\d\d:")
 # kOps ends with 1 whatever happened; Go's and AWS' words tell what may pass.
 _MAY_PASS = re.compile(
@@ -70,7 +70,7 @@ class KopsCommand:
         # The cluster's name in one word with its option: it could look like another option.
         arguments = ["get", "assets", f"--name={cluster}", "--output=json"]
         out = self._run(arguments, {"KOPS_STATE_STORE": state_store})
-        return ClusterAssets.from_dict(_json(out, self._program), f"the output of {self._program}")
+        return ClusterAssets.from_dict(self._json(out), f"the output of {self._program}")
 
     def stop(self) -> None:
         """Kill the program, and what it has started, if it runs."""
@@ -125,6 +125,16 @@ class KopsCommand:
         kind = TransientError if _MAY_PASS.search(reason) else PermanentError
         return kind(f"{what} failed with status {status}: {reason}")
 
+    def _json(self, out: str) -> object:
+        # kOps prints advice ("A new kops version is available") before the list: the last line.
+        lines = [line for line in out.splitlines() if line.startswith("{")]
+        try:
+            return json.loads(lines[-1])
+        except (IndexError, ValueError):
+            shown = self._redacted(" ".join(out.split()))[:200]
+            message = f"{self._program} printed no list in JSON, but {shown!r}"
+            raise PermanentError(message) from None
+
     def _redacted(self, text: str) -> str:
         for name, value in self._env.items():
             if _SECRET.search(name) and len(value) > 3:
@@ -138,13 +148,3 @@ def _reason(said: str) -> str:
     starts = [n for n, line in enumerate(lines) if line.startswith("Error:")]
     last = lines[starts[-1] :] if starts else lines[-5:]
     return " ".join(" ".join(last).split()).removeprefix("Error: ")
-
-
-def _json(out: str, program: str) -> object:
-    # kOps prints advice ("A new kops version is available") before the list, which is one line.
-    lines = [line for line in out.splitlines() if line.startswith("{")]
-    try:
-        return json.loads(lines[-1])
-    except (IndexError, ValueError):
-        shown = " ".join(out.split())[:200]
-        raise PermanentError(f"{program} printed no list in JSON, but {shown!r}") from None

@@ -55,9 +55,14 @@ def moto_client(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def seaweedfs_client(tmp_path_factory):
+def seaweedfs_server(tmp_path_factory):
     with seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as server:
-        yield filled(server.client())
+        yield server
+
+
+@pytest.fixture(scope="module")
+def seaweedfs_client(seaweedfs_server):
+    return filled(seaweedfs_server.client())
 
 
 class TestMemory(StateStoreContract):
@@ -88,6 +93,16 @@ class TestSeaweedFS(StateStoreContract):
     def store(self, seaweedfs_client):
         return S3StateStore(seaweedfs_client, BUCKET, PREFIX)
 
+    @pytest.mark.usefixtures("store")
+    def test_the_default_chain_finds_keys(self, seaweedfs_server, monkeypatch):
+        """The command reads as whoever runs it."""
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", seaweedfs_server.url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", seaweedfs_server.access_key)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", seaweedfs_server.secret_key)
+        store = StateStores().open(f"s3://{BUCKET}/{PREFIX}/")
+        assert store.read("a.example.com/config") == b"a"
+        assert store.place == f"s3://{BUCKET}/{PREFIX}"
+
     def test_wrong_keys_are_denied(self, seaweedfs_client, monkeypatch):
         """The error names the place and the right that it takes, and no key."""
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", seaweedfs_client.meta.endpoint_url)
@@ -102,6 +117,14 @@ class TestGCS(StateStoreContract):
     @pytest.fixture
     def store(self, gcs_client):
         return GCSStateStore(gcs_client, BUCKET, PREFIX)
+
+    @pytest.mark.usefixtures("store")
+    def test_the_default_chain_needs_no_project(self, gcs_client, monkeypatch):
+        """Reading belongs to no project; the emulator asks for no credentials."""
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_client.api_endpoint)
+        monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
+        store = StateStores().open(f"gs://{BUCKET}/{PREFIX}")
+        assert store.read("a.example.com/config") == b"a"
 
 
 def test_a_bucket_that_is_not_there_is_told(moto_client):

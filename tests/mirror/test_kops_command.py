@@ -128,6 +128,14 @@ def test_no_list_is_an_error(replay: Replay, out: str) -> None:
         listed(replay(out))
 
 
+def test_what_is_shown_of_no_list_has_no_secret(replay: Replay) -> None:
+    """A program that prints its environment gives nothing away; a proxy may have a password."""
+    env = {"HCLOUD_TOKEN": "very-secret", "https_proxy": "http://u:pass@proxy"}
+    with pytest.raises(PermanentError) as caught:
+        listed(replay("it is very-secret by http://u:pass@proxy", env=env))
+    assert "'it is *** by ***'" in str(caught.value)
+
+
 def test_a_list_of_another_form_is_an_error(replay: Replay) -> None:
     """It is checked as any list is."""
     with pytest.raises(InvalidInputError, match="the output of"):

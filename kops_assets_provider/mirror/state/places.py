@@ -28,7 +28,8 @@ def default_gcs_client() -> Any:
     from google.cloud.storage import Client
 
     with gcs_told("Google Cloud Storage", "credentials"):
-        return Client()
+        # Nothing is made, so it does not matter in which project.
+        return Client(project=None)
 
 
 def split_place(url: str) -> tuple[str, str]:
