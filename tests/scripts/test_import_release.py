@@ -50,7 +50,7 @@ def kops_tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[st
         tree = root / release
         tree.mkdir()
         archive = root / f"{release}.tar"
-        git = ["git", "-C", CLONE, "archive", "-o", archive, f"v{release}"]
+        git = ["git", "-C", CLONE, "archive", "-o", str(archive), f"v{release}"]
         subprocess.run([*git, "kops-version.go", "cmd", "pkg", "upup", "util"], check=True)
         shutil.unpack_archive(archive, tree, filter="data")
         archive.unlink()
