@@ -43,7 +43,7 @@ def newest(tmp_path: Path) -> SyntheticTree:
 def kops_tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Path]]:
     """kOps' own tree at a release."""
     if not CLONE:
-        pytest.skip("KOPS_CLONE names no clone of kOps")
+        pytest.fail("KOPS_CLONE must name a clone of kOps with its tags")
     root = tmp_path_factory.mktemp("kops")
 
     def checked_out(release: str) -> Path:
@@ -101,6 +101,7 @@ def test_a_tree_is_explained_by_its_catalogue(tmp_path: Path, release: str) -> N
     assert silent_deletions(findings, release, tree.evidence) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("release", known_releases())
 def test_kops_is_explained_by_the_catalogues(
     kops_tree: Callable[[str], Path], tmp_path: Path, release: str
