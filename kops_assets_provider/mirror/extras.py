@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from kops_assets_provider.exceptions import InvalidInputError, InvalidReferenceError
+from kops_assets_provider.http.urls import redact
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.kops.remap import Locations, canonical_url, remap_file, remap_image
 
@@ -44,7 +45,7 @@ def with_files(
         try:
             canonical = _checked(url, sha)
         except ValueError as err:
-            problems.append(f"{url!r}: {err}")
+            problems.append(f"{redact(url)!r}: {err}")
         else:
             download = remap_file(canonical, locations)
             files.setdefault(canonical, FileAsset(canonical, download, sha or None))

@@ -110,7 +110,7 @@ def _first_sha(canonical: str, urls: list[str], client: HttpClient) -> FetchedSh
         if isinstance(failure, TransientError):
             raise failure
     tried = "; ".join(f"{redact(url)} ({err})" for url, err in failures.items())
-    raise PermanentError(f"no hash for {canonical}; tried {tried}")
+    raise PermanentError(f"no hash for {redact(canonical)}; tried {tried}")
 
 
 def _read_sha(url: str, client: HttpClient) -> str:

@@ -23,11 +23,13 @@ from kops_assets_provider.exceptions import (
     StoppedError,
     TransientError,
 )
+from kops_assets_provider.http.urls import redact
 from kops_assets_provider.kops.assets import ClusterAssets
 
 _TIMEOUT = 600.0  # seconds; kOps asks the cloud about hundreds of things
 _SHOWN = 1000  # characters of what it says, in a message
 _SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|KEY|CREDENTIAL|PROXY", re.IGNORECASE)
+_URL = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+")
 _LOG_LINE = re.compile(r"[IW]\d{4} \d\d:\d\d:")
 # kOps ends with 1 whatever happened; Go's and AWS' words tell what may pass.
 _MAY_PASS = re.compile(
@@ -139,7 +141,8 @@ class KopsCommand:
         for name, value in self._env.items():
             if _SECRET.search(name) and len(value) > 3:
                 text = text.replace(value, "***")
-        return text[:_SHOWN]
+        # URLs in kOps' words may be signed, or hold a password.
+        return _URL.sub(lambda url: redact(url.group()), text)[:_SHOWN]
 
 
 def _reason(said: str) -> str:
