@@ -9,6 +9,7 @@ that speaks to a network is imported when it is needed: the plain list is wanted
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -36,6 +37,8 @@ from kops_assets_provider.mirror.rewrites import rewrite
 if TYPE_CHECKING:
     from kops_assets_provider.mirror.kops_command import KopsCommand
     from kops_assets_provider.mirror.state.places import StateStores
+
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 __all__ = ["AssetList", "ListRequest", "list_cluster", "make_list", "read_shas"]
 
@@ -229,8 +232,11 @@ def read_shas(path: str) -> FindSha:
     """
     try:
         shas = yaml.safe_load(Path(path).read_text())
-    except (OSError, yaml.YAMLError) as err:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
         raise InvalidInputError(path, [f"cannot be read: {err}"]) from err
-    if not isinstance(shas, dict) or not all(isinstance(x, str) for x in shas.values()):
+    if not isinstance(shas, dict):
         raise InvalidInputError(path, ["expected a mapping of canonical URLs to SHA-256 hashes"])
+    wrong = [url for url, sha in shas.items() if not _SHA256.fullmatch(str(sha))]
+    if wrong:
+        raise InvalidInputError(path, [f"no SHA-256 in lower-case hex for {url}" for url in wrong])
     return shas.get
