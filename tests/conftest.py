@@ -8,6 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A loaded machine may take its time over an example: that is no failure.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 # Airflow reads its environment when it is first imported: a home of our own, nobody's settings.
 _HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")
