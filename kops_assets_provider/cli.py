@@ -40,8 +40,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     try:
         options.run(options)
+    except BrokenPipeError:
+        # Whoever read the output has had enough; nothing is left to be written when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
     except (KopsAssetsError, OSError) as err:
-        sys.stderr.write(f"error: {_in_one_line(err)}\n")
+        _tell(f"error: {_in_one_line(err)}")
         return 1
     return 0
 
@@ -86,8 +92,17 @@ def _add_list_arguments(parser: argparse.ArgumentParser) -> None:
     )
     source.add_argument(
         "--kops-version",
+        action="append",
         metavar="VERSION",
-        help="the kOps release, such as 1.36.2; with --state that of the last update by default",
+        help="the kOps release, such as 1.36.2; with --state that of the last update by default; "
+        "may be given more than once",
+    )
+    source.add_argument(
+        "--kubernetes-version",
+        action="append",
+        metavar="VERSION",
+        help="list for it instead of the spec's, to rehearse an upgrade; several give all that any "
+        "of them needs",
     )
     source.add_argument(
         "--kops-command", metavar="KOPS", help="let this kops program list from the state store"
@@ -129,12 +144,22 @@ def _add_content_arguments(group: argparse._ArgumentGroup) -> None:
 
 def _list(options: argparse.Namespace) -> None:
     found = make_list(_request(options), kops=_kops(options.kops_command))
-    sys.stdout.write(_hosts(found) if options.hosts else _PRINTERS[options.output](found.assets))
+    _print(_hosts(found) if options.hosts else _PRINTERS[options.output](found.assets))
     for caveat in found.warnings:
-        sys.stderr.write(f"warning: {caveat.message}\n")
+        _tell(f"warning: {caveat.message}")
     if options.verbose:
-        for url, source in sorted(found.hash_sources.items()):
-            sys.stderr.write(f"hash: {url}: {source}\n")
+        for url, source in sorted(found.shown_hash_sources().items()):
+            _tell(f"hash: {url}: {source}")
+
+
+def _print(text: str) -> None:
+    # What Python read from a broken name (a lone surrogate) is no text that can be written.
+    sys.stdout.write(text.encode(errors="replace").decode())
+    sys.stdout.flush()
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(line.encode(errors="replace").decode() + "\n")
 
 
 def _request(options: argparse.Namespace) -> ListRequest:
@@ -150,6 +175,7 @@ def _request(options: argparse.Namespace) -> ListRequest:
         cluster_name=name,
         asset_list=_place(options.asset_list),
         kops_version=options.kops_version,
+        kubernetes_version=options.kubernetes_version,
         nearest_release=options.nearest_release,
         any_kubernetes_version=options.any_kubernetes_version,
         extended=options.extended,

@@ -19,14 +19,15 @@ failed copies again, clear them together with their downstream tasks.
 """
 _STRUCTURES = (
     *("registry_conn_ids", "source_rewrites", "file_targets"),
-    *("extra_images", "extra_files"),
+    *("extra_images", "extra_files", "kops_version", "kubernetes_version"),
 )
 _DEFAULTS: dict[str, Any] = {
     "cluster_spec": "",
     "state_store": None,
     "cluster_name": None,
     "asset_list": None,
-    "kops_version": "",
+    "kops_version": None,
+    "kubernetes_version": None,
     "kops_command": None,
     "nearest_release": False,
     "any_kubernetes_version": False,
@@ -128,7 +129,16 @@ def manual_params() -> dict[str, Param]:
             title="kOps release",
             examples=list(known_releases()),
             **what,
-            description="The release that the cluster is, or will be, updated with",
+            description="The release that the cluster is, or will be, updated with; with commas "
+            "between them several, all of whose assets are mirrored",
+        ),
+        "kubernetes_version": Param(
+            None,
+            type=text,
+            title="Kubernetes version",
+            **what,
+            description="Instead of the manifest's, to be ready for an upgrade; several likewise: "
+            "the old and the new one",
         ),
         "any_kubernetes_version": Param(
             None,

@@ -258,3 +258,45 @@ def test_the_plain_list_loads_no_network(monkeypatch: pytest.MonkeyPatch) -> Non
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.stderr.strip() == "''"
+
+
+def test_several_versions(capsys: pytest.CaptureFixture[str]) -> None:
+    """Given twice, or with a comma: what any of them needs is in the list."""
+    versions = ["--kubernetes-version", "1.35.2", "--kubernetes-version", "1.36.0"]
+    assert main(["list", "--spec", str(SPEC), *OFFLINE, *versions, "-o", "json"]) == 0
+    out = capsys.readouterr().out
+    assert (
+        main(["list", "--spec", str(SPEC), *OFFLINE, *versions[:1], "1.35.2,1.36.0", "-ojson"]) == 0
+    )
+    assert capsys.readouterr().out == out
+    names = {x["canonical"] for x in json.loads(out)["images"]}
+    assert {f"registry.k8s.io/kube-proxy:v{x}" for x in ("1.35.2", "1.36.0")} <= names
+
+
+def run_in_shell(script: str) -> subprocess.CompletedProcess[str]:
+    command = f"{sys.executable} -m kops_assets_provider.cli list"
+    script = script.replace("LIST", f"{command} {' '.join(OFFLINE)}").replace("SPEC", str(SPEC))
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", script], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "words"),
+    [
+        ("LIST --spec - <&-", 1, "error: standard input: it is closed"),
+        ("LIST --spec SPEC -o yaml | { exec <&-; sleep 2; }", 1, ""),
+        ("LIST --spec SPEC -o yaml >/dev/full", 1, "No space left"),
+        ("LIST --spec $'\\xff'", 1, "No such file"),
+        ("LIST --spec SPEC --hosts --extra-file 'http://[x'", 1, "error: extra files"),
+        ("AWS_ENDPOINT_URL_S3=s3.local LIST --state s3://state --name a.b", 1, "AWS_ENDPOINT_URL"),
+        ("LIST --state s3://key:secret@state --name a.b", 1, "error: s3://state"),
+    ],
+)
+def test_a_shell_sees_no_traceback(script: str, status: int, words: str) -> None:
+    """Whatever a shell can do to a command, it is one line, or none, and no secret."""
+    run = run_in_shell(script)
+    assert run.returncode == status, run.stderr
+    assert words in run.stderr
+    assert run.stderr.count("\n") <= 1, run.stderr
+    assert "secret" not in run.stderr

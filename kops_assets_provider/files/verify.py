@@ -72,9 +72,14 @@ def check_other_writer(store: FileStore, path: str, place: str, sha: str) -> Non
         raise TransientError(message, side=Side.TARGET)
 
 
+def is_sha256(value: object) -> bool:
+    """Tell whether ``value`` is the text of a SHA-256: 64 lower-case hex digits."""
+    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
+
+
 def check_sha(where: str, sha: str) -> str:
     """Return ``sha`` if it is 64 lower-case hex digits, else raise InvalidInputError."""
-    if not _SHA256.fullmatch(sha):
+    if not is_sha256(sha):
         problem = f"sha must be a SHA-256, 64 lower-case hex digits, but is {sha[:80]!r}"
         raise InvalidInputError(where, [problem])
     return sha

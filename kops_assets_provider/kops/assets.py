@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from kops_assets_provider.exceptions import InvalidInputError
 
@@ -74,6 +75,28 @@ class ClusterAssets:
             raise InvalidInputError(where, problems)
         return cls(tuple(images), tuple(files))
 
+    @classmethod
+    def union(cls, lists: Iterable[Self]) -> Self:
+        """
+        Return what is in any of the lists of one cluster, each once, sorted by canonical.
+
+        :raises InvalidInputError: two lists have different hashes for one file.
+        """
+        images: dict[str, ImageAsset] = {}
+        files: dict[str, FileAsset] = {}
+        problems = []
+        for assets in lists:
+            images |= {x.canonical: x for x in assets.images}
+            for file in assets.files:
+                known = files.get(file.canonical)
+                if known and known.sha and file.sha not in (None, known.sha):
+                    problems.append(f"{file.canonical} has the hashes {known.sha} and {file.sha}")
+                elif not (known and known.sha):
+                    files[file.canonical] = file
+        if problems:
+            raise InvalidInputError("lists of several versions", problems)
+        return cls(tuple(images[x] for x in sorted(images)), tuple(files[x] for x in sorted(files)))
+
     def to_json(self) -> str:
         """Return the list as ``kops get assets -o json`` prints it: one line without its end."""
         text = json.dumps(self.to_dict(), ensure_ascii=False, separators=(",", ":"))
@@ -132,12 +155,23 @@ def _row_problems(row: object, where: str, kind: str) -> list[str]:
     problems = [
         f"{where}.{key} is not a name or URL"
         for key in ("canonical", "download")
-        if not (isinstance(row.get(key), str) and row[key])
+        if not _is_name(row.get(key))
     ]
     sha = row.get("sha")
     if kind == "files" and sha and not (isinstance(sha, str) and _SHA.fullmatch(sha)):
         problems.append(f"{where}.sha is not a hash in lower-case hex")
     return problems
+
+
+def _is_name(value: object) -> bool:
+    # Control characters and the like would be written to terminals and logs.
+    if not (isinstance(value, str) and value and value.isprintable()):
+        return False
+    try:
+        urlsplit(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _repeated(names: Iterable[str]) -> list[str]:

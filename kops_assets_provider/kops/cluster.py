@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from kops_assets_provider.kops.alpha3 import to_v1alpha2
 from kops_assets_provider.kops.documents import YamlError, load_documents
 from kops_assets_provider.kops.fields import value_at
 from kops_assets_provider.kops.remap import Locations
+from kops_assets_provider.kops.semver import parse_kubernetes_version
 from kops_assets_provider.kops.validation import METAL, group_problems, spec_problems
 
 _GROUPS = {"kops.k8s.io", "kops"}
@@ -51,6 +52,13 @@ class Cluster:
             value_at(self.spec, "assets.fileRepository"),
         )
 
+    def with_kubernetes_version(self, version: str) -> Cluster:
+        """Return the cluster as it would be with another version; raises InvalidClusterError."""
+        if parse_kubernetes_version(version) is None:
+            problem = f"{version!r} is no version, such as 1.36.0"
+            raise InvalidClusterError("Kubernetes version", [problem])
+        return replace(self, spec=_settled({**self.spec, "kubernetesVersion": version}))
+
     def replaces(self, addon: str) -> bool:
         """Tell whether an additional object carries the label of a built-in addon."""
         return any(
@@ -76,6 +84,8 @@ def read_cluster(path: str | Path) -> Cluster:
     """
     standard_input = str(path) == "-"
     where = "standard input" if standard_input else str(path)
+    if standard_input and sys.stdin is None:
+        raise InvalidClusterError(where, ["it is closed"])
     data = sys.stdin.buffer.read() if standard_input else Path(path).read_bytes()
     try:
         return load_cluster(data.decode("utf-8-sig"), where)

@@ -7,6 +7,7 @@ YAML from other people: bounded, without duplicate keys, without surprises.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,7 +25,7 @@ _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class YamlError(ValueError):
-    """The text is no YAML that we accept; the message says why, and where."""
+    """The text is no YAML or JSON that we accept; the message says why, and where."""
 
 
 class _Loader(_Base):  # type: ignore[misc]  # the fast loader exists only where libyaml does
@@ -53,6 +54,26 @@ def load_documents(text: str) -> list[Any]:
     except (ValueError, KeyError) as err:
         # "!!int x", "!!bool x", and numbers that Python refuses for their length.
         raise YamlError("it has a value that does not fit its tag") from err
+
+
+def load_json(text: str) -> Any:
+    """Return the document of a JSON text; raises YamlError, also for a key that occurs twice."""
+    try:
+        return json.loads(text, object_pairs_hook=_unique)
+    except RecursionError:
+        raise YamlError("it is not JSON: it is nested too deep") from None
+    except YamlError:
+        raise
+    except ValueError as err:
+        raise YamlError(f"it is not JSON: {err}") from err
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise YamlError(f"the key {next(x for x in names if names.count(x) > 1)!r} occurs twice")
+    return found
 
 
 def _check_depth(text: str) -> None:

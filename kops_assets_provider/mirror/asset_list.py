@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.http.urls import redact
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset
 from kops_assets_provider.kops.warnings import Caveat
 
 _RECORDS = "kops-assets"  # folder of the records, beside the files
 _UNKNOWN = "unknown"
 _OWN_KEYS = ("cluster", "kops_version", "record_url", "warnings")
+_PLACE = re.compile(r"(?:(?:https?|s3|gs|file)://[^\s/?#@]+(?=/|$)|(?:file://)?/)[^\s?#]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +47,72 @@ class AssetList:
             **self.assets.to_dict(),
         }
 
+    def shown_hash_sources(self) -> dict[str, str]:
+        """Return ``hash_sources`` as anybody may see them: a signed URL without its query."""
+        return {redact(url): source for url, source in self.hash_sources.items()}
+
     @classmethod
     def from_dict(
-        cls, values: object, where: str = "asset list", cluster: str = "", kops_version: str = ""
+        cls,
+        values: object,
+        where: str = "asset list",
+        cluster: str = "",
+        kops_version: str = "",
+        default_cluster: str = "",
     ) -> AssetList:
         """
-        Read what ``to_dict`` wrote, or with ``cluster`` also what kOps wrote.
+        Read what ``to_dict`` wrote, or with a cluster's name also what kOps wrote.
 
-        :param cluster: its name, if the list does not say it.
+        :param cluster: its name; a list that says another one is refused.
         :param kops_version: likewise.
-        :raises InvalidInputError: with every problem of the list.
+        :param default_cluster: its name if neither the list nor ``cluster`` says it.
+        :raises InvalidInputError: with every problem of the list; an empty one is none.
         """
         if not isinstance(values, Mapping):
             raise InvalidInputError(where, [f"expected a mapping, got {type(values).__name__}"])
-        own = {"kops_version": kops_version or (_UNKNOWN if cluster else ""), "cluster": cluster}
-        own |= {k: v for k in own if isinstance(v := values.get(k), str) and v}
-        missing = sorted(name for name, value in own.items() if not value)
-        if missing:
-            raise InvalidInputError(where, [f"it has no {name}" for name in missing])
+        default = _UNKNOWN if cluster or default_cluster else ""
+        version = kops_version.removeprefix("v")
+        problems = [
+            *_wrong_name(values, "cluster", cluster, cluster or default_cluster),
+            *_wrong_name(values, "kops_version", version, version or default),
+            *_wrong_extras(values),
+        ]
+        if not (values.get("images") or values.get("files")):
+            problems.append("it has neither images nor files, and every cluster needs some")
+        if problems:
+            raise InvalidInputError(where, problems)
         theirs = {k: v for k, v in values.items() if k not in _OWN_KEYS}
         assets = ClusterAssets.from_dict(theirs, where)
-        record_url = values.get("record_url") or guess_record_url(assets.files)
-        return cls(own["cluster"], own["kops_version"], assets, record_url)
+        return cls(
+            values.get("cluster") or cluster or default_cluster,
+            values.get("kops_version") or version or default,
+            assets,
+            values.get("record_url") or guess_record_url(assets.files),
+            tuple(Caveat(x["code"], x["message"]) for x in values.get("warnings") or ()),
+        )
+
+
+def _wrong_name(values: Mapping[Any, Any], key: str, wanted: str, default: str) -> Iterator[str]:
+    found = values.get(key) or default
+    if not isinstance(found, str) or not found:
+        yield f"it has no {key}"
+    elif wanted and found != wanted:
+        yield f"its {key} is {found}, and {wanted} is wanted"
+
+
+def _wrong_extras(values: Mapping[Any, Any]) -> Iterator[str]:
+    url = values.get("record_url")
+    if url is not None and not (isinstance(url, str) and _PLACE.fullmatch(url)):
+        yield "its record_url is no URL, place in a store, or absolute path"
+    warnings = values.get("warnings") or []
+    if not isinstance(warnings, list) or not all(map(_is_warning, warnings)):
+        yield "its warnings are not a list of mappings with code and message"
+
+
+def _is_warning(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(value.get(key), str) for key in ("code", "message")
+    )
 
 
 def record_url(file_repository: str | None) -> str | None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
 
 from kops_assets_provider.exceptions import InvalidInputError, InvalidReferenceError
+from kops_assets_provider.files.verify import is_sha256
 from kops_assets_provider.http.urls import redact
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.kops.remap import Locations, canonical_url, remap_file, remap_image
-
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 def with_images(assets: ClusterAssets, names: Sequence[str], locations: Locations) -> ClusterAssets:
@@ -47,8 +46,12 @@ def with_files(
         except ValueError as err:
             problems.append(f"{redact(url)!r}: {err}")
         else:
+            listed = files.get(canonical)
             download = remap_file(canonical, locations)
-            files.setdefault(canonical, FileAsset(canonical, download, sha or None))
+            if listed and listed.sha and sha and listed.sha != sha:
+                problems.append(f"{redact(url)!r}: its hash is {listed.sha} in the list, not {sha}")
+            elif not (listed and listed.sha):
+                files[canonical] = FileAsset(canonical, download, sha or None)
     if problems:
         raise InvalidInputError("extra files", problems)
     return ClusterAssets(assets.images, tuple(files[x] for x in sorted(files)))
@@ -57,6 +60,8 @@ def with_files(
 def _checked(url: str, sha: str | None) -> str:
     if not url.startswith(("https://", "http://")):
         raise ValueError("expected an http(s) URL")
-    if sha and not _SHA256.fullmatch(sha):
+    if "@" in urlsplit(url).netloc:
+        raise ValueError("it has a user or password, which whoever sees the list would see")
+    if sha and not is_sha256(sha):
         raise ValueError("its hash is no SHA-256 in lower-case hex")
     return canonical_url(url)

@@ -15,12 +15,12 @@ from typing import NamedTuple
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from kops_assets_provider.exceptions import PermanentError, Side, TransientError
+from kops_assets_provider.files.verify import is_sha256
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.urls import redact
 
 _SUFFIXES = (".sha256", ".sha256sum")
 _TRIES = 3
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _KOPS_BINARY = re.compile(r"https://artifacts\.k8s\.io/binaries/kops/([^/]+)/linux/([^/]+)/([^/]+)")
 
 
@@ -84,8 +84,14 @@ def fetch_sha(
         wait=wait_exponential(multiplier=first_wait_seconds),
         reraise=True,
     )
-    urls = [rewrite(url) + suffix for suffix in _SUFFIXES for url in _locations(canonical)]
+    urls = [_beside(rewrite(x), suffix) for suffix in _SUFFIXES for x in _locations(canonical)]
     return retrying(_first_sha, canonical, urls, client)
+
+
+def _beside(url: str, suffix: str) -> str:
+    """Return the URL of the hash file: a query belongs to the request, not to the file's name."""
+    path, question_mark, query = url.partition("?")
+    return f"{path}{suffix}{question_mark}{query}"
 
 
 def _locations(canonical: str) -> list[str]:
@@ -117,6 +123,6 @@ def _read_sha(url: str, client: HttpClient) -> str:
     with client.request("GET", url, side=Side.SOURCE) as response:
         fields = response.read().split()
     first = fields[0].decode("ascii", "replace").lower() if fields else ""
-    if not _SHA256.fullmatch(first):
+    if not is_sha256(first):
         raise PermanentError(f"it holds {first[:20]!r}, which is no SHA-256", side=Side.SOURCE)
     return first

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kops_assets_provider.exceptions import InvalidInputError
@@ -23,7 +24,9 @@ class ListRequest:
     :param asset_list: a saved list to read instead of computing one: a file, ``s3://…``, ``gs://…``
         or ``https://…``.
     :param kops_version: the kOps release; that of the cluster's last update if it is in a state
-        store.
+        store. Several give all that any of them lists: what a cluster needs while it is updated.
+    :param kubernetes_version: instead of the spec's; several likewise, since a rolling update has
+        old and new nodes at once.
     :param nearest_release: compute an unknown patch release with the catalogue of the nearest one.
     :param any_kubernetes_version: list also for a version that the release does not support.
     :param extended: add what the cluster uses and kOps does not list.
@@ -37,7 +40,8 @@ class ListRequest:
     state_store: str | None = None
     cluster_name: str | None = None
     asset_list: str | None = None
-    kops_version: str | None = None
+    kops_version: str | Sequence[str] | None = None
+    kubernetes_version: str | Sequence[str] | None = None
     nearest_release: bool = False
     any_kubernetes_version: bool = False
     extended: bool = False
@@ -60,15 +64,42 @@ class ListRequest:
             problems.append("kops_command and asset_list: give one of them")
         if by_kops and not self.state_store:
             problems.append("kops_command: it reads a state store, so give state_store too")
-        if self.cluster_spec and not (self.kops_version or self.asset_list):
+        if self.cluster_spec and not (self.kops_versions or self.asset_list):
             problems.append(f"kops_version: {_NOT_SET}")
+        if by_kops or self.asset_list:
+            problems += self._rehearsals("kops_command" if by_kops else "asset_list")
         if self.adds and self.asset_list and not (self.cluster_spec or self.state_store):
             what = "extended, extra_images and extra_files need the cluster's spec beside the list"
             problems.append(f"{what}: give cluster_spec, or state_store and cluster_name")
         if problems:
             raise InvalidInputError("parameters", problems)
 
+    def _rehearsals(self, fixed: str) -> list[str]:
+        problems = []
+        if self.kubernetes_versions:
+            problems.append(f"kubernetes_version and {fixed}: the list's own version is fixed")
+        if len(self.kops_versions) > 1:
+            problems.append(f"kops_version: one, since there is {fixed}")
+        return problems
+
+    @property
+    def kops_versions(self) -> tuple[str, ...]:
+        """The kOps releases that are asked for, in order; none if it is left to the store."""
+        return split_versions(self.kops_version)
+
+    @property
+    def kubernetes_versions(self) -> tuple[str, ...]:
+        """The Kubernetes versions to list for instead of the spec's."""
+        return split_versions(self.kubernetes_version)
+
     @property
     def adds(self) -> bool:
         """Whether anything is to be added to what kOps lists."""
         return bool(self.extended or self.extra_images or self.extra_files)
+
+
+def split_versions(value: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return versions, each once, also from text with commas or blanks between them."""
+    texts = [value] if isinstance(value, str) else value or []
+    found = [x for text in texts for x in re.split(r"[\s,]+", text) if x]
+    return tuple(dict.fromkeys(found))

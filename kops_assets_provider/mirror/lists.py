@@ -8,37 +8,29 @@ that speaks to a network is imported when it is needed: the plain list is wanted
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
 from kops_assets_provider.exceptions import InvalidClusterError, InvalidInputError
+from kops_assets_provider.files.verify import is_sha256
+from kops_assets_provider.http.urls import redact
 from kops_assets_provider.kops.assets import ClusterAssets
 from kops_assets_provider.kops.cluster import Cluster, load_cluster, read_cluster
+from kops_assets_provider.kops.documents import YamlError, load_documents
 from kops_assets_provider.kops.extended import unlisted_images
-from kops_assets_provider.kops.inventory import FindSha, list_assets
-from kops_assets_provider.kops.warnings import (
-    Caveat,
-    asset_caveats,
-    cluster_caveats,
-    environment_caveats,
-)
-from kops_assets_provider.mirror.asset_list import AssetList, record_url
+from kops_assets_provider.kops.inventory import FindSha
+from kops_assets_provider.kops.warnings import Caveat, asset_caveats
+from kops_assets_provider.mirror.asset_list import AssetList
+from kops_assets_provider.mirror.computed import compute_list
 from kops_assets_provider.mirror.list_request import ListRequest
-from kops_assets_provider.mirror.releases import find_release
 from kops_assets_provider.mirror.rewrites import rewrite
 
 if TYPE_CHECKING:
     from kops_assets_provider.mirror.kops_command import KopsCommand
     from kops_assets_provider.mirror.state.places import StateStores
-
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 __all__ = ["AssetList", "ListRequest", "list_cluster", "make_list", "read_shas"]
 
@@ -68,7 +60,9 @@ def make_list(
     if request.adds:
         listed = _with_more(listed, reader.cluster(), request)
     listed = _with_hashes(listed, request)
-    return replace(listed, warnings=(*listed.warnings, *asset_caveats(listed.assets)))
+    # A saved list has warnings of its own, which may be the same.
+    caveats = dict.fromkeys((*listed.warnings, *asset_caveats(listed.assets)))
+    return replace(listed, warnings=tuple(caveats))
 
 
 def list_cluster(
@@ -121,23 +115,24 @@ class _Reader:
 
         return read_stored_cluster(self.stores().open(request.state_store), request.cluster_name)
 
-    def _kops_version(self) -> str:
+    def _kops_versions(self) -> tuple[str, ...]:
         request = self._request
-        if request.kops_version:
-            return request.kops_version
+        if request.kops_versions:
+            return request.kops_versions
         from kops_assets_provider.mirror.state.clusters import stored_kops_version
 
-        return stored_kops_version(self.stores(), request.state_store or "", self.cluster())
+        store = request.state_store or ""
+        return (stored_kops_version(self.stores(), store, self.cluster()),)
 
     def saved(self, url: str) -> AssetList:
         from kops_assets_provider.mirror.saved_lists import read_saved_list
 
-        name, version = self._request.cluster_name or "", self._request.kops_version or ""
+        name, version = self._request.cluster_name or "", self._wanted_version()
         listed = read_saved_list(url, self.stores(), name, version)
         return replace(listed, hash_sources=_known(listed.assets, "list"))
 
     def by_kops(self, kops: KopsCommand) -> AssetList:
-        wanted, version = self._request.kops_version, kops.version()
+        wanted, version = self._wanted_version(), kops.version()
         if wanted and wanted.removeprefix("v") != version:
             raise InvalidInputError("kops_version", [f"{wanted} is wanted, kops is {version}"])
         name, store = self._request.cluster_name or "", self._request.state_store or ""
@@ -146,28 +141,10 @@ class _Reader:
         return replace(listed, hash_sources=_known(assets, f"kops {version}"))
 
     def computed(self) -> AssetList:
-        request, cluster, version = self._request, self.cluster(), self._kops_version()
-        found = find_release(version, nearest=request.nearest_release)
-        sources: dict[str, str] = {}
-        finders = {"pinned": request.find_sha, f"kops {found.catalogue.version}": found.find_sha}
+        return compute_list(self.cluster(), self._kops_versions(), self._request)
 
-        def find_sha(url: str) -> str | None:
-            for source, finder in finders.items():
-                if finder and (sha := finder(url)):
-                    sources[url] = source
-                    return sha
-            return None
-
-        assets = list_assets(
-            cluster,
-            found.release,
-            find_sha,
-            any_kubernetes_version=request.any_kubernetes_version,
-        )
-        caveats = (*found.caveats, *cluster_caveats(cluster), *environment_caveats(os.environ))
-        url = record_url(cluster.locations.file_repository)
-        known = {**_known(assets, "spec"), **sources}
-        return AssetList(cluster.name, version, assets, url, caveats, known)
+    def _wanted_version(self) -> str:
+        return next(iter(self._request.kops_versions), "")
 
 
 def _known(assets: ClusterAssets, source: str) -> dict[str, str]:
@@ -218,8 +195,6 @@ def _read(cluster_spec: str) -> Cluster:
     try:
         return read_cluster(cluster_spec)
     except OSError as err:
-        from kops_assets_provider.http.urls import redact
-
         problem = f"cannot be read: {err.strerror}; expected a manifest's path, or its text"
         raise InvalidClusterError(f"cluster spec {redact(cluster_spec)!r}", [problem]) from err
 
@@ -231,12 +206,15 @@ def read_shas(path: str) -> FindSha:
     :raises InvalidInputError: it is not there, or is not such a file.
     """
     try:
-        shas = yaml.safe_load(Path(path).read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
+        (shas,) = load_documents(Path(path).read_text(encoding="utf-8-sig")) or [{}]
+    except (OSError, UnicodeDecodeError, YamlError) as err:
         raise InvalidInputError(path, [f"cannot be read: {err}"]) from err
+    except ValueError as err:
+        raise InvalidInputError(path, ["it has several documents, expected one"]) from err
     if not isinstance(shas, dict):
         raise InvalidInputError(path, ["expected a mapping of canonical URLs to SHA-256 hashes"])
-    wrong = [url for url, sha in shas.items() if not _SHA256.fullmatch(str(sha))]
+    wrong = [redact(str(url)) for url, sha in shas.items() if not is_sha256(sha)]
     if wrong:
-        raise InvalidInputError(path, [f"no SHA-256 in lower-case hex for {url}" for url in wrong])
+        advice = "SHA-256 in lower-case hex, in quotes if it is all digits"
+        raise InvalidInputError(path, [f"no {advice}, for {url}" for url in wrong])
     return shas.get

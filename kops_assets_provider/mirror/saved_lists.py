@@ -12,7 +12,7 @@ import yaml
 from kops_assets_provider.exceptions import InvalidInputError, Side
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.http.urls import redact
-from kops_assets_provider.kops.documents import YamlError, load_documents
+from kops_assets_provider.kops.documents import YamlError, load_documents, load_json
 from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.files import FileStores
 from kops_assets_provider.mirror.state.places import StateStores, split_place
@@ -26,15 +26,17 @@ def read_saved_list(
     Read a saved list, YAML or JSON, at most 16 MiB of it.
 
     :param url: ``s3://…``, ``gs://…``, ``https://…`` or a file.
-    :param cluster: its name, if the list has none; else the document's name without its suffix.
-    :param kops_version: likewise; else ``unknown``.
-    :raises InvalidInputError: there is none, or it is no list, with every problem.
+    :param cluster: its name, which a list that has one must have; without any, it is the
+        document's name without its suffix.
+    :param kops_version: likewise; without any, ``unknown``.
+    :raises InvalidInputError: there is none, or it is no list, or another cluster's; with every
+        problem.
     :raises KopsAssetsError: it cannot be read.
     """
     where = redact(url) if "://" in url else url
     name = PurePosixPath(where).stem or "unnamed"
     values = _parse(_read(url, stores), where)
-    return AssetList.from_dict(values, where, cluster or name, kops_version)
+    return AssetList.from_dict(values, where, cluster, kops_version, name)
 
 
 def _read(url: str, stores: StateStores) -> bytes:
@@ -50,10 +52,11 @@ def _parse(content: bytes, where: str) -> object:
     try:
         text = content.decode("utf-8-sig")
         # All of JSON is YAML, but for the tabs that it may be indented with.
-        documents = [json.loads(text)] if text.lstrip().startswith("{") else load_documents(text)
-    except (YamlError, UnicodeDecodeError, ValueError, RecursionError) as err:
-        reason = str(err) if isinstance(err, YamlError) else f"it is no text in JSON: {err}"
-        raise InvalidInputError(where, [reason]) from err
+        documents = [load_json(text)] if text.lstrip().startswith("{") else load_documents(text)
+    except UnicodeDecodeError as err:
+        raise InvalidInputError(where, [f"it is not text in UTF-8: {err.reason}"]) from err
+    except YamlError as err:
+        raise InvalidInputError(where, [str(err)]) from err
     if len(documents) != 1:
         raise InvalidInputError(where, [f"it has {len(documents)} documents, expected one list"])
     return documents[0]

@@ -21,6 +21,7 @@ from kops_assets_provider.operators.values import (
     as_names,
     as_optional,
     as_shas,
+    as_versions,
 )
 
 HASH_SOURCES_KEY = "hash_sources"
@@ -42,7 +43,10 @@ class KopsGetAssetsOperator(FileStoresOperator):
     :param asset_list: a saved list, YAML or JSON, to read instead of computing one: a file,
         ``s3://…``, ``gs://…`` or ``https://…``. (templated)
     :param kops_version: the kOps release that the cluster is, or will be, updated with; that of its
-        last update if it is not given and there is a state store. (templated)
+        last update if it is not given and there is a state store. Several give all that any of
+        them lists. (templated)
+    :param kubernetes_version: list for it instead of the spec's, to rehearse an upgrade; several
+        likewise, since a rolling update has old and new nodes at once. (templated)
     :param kops_command: a kops program on the worker that lists instead of us, from the state
         store. (templated)
     :param nearest_release: compute the list of an unknown patch release with the rules of the
@@ -69,6 +73,7 @@ class KopsGetAssetsOperator(FileStoresOperator):
         "cluster_name",
         "asset_list",
         "kops_version",
+        "kubernetes_version",
         "kops_command",
         "nearest_release",
         "any_kubernetes_version",
@@ -89,7 +94,8 @@ class KopsGetAssetsOperator(FileStoresOperator):
         state_store: str | None = None,
         cluster_name: str | None = None,
         asset_list: str | None = None,
-        kops_version: str | None = None,
+        kops_version: Sequence[str] | str | None = None,
+        kubernetes_version: Sequence[str] | str | None = None,
         kops_command: str | None = None,
         nearest_release: bool | str = False,
         any_kubernetes_version: bool | str = False,
@@ -107,6 +113,7 @@ class KopsGetAssetsOperator(FileStoresOperator):
         self.cluster_name = cluster_name
         self.asset_list = asset_list
         self.kops_version = kops_version
+        self.kubernetes_version = kubernetes_version
         self.kops_command = kops_command
         self.nearest_release = nearest_release
         self.any_kubernetes_version = any_kubernetes_version
@@ -128,7 +135,7 @@ class KopsGetAssetsOperator(FileStoresOperator):
         self.log.info("%s: %d images, %d files", found.cluster, images, files)
         for caveat in found.warnings:
             self.log.warning("%s: %s", caveat.code, caveat.message)
-        context["ti"].xcom_push(key=HASH_SOURCES_KEY, value=dict(found.hash_sources))
+        context["ti"].xcom_push(key=HASH_SOURCES_KEY, value=found.shown_hash_sources())
         return found.to_dict()
 
     def make_list(self) -> AssetList:
@@ -145,7 +152,8 @@ class KopsGetAssetsOperator(FileStoresOperator):
             state_store=as_optional(self.state_store),
             cluster_name=as_optional(self.cluster_name),
             asset_list=as_optional(self.asset_list),
-            kops_version=as_optional(self.kops_version),
+            kops_version=as_versions("kops_version", self.kops_version),
+            kubernetes_version=as_versions("kubernetes_version", self.kubernetes_version),
             nearest_release=as_flag("nearest_release", self.nearest_release),
             any_kubernetes_version=as_flag("any_kubernetes_version", self.any_kubernetes_version),
             extended=as_flag("extended", self.extended),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.mirror.list_request import split_versions
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False, "none": False, "": False}
 
@@ -32,6 +33,19 @@ def as_names(name: str, value: Sequence[str] | str | None) -> tuple[str, ...]:
     if not isinstance(found, list | tuple) or not all(isinstance(x, str) for x in found):
         raise InvalidInputError(f"parameter {name}", [f"expected a list of names, got {found!r}"])
     return tuple(found)
+
+
+def as_versions(name: str, value: Sequence[str] | str | None) -> tuple[str, ...]:
+    """Return versions from a list, its JSON text, or text with commas; raises InvalidInputError."""
+    is_json = isinstance(value, str) and value.lstrip().startswith(("[", '"'))
+    found = _from_text(name, value) if is_json else value
+    if found in (None, "None"):
+        return ()
+    texts = [found] if isinstance(found, str) else found
+    if not isinstance(texts, list | tuple) or not all(isinstance(x, str) for x in texts):
+        problem = f"expected a version in quotes, or a list of them, got {found!r}"
+        raise InvalidInputError(f"parameter {name}", [problem])
+    return split_versions(texts)
 
 
 def as_shas(

@@ -22,8 +22,9 @@ _RETRIES: dict[str, Any] = {
     "max_retry_delay": timedelta(minutes=10),
 }
 _LIST_OPTIONS = (
-    *("cluster_spec", "state_store", "cluster_name", "asset_list", "kops_version", "kops_command"),
-    *("nearest_release", "any_kubernetes_version", "extended", "extra_images", "extra_files"),
+    *("cluster_spec", "state_store", "cluster_name", "asset_list", "kops_version"),
+    *("kubernetes_version", "kops_command", "nearest_release"),
+    *("any_kubernetes_version", "extended", "extra_images", "extra_files"),
     *("sha_file", "output_url"),
 )
 
@@ -37,6 +38,8 @@ class CopyAssetsOptions(TypedDict, total=False):
         and ``cluster_name`` in it.
     :param asset_list: a saved list to read instead of computing one.
     :param kops_version: the kOps release that the cluster is, or will be, updated with.
+    :param kubernetes_version: list for it instead of the spec's. Of both versions several may be
+        given: what any of them needs is mirrored.
     :param kops_command: a kops program on the workers that lists instead of us.
     :param nearest_release: an unknown patch release is listed with the nearest one's rules.
     :param any_kubernetes_version: also for a version that the release does not support.
@@ -58,7 +61,8 @@ class CopyAssetsOptions(TypedDict, total=False):
     state_store: str | None
     cluster_name: str | None
     asset_list: str | None
-    kops_version: str | None
+    kops_version: Sequence[str] | str | None
+    kubernetes_version: Sequence[str] | str | None
     kops_command: str | None
     nearest_release: bool | str
     any_kubernetes_version: bool | str

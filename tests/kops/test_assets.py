@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 
+# Whatever can be printed and is no broken IPv6 address in a URL.
 NAMES = st.text(
-    st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), min_size=1, max_size=20
-)
+    st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"], exclude_characters="[]"),
+    min_size=1,
+    max_size=20,
+).filter(str.isprintable)
 SHAS = st.none() | st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
 LISTS = st.builds(
     lambda images, files: ClusterAssets(tuple(images), tuple(files)),

@@ -59,6 +59,13 @@ def test_kops_binaries_are_on_github_too(file_server: FileServer, fetch: Fetch) 
     assert paths(file_server)[-1] == f"{mirror}.sha256"
 
 
+def test_a_query_stays_behind_the_name(file_server: FileServer, fetch: Fetch) -> None:
+    """A signed URL's signature is no part of the file's name."""
+    file_server.put("/h/tool.tgz.sha256", SHA.encode())
+    assert fetch("https://h/tool.tgz?signature=x").sha == SHA
+    assert file_server.requests[-1].query == "signature=x"
+
+
 def test_where_a_hash_was_is_told(file_server: FileServer, fetch: Fetch) -> None:
     """The URL that it was read from comes with it."""
     file_server.put("/h/a.sha256sum", SHA.encode())

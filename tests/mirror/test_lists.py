@@ -24,6 +24,7 @@ NAME = next(x["metadata"]["name"] for x in DOCUMENTS if x["kind"] == "Cluster")
 OFFLINE = {"fetch_hashes": False}
 NATIVE = {"cluster_spec": str(SPEC), "kops_version": "1.36.2", **OFFLINE}
 PLAIN = list_cluster(str(SPEC), "1.36.2", fetch_hashes=False)
+PLAIN_FILE = next(x for x in PLAIN.assets.files if x.sha)
 
 
 @pytest.fixture
@@ -64,6 +65,8 @@ def test_a_release_that_is_asked_for_goes_before(state):
         ({"cluster_spec": "x", "state_store": "y"}, ["give one of them", "cluster_name: it is"]),
         ({"state_store": "y"}, ["cluster_name: it is not set"]),
         ({"asset_list": "x", "extended": True}, ["need the cluster's spec beside the list"]),
+        ({"asset_list": "x", "kubernetes_version": "1.36.0"}, ["version and asset_list: the list"]),
+        ({"asset_list": "x", "kops_version": "1.36.1,1.36.2"}, ["kops_version: one, since"]),
         ({"asset_list": "x", "extra_images": ("x",)}, ["need the cluster's spec"]),
     ],
 )
@@ -121,12 +124,25 @@ def test_extras_are_remapped_alike():
         ({"extra_images": ("Not An Image", "quay.io/a:1", "UPPER/x:1")}, "Not An Image.*UPPER"),
         ({"extra_files": {"ftp://x/y": None, "https://x/y": "123"}}, "ftp.*no SHA-256"),
         ({"extra_files": {"https:///y": None}}, "no host"),
+        ({"extra_files": {"https://me:secret@x/y": None}}, "x/y': it has a user or password"),
+        ({"extra_files": {PLAIN_FILE.canonical: "d" * 64}}, "in the list, not d"),
     ],
 )
 def test_wrong_extras_are_told_together(extras, words):
     """Before anything is fetched for them."""
     with pytest.raises(InvalidInputError, match=words):
         make_list(ListRequest(**NATIVE, **extras))
+
+
+def test_an_extra_hash_is_taken_for_a_listed_file():
+    """kOps lists some files without a hash; what the user knows of them counts."""
+    unknown = next(x.canonical for x in PLAIN.assets.files if not x.sha)
+    extras = {unknown: "d" * 64, PLAIN_FILE.canonical: PLAIN_FILE.sha}
+    found = make_list(ListRequest(**NATIVE, extra_files=extras))
+    shas = {x.canonical: x.sha for x in found.assets.files}
+    assert shas.keys() == {x.canonical for x in PLAIN.assets.files}
+    assert (shas[unknown], shas[PLAIN_FILE.canonical]) == ("d" * 64, PLAIN_FILE.sha)
+    assert found.hash_sources[unknown] == "extra"
 
 
 def test_a_saved_list_takes_extras_with_its_spec(tmp_path):

@@ -18,10 +18,12 @@ def test_hashes_are_found_by_canonical_url(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [b"[]", b"a: [", b"https://a/x: no-sha", b"https://a/x: " + SHA.upper().encode(), b"\xff\xfe"],
+    [b"[]", b"a: [", b"https://a/x: no-sha", b"https://a/x: " + SHA.upper().encode(), b"\xff\xfe"]
+    + [f"https://a/x: {sha}".encode() for sha in ("1" * 64, "[]", "~")]
+    + [f"https://a/x: {SHA}\nhttps://a/x: {SHA}\n".encode(), b"a: b\n---\na: b\n"],
 )
 def test_what_is_no_such_file_is_refused(tmp_path, content):
-    """One permanent error that names the file."""
+    """One permanent error that names the file; digits alone are a number, unless in quotes."""
     path = tmp_path / "shas.yaml"
     path.write_bytes(content)
     with pytest.raises(InvalidInputError, match=r"shas\.yaml"):

@@ -47,8 +47,41 @@ def test_what_is_saved_is_read_back(form: str) -> None:
     stores = FileStores({Scheme.S3: lambda _: store})
     save_list(LISTED, f"s3://bucket/lists/x.{form}", stores)
     content = store.files[f"lists/x.{form}"]
-    found = AssetList.from_dict(yaml.safe_load(content), "x", "other", "other")
+    found = AssetList.from_dict(yaml.safe_load(content), "x", default_cluster="other")
     assert found == LISTED
+
+
+@pytest.mark.parametrize(
+    ("wanted", "problem"),
+    [
+        ({"cluster": "b.example.com"}, "its cluster is own-aws-registry.example.com, and b.exa"),
+        ({"kops_version": "1.35.2"}, "its kops_version is 1.36.2, and 1.35.2 is wanted"),
+    ],
+)
+def test_another_list_than_wanted_is_refused(wanted: dict[str, str], problem: str) -> None:
+    """A mirror filled for another cluster or release is found out when nodes do not boot."""
+    with pytest.raises(InvalidInputError, match=problem):
+        AssetList.from_dict(LISTED.to_dict(), **wanted)
+    same = AssetList.from_dict(LISTED.to_dict(), "x", LISTED.cluster, "v1.36.2")
+    assert same == LISTED
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"record_url": "nowhere"}, "its record_url is no URL"),
+        ({"record_url": 1}, "its record_url is no URL"),
+        ({"record_url": "https://u:p@h/x"}, "its record_url is no URL"),
+        ({"warnings": "none"}, "its warnings are not a list"),
+        ({"warnings": [{"code": "x"}]}, "its warnings are not a list"),
+        ({"cluster": 1}, "it has no cluster"),
+        ({"images": [], "files": []}, "neither images nor files"),
+    ],
+)
+def test_our_own_keys_are_checked(values: dict[str, object], problem: str) -> None:
+    """Whoever can write a saved list must not lead us anywhere with it."""
+    with pytest.raises(InvalidInputError, match=problem):
+        AssetList.from_dict({**LISTED.to_dict(), **values})
 
 
 def test_a_list_is_saved_to_a_file(tmp_path: Path) -> None:
@@ -83,23 +116,26 @@ def test_a_list_is_read_over_http(file_server: FileServer) -> None:
     [
         (b"", "0 documents"),
         (b"a: 1\n---\nb: 1\n", "2 documents"),
-        (b"{", "no text in JSON"),
-        (b"{" * 100_000, "no text in JSON"),
-        (b"\xff", "no text in JSON"),
+        (b"{", "it is not JSON"),
+        (b"{" * 100_000, "it is not JSON"),
+        (b'{"images": [], "images": []}', "the key 'images' occurs twice"),
+        (b"images: []\nimages: []\n", "the key 'images' occurs twice"),
+        (b"\xff", "not text in UTF-8"),
         (b"\nCANONICAL\tDOWNLOAD\n", "got str"),
-        (b"{}", None),
+        (b"{}", "neither images nor files"),
+        (b'{"images": []}', "neither images nor files"),
+        (b'{"files": [{"canonical": "http://[x", "download": "a"}]}', "is not a name or URL"),
+        (b'{"files": [{"canonical": "a\\u001b[0m", "download": "a"}]}', "is not a name or URL"),
+        (b'{"files": [{"canonical": "a\\ud800", "download": "a"}]}', "is not a name or URL"),
         (b'{"images": [{"canonical": "a"}]}', r"images\[0\].download is not a name or URL"),
         (b"a: [", "it is not YAML"),
         (b"spec: {}\n", "neither images nor files"),
     ],
 )
-def test_what_is_no_list_is_told(tmp_path: Path, content: bytes, words: str | None) -> None:
-    """One clear error that names the document; an empty list is one."""
+def test_what_is_no_list_is_told(tmp_path: Path, content: bytes, words: str) -> None:
+    """One clear error that names the document; no cluster's list is empty."""
     file = tmp_path / "list.json"
     file.write_bytes(content)
-    if words is None:
-        assert read_saved_list(str(file), StateStores()).assets == ClusterAssets((), ())
-        return
     with pytest.raises(InvalidInputError, match=words) as caught:
         read_saved_list(str(file), StateStores())
     assert str(file) in str(caught.value)
@@ -124,20 +160,18 @@ _SHAS = st.none() | st.text("0123456789abcdef", min_size=64, max_size=64)
 
 
 @given(
-    st.lists(_NAMES, unique=True, max_size=5),
+    st.lists(_NAMES, unique=True, min_size=1, max_size=5),
     st.lists(st.tuples(_NAMES, _SHAS), unique_by=lambda x: x[0], max_size=5),
     st.lists(st.builds(Caveat, st.text(), st.text()), max_size=2),
 )
 def test_a_list_survives_being_plain_data(images, files, caveats) -> None:
-    """From values to JSON and back nothing is lost but the warnings, which are told anew."""
+    """From values to JSON and back nothing is lost."""
     assets = ClusterAssets(
         tuple(ImageAsset(x, f"r/{x}") for x in images),
         tuple(FileAsset(x, f"d/{x}", sha) for x, sha in files),
     )
     listed = AssetList("c", "1.36.2", assets, "s3://x", tuple(caveats))
-    found = AssetList.from_dict(json.loads(json.dumps(listed.to_dict())))
-    assert (found.cluster, found.kops_version, found.record_url) == ("c", "1.36.2", "s3://x")
-    assert found.assets == assets
+    assert AssetList.from_dict(json.loads(json.dumps(listed.to_dict()))) == listed
 
 
 @pytest.mark.parametrize(
@@ -151,3 +185,25 @@ def test_a_list_survives_being_plain_data(images, files, caveats) -> None:
 def test_the_file_repository_is_what_was_put_before_a_path(canonical, download, expected) -> None:
     """A list without a spec tells it by its files."""
     assert guess_record_url([FileAsset(canonical, download, None)]) == expected
+
+
+def test_a_saved_warning_is_told_once(tmp_path: Path) -> None:
+    """What the list says of itself, and what is seen in it again, is one warning."""
+    caveat = Caveat("mutable-tag", "x")
+    listed = make_list(
+        ListRequest(
+            cluster_spec=str(SPEC),
+            kops_version="1.36.2",
+            fetch_hashes=False,
+            extra_images=("quay.io/a/b:latest",),
+        )
+    )
+    saved = AssetList.from_dict({**listed.to_dict(), "warnings": [caveat.to_dict()]})
+    file = tmp_path / "a.json"
+    file.write_text(
+        json.dumps(
+            {**saved.to_dict(), "warnings": [*listed.to_dict()["warnings"], caveat.to_dict()]}
+        )
+    )
+    found = make_list(ListRequest(asset_list=str(file), fetch_hashes=False))
+    assert found.warnings == (*listed.warnings, caveat)

@@ -212,6 +212,8 @@ def test_extras_may_be_templates(get_assets):
         ({"asset_list": "x.json"}, "s3://bucket/prefix"),
         ({"cluster_spec": str(SPEC), "kops_version": "1.36.2", "output_url": "/x.txt"}, ".json"),
         ({"asset_list": "x", "kops_command": "kops"}, "give one of them"),
+        ({"cluster_spec": "x", "kops_version": "[1]"}, "expected a version in quotes"),
+        ({"cluster_spec": str(SPEC), "kops_version": "1.36.2", "kubernetes_version": "new"}, "no"),
     ],
 )
 def test_bad_input_is_one_clear_error(get_assets, parameters, words):
