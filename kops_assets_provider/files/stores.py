@@ -33,6 +33,8 @@ _S3_HOST_OF_KOPS = re.compile(
     re.ASCII | re.VERBOSE,
 )
 _GCS_HOST = "storage.googleapis.com"
+# S3's and Google's rules together; upper case is that of S3's first years, 222 is Google's limit.
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,220}[A-Za-z0-9]")
 _PLACES = "s3://bucket/prefix, gs://bucket/prefix, file:///directory or /directory"
 _UNDERSTOOD = (
     "understood are https://BUCKET.s3.REGION.amazonaws.com/KEY, "
@@ -95,9 +97,19 @@ def locate_place(place: str, path: str) -> FileTarget:
     """
     parsed = _parse_place(place)
     if parsed is None:
-        raise InvalidInputError(redact(place), [f"it is not {_PLACES}"])
+        raise InvalidInputError(show_place(place), [f"it is not {_PLACES}"])
     scheme, root, start = parsed
     return FileTarget(scheme, root, check_path(f"{start}/{path}" if start else path))
+
+
+def show_place(place: str) -> str:
+    """Return a place as messages may show it: without user info and query."""
+    if place.startswith("/"):
+        return place
+    scheme, found, _ = place.partition("://")
+    start = f"{scheme}://" if found and scheme.isalnum() else ""
+    # AWS' secrets have slashes in them, so user info is all before the last "@", not the host's.
+    return redact(start + place.removeprefix(start).rpartition("@")[2])
 
 
 def check_file_targets(file_targets: Mapping[str, str]) -> None:
@@ -108,7 +120,7 @@ def check_file_targets(file_targets: Mapping[str, str]) -> None:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             problems.append(f"{redact(prefix)!r} is not the beginning of an http(s) URL")
         if _parse_place(place) is None:
-            problems.append(f"{redact(place)!r} is not {_PLACES}")
+            problems.append(f"{show_place(place)!r} is not {_PLACES}")
     if problems:
         raise InvalidInputError("file_targets", problems)
 
@@ -153,7 +165,7 @@ def _parse_place(place: str) -> tuple[Scheme, str, str] | None:
     scheme, found, rest = place.partition("://")
     if scheme in (Scheme.S3, Scheme.GS) and found:
         bucket, _, prefix = rest.partition("/")
-        return (Scheme(scheme), bucket, prefix.strip("/")) if bucket else None
+        return (Scheme(scheme), bucket, prefix.strip("/")) if _BUCKET.fullmatch(bucket) else None
     directory = rest if scheme == Scheme.FILE and found else place
     if not directory.startswith("/"):
         return None

@@ -17,6 +17,7 @@ DOCUMENTS = {
     "a.example.com/instancegroups/other": b"other",
     "a.example.com/secrets/token": b"secret",
     "b.example.com/config": b"b",
+    "b.example.com/empty": b"",
     "notes": b"notes",
 }
 MakeStore = Callable[[Mapping[str, bytes]], StateStore]
@@ -28,6 +29,10 @@ class StateStoreContract:
     def test_a_document_is_read(self, store: StateStore) -> None:
         """A document comes back byte for byte."""
         assert store.read("a.example.com/config") == b"a"
+
+    def test_an_empty_document_is_one(self, store: StateStore) -> None:
+        """It is there, so it is not None."""
+        assert store.read("b.example.com/empty") == b""
 
     @pytest.mark.parametrize("path", ["a.example.com/nothing", "nothing/at/all", "a.example.com"])
     def test_what_is_not_there_is_none(self, store: StateStore, path: str) -> None:

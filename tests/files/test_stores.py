@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kops_assets_provider.exceptions import InvalidInputError, UnsupportedTargetError
-from kops_assets_provider.files.stores import FileTarget, Scheme, locate
+from kops_assets_provider.files.stores import FileTarget, Scheme, locate, locate_place
 
 KEY = "kubernetes-release/release/v1.7.2/bin/linux/amd64/kubectl"
 
@@ -132,7 +132,7 @@ def test_a_path_is_decoded_once():
     url = "https://bucket.s3.amazonaws.com/a%2Cb/c+d%20e/%252C"
     assert locate(url, {}).path == "a,b/c+d e/%2C"
     url = "https://files.example.com/x/a%2Cb"
-    assert locate(url, {"https://files.example.com/x": "s3://b/p%2C"}).path == "p%2C/a,b"
+    assert locate(url, {"https://files.example.com/x": "s3://bucket/p%2C"}).path == "p%2C/a,b"
 
 
 @pytest.mark.parametrize("path", ["../x", "a/%2e%2e/x", "a//b", "a/", "%00", "..%2Fx"])
@@ -155,6 +155,55 @@ def test_all_that_is_wrong_with_file_targets_is_told():
         locate("https://bucket.s3.amazonaws.com/key", targets)
     assert len(error.value.problems) == 4
     assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("bucket", ["my-bucket", "My.Old_Bucket", "123", "b" * 222])
+def test_names_of_buckets(bucket):
+    """What S3 or Google has ever accepted."""
+    assert locate_place(f"s3://{bucket}/p", "a").root == bucket
+    assert locate_place(f"gs://{bucket}", "a").root == bucket
+
+
+@pytest.mark.parametrize(
+    "bucket",
+    [
+        "bad..name!",
+        "-bucket",
+        "bucket-",
+        ".bucket",
+        "ab",
+        "b" * 223,
+        "b cket",
+        "bücket",
+        "bucket\n",
+    ],
+)
+def test_names_of_no_buckets(bucket):
+    """They are refused here: what the clouds' clients say of them is different, and worse."""
+    for scheme in ("s3", "gs"):
+        with pytest.raises(InvalidInputError, match="is not s3://bucket/prefix"):
+            locate_place(f"{scheme}://{bucket}/x", "a")
+
+
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        ("s3://KEY:SECRET@bucket/x", "s3://bucket/x"),
+        ("gs://KEY:SEC/RET+SECRET@bucket/x", "gs://bucket/x"),
+        ("s3://SECRET@bucket?token=SECRET", "s3://bucket"),
+        ("KEY:SECRET@bucket/x", "bucket/x"),
+        ("file://KEY:SECRET@host/x", "file://host/x"),
+    ],
+)
+def test_user_info_is_no_bucket(place, shown):
+    """Keys in a place are refused, and not told, whatever characters are in them."""
+    with pytest.raises(InvalidInputError) as error:
+        locate_place(place, "a")
+    assert str(error.value).startswith(f"{shown}: it is not")
+    with pytest.raises(InvalidInputError) as error:
+        locate("https://files.example.com/a", {"https://files.example.com": place})
+    assert "SECRET" not in str(error.value)
+    assert "RET" not in str(error.value)
 
 
 def test_no_secret_is_told():

@@ -17,9 +17,14 @@ from kops_assets_provider.exceptions import (
     ServerFailedError,
 )
 from kops_assets_provider.files.paths import check_path
+from kops_assets_provider.http.urls import redact
 from kops_assets_provider.mirror.state.ports import MAX_BYTES
 
 _TIMEOUT = 60  # seconds of silence
+_TO_READ = (
+    "storage.objects.get, or there is no such object: whoever has not storage.objects.list is told "
+    "the same"
+)
 
 
 class GCSStateStore:
@@ -33,22 +38,24 @@ class GCSStateStore:
         self._client = client
         self._bucket = client.bucket(bucket)
         self._prefix = f"{prefix}/" if prefix else ""
-        self.place = f"gs://{bucket}/{prefix}".rstrip("/")
+        self.place = redact(f"gs://{bucket}/{prefix}".rstrip("/"))
 
     def read(self, path: str) -> bytes | None:
         """Read an object: one GET."""
-        from google.api_core.exceptions import NotFound
+        from google.api_core.exceptions import NotFound, RequestRangeNotSatisfiable
 
         blob = self._bucket.blob(self._prefix + check_path(path))
-        with gcs_told(f"{self.place}/{path}", "storage.objects.get"):
+        with gcs_told(f"{self.place}/{path}", _TO_READ):
             try:
                 data: bytes = blob.download_as_bytes(end=MAX_BYTES, timeout=_TIMEOUT)
             except NotFound:
                 return None
+            except RequestRangeNotSatisfiable:
+                # The limit makes a range of it, and an empty object has no range at all.
+                return b""
         if len(data) > MAX_BYTES:
-            raise InvalidInputError(
-                f"{self.place}/{path}", [f"it is longer than {MAX_BYTES} bytes"]
-            )
+            where = redact(f"{self.place}/{path}")
+            raise InvalidInputError(where, [f"it is longer than {MAX_BYTES} bytes"])
         return data
 
     def list(self, folder: str = "") -> list[str]:
@@ -70,6 +77,7 @@ def gcs_told(place: str, needs: str) -> Iterator[None]:
     from google.api_core.exceptions import GoogleAPICallError, RetryError
     from google.auth.exceptions import GoogleAuthError, TransportError
 
+    place = redact(place)
     try:
         yield
     except GoogleAPICallError as err:

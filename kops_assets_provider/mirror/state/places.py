@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.files.stores import Scheme, locate_place
+from kops_assets_provider.files.stores import Scheme, locate_place, show_place
 from kops_assets_provider.mirror.state.directory import DirectoryStateStore
 from kops_assets_provider.mirror.state.gcs import GCSStateStore, gcs_told
 from kops_assets_provider.mirror.state.ports import StateStore
-from kops_assets_provider.mirror.state.s3 import S3StateStore, s3_told
+from kops_assets_provider.mirror.state.s3 import S3StateStore
+from kops_assets_provider.mirror.state.s3_errors import s3_client_told
 
 _SOMETHING = "x"
+_MAKING: Mapping[Scheme, Callable[[], AbstractContextManager[None]]] = {
+    Scheme.S3: s3_client_told,
+    Scheme.GS: partial(gcs_told, "Google Cloud Storage", "credentials"),
+}
 
 
 def default_s3_client() -> Any:
     """Return a client with boto3's default chain of credentials, region and endpoint."""
     import boto3
 
-    with s3_told("S3", "credentials"):
-        return boto3.Session().client("s3")
+    return boto3.Session().client("s3")
 
 
 def default_gcs_client() -> Any:
     """Return a client with Google's application default credentials."""
     from google.cloud.storage import Client
 
-    with gcs_told("Google Cloud Storage", "credentials"):
-        # Nothing is made, so it does not matter in which project.
-        return Client(project=None)
+    # Nothing is made, so it does not matter in which project.
+    return Client(project=None)
 
 
 def split_place(url: str) -> tuple[str, str]:
@@ -72,13 +78,20 @@ class StateStores:
 
     def read(self, url: str) -> bytes:
         """Return a single document by its place; raises InvalidInputError if there is none."""
-        folder, name = split_place(url)
+        folder, name = split_place(_followed(url))
         data = self.open(folder).read(name) if name else None
         if data is None:
-            raise InvalidInputError(url, ["there is no such document"])
+            raise InvalidInputError(show_place(url), ["there is no such document"])
         return data
 
     def _client(self, scheme: Scheme) -> Any:
         if scheme not in self._clients:
-            self._clients[scheme] = self._makers[scheme]()
+            with _MAKING[scheme]():
+                self._clients[scheme] = self._makers[scheme]()
         return self._clients[scheme]
+
+
+def _followed(url: str) -> str:
+    """Return a file without links: who names a single one means what its links lead to."""
+    path = url.removeprefix("file://")
+    return os.path.realpath(path) if path.startswith("/") and path[-1] != "/" else url

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 MAX_BYTES = 16 << 20  # of a document; the largest spec that YAML is accepted from
+PRIVATE = frozenset({"pki", "secrets"})  # folders with a cluster's keys and tokens
 
 
 class StateStore(Protocol):
@@ -13,6 +14,8 @@ class StateStore(Protocol):
 
     Both methods raise InvalidInputError for a path that could lead out of it, AccessDeniedError,
     NotFoundError if the bucket itself is not there, and TransientError when it cannot answer now.
+    Object stores deny access, too, to what is not there if whoever asks may not list: that is never
+    taken for an absent document.
     """
 
     place: str

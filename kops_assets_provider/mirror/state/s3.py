@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from typing import Any
 
-from kops_assets_provider.exceptions import (
-    AccessDeniedError,
-    ConnectionFailedError,
-    InvalidInputError,
-    KopsAssetsError,
-    NotFoundError,
-    RateLimitedError,
-    RequestRejectedError,
-    ServerFailedError,
-)
+from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.files.paths import check_path
+from kops_assets_provider.http.urls import redact
 from kops_assets_provider.mirror.state.ports import MAX_BYTES
+from kops_assets_provider.mirror.state.s3_errors import s3_told
 
-_NO_BUCKET = "the bucket does not exist"
-_BUSY = {"SlowDown", "TooManyRequests", "RequestLimitExceeded"}
+__all__ = ["S3StateStore", "s3_told"]
+
+_TO_READ = (
+    "s3:GetObject, or there is no such object: whoever has not s3:ListBucket for the whole bucket "
+    "is told the same"
+)
 
 
 class S3StateStore:
@@ -34,27 +30,27 @@ class S3StateStore:
         self._client = client
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
-        self.place = f"s3://{bucket}/{prefix}".rstrip("/")
+        self.place = redact(f"s3://{bucket}/{prefix}".rstrip("/"))
 
     def read(self, path: str) -> bytes | None:
         """Read an object: one GET."""
-        with s3_told(f"{self.place}/{path}", "s3:GetObject"):
+        with s3_told(f"{self.place}/{path}", _TO_READ):
             try:
                 found = self._client.get_object(Bucket=self._bucket, Key=self._key(path))
             except self._client.exceptions.NoSuchKey:
                 return None
-            data: bytes = found["Body"].read(MAX_BYTES + 1)
+            with closing(found["Body"]) as body:
+                data = _read_all(body)
         if len(data) > MAX_BYTES:
-            raise InvalidInputError(
-                f"{self.place}/{path}", [f"it is longer than {MAX_BYTES} bytes"]
-            )
+            where = redact(f"{self.place}/{path}")
+            raise InvalidInputError(where, [f"it is longer than {MAX_BYTES} bytes"])
         return data
 
     def list(self, folder: str = "") -> list[str]:
         """Return the names right below a folder: one GET for each thousand of them."""
         prefix = self._key(folder) + "/" if folder else self._prefix
         names: set[str] = set()
-        with s3_told(f"{self.place}/{folder}", "s3:ListBucket"):
+        with s3_told(f"{self.place}/{folder}", f"s3:ListBucket for the prefix {prefix!r}"):
             # With the delimiter S3 tells the folders' names alone, not what is in them.
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=prefix, Delimiter="/"
@@ -68,41 +64,10 @@ class S3StateStore:
         return self._prefix + check_path(path)
 
 
-@contextmanager
-def s3_told(place: str, needs: str) -> Iterator[None]:
-    """Tell what boto3 raises as one of our errors; ``needs`` is the right that it takes."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        yield
-    except ClientError as err:
-        raise _answered(place, needs, err.response) from err
-    except BotoCoreError as err:
-        raise _unanswered(place, err) from err
-
-
-def _answered(place: str, needs: str, response: Any) -> KopsAssetsError:
-    code = str(response.get("Error", {}).get("Code", ""))
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    message = f"{place}: S3 answered {status} {code}".rstrip()
-    if code in _BUSY or status == 429 or "Throttl" in code:
-        return RateLimitedError(message)
-    if status >= 500:
-        return ServerFailedError(message)
-    if code == "NoSuchBucket":
-        return NotFoundError(f"{message}: {_NO_BUCKET}")
-    if status in (401, 403):
-        return AccessDeniedError(f"{message}; the AWS credentials need {needs}")
-    return RequestRejectedError(message)
-
-
-def _unanswered(place: str, err: Exception) -> KopsAssetsError:
-    from botocore import exceptions as boto
-
-    # boto3's own words are left out where they may quote what a credential helper said.
-    what = f"{place}: {type(err).__name__}"
-    if isinstance(err, boto.ConnectionError | boto.HTTPClientError | boto.ReadTimeoutError):
-        return ConnectionFailedError(f"{what}: S3 cannot be reached")
-    if isinstance(err, boto.ParamValidationError):
-        return InvalidInputError(place, ["it is no name of a bucket or object"])
-    return AccessDeniedError(f"{what}: no usable AWS credentials")
+def _read_all(body: Any) -> bytes:
+    """Return all of a body, or one byte more than ``MAX_BYTES``."""
+    data = b""
+    # Until nothing comes: it is then that boto3 compares the checksum and the length.
+    while len(data) <= MAX_BYTES and (chunk := body.read(MAX_BYTES + 1 - len(data))):
+        data += chunk
+    return data

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
+from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,14 +14,21 @@ import pytest
 import yaml
 from botocore.config import Config
 
-from kops_assets_provider.exceptions import InvalidClusterError, InvalidInputError, NotFoundError
+from kops_assets_provider.exceptions import (
+    AccessDeniedError,
+    InvalidClusterError,
+    InvalidInputError,
+    NotFoundError,
+    TransientError,
+)
 from kops_assets_provider.kops.cluster import load_cluster
 from kops_assets_provider.mirror.state.clusters import read_stored_cluster, stored_kops_version
 from kops_assets_provider.mirror.state.memory import MemoryStateStore
 from kops_assets_provider.mirror.state.places import StateStores
 from kops_assets_provider.testing.components import nginx, seaweedfs
 
-SPECS = Path(__file__).parent.parent.parent / "golden" / "1.36.2" / "specs"
+TESTS = Path(__file__).parent.parent.parent
+SPECS = TESTS / "golden" / "1.36.2" / "specs"
 MANIFEST = (SPECS / "own-aws-addons.yaml").read_text()
 
 
@@ -52,7 +61,7 @@ def test_a_stored_cluster_is_that_of_its_manifest(name_and_documents):
 
 
 def test_only_what_is_needed_is_asked_for(name_and_documents):
-    """The spec, the folder of the groups, the groups, the additional objects: nothing else."""
+    """The spec, two folders' names, the groups; additional objects only if they are named."""
     name, documents = name_and_documents
     store = MemoryStateStore(documents)
     cluster = read_stored_cluster(store, name)
@@ -60,10 +69,70 @@ def test_only_what_is_needed_is_asked_for(name_and_documents):
     expected = [
         f"{name}/config",
         f"{name}/instancegroup/",
-        f"{name}/clusteraddons/default",
+        f"{name}/clusteraddons/",
         *groups,
     ]
     assert sorted(store.asked) == sorted(expected)
+
+
+class PolicedStore(MemoryStateStore):
+    """What S3 does for whom the policy in docs/lists.md is, with the prefix ``PREFIX``."""
+
+    def __init__(self, documents, name):
+        super().__init__(documents)
+        text = (TESTS.parent / "docs" / "lists.md").read_text()
+        policy = json.loads(re.search(r"```json\n(.*?)```", text, re.DOTALL)[1])
+        get, list_bucket = policy["Statement"]
+        prefix = f"PREFIX/{name}/"
+        resources = [x.replace("PREFIX/CLUSTER/", prefix) for x in get["Resource"]]
+        self.readable = [x.removeprefix("arn:aws:s3:::BUCKET/PREFIX/") for x in resources]
+        prefixes = list_bucket["Condition"]["StringEquals"]["s3:prefix"]
+        self.listable = [x.replace("PREFIX/CLUSTER", name).rstrip("/") for x in prefixes]
+
+    def read(self, path):
+        found = super().read(path)
+        if found is None or not any(fnmatchcase(path, x) for x in self.readable):
+            raise AccessDeniedError(f"{path}: 403")
+        return found
+
+    def list(self, folder=""):
+        if folder not in self.listable:
+            raise AccessDeniedError(f"{folder}: 403")
+        return super().list(folder)
+
+
+@pytest.mark.parametrize("more", [{}, {"clusteraddons/default": b"", "clusteraddons/x": b""}])
+def test_the_policy_in_the_docs_is_enough(more):
+    """S3 denies what is not there to whom may not list: nothing may be asked for at a guess."""
+    name, documents = stored(MANIFEST, **more)
+    store = PolicedStore(documents, name)
+    assert read_stored_cluster(store, name).name == name
+    assert (f"{name}/clusteraddons/default" in store.asked) is bool(more)
+    assert f"{name}/kops-version.txt" in store.readable
+
+
+def test_what_is_denied_is_not_absent(name_and_documents):
+    """A list without it would be incomplete, and nobody would know."""
+    name, documents = name_and_documents
+    for denied in (f"{name}/clusteraddons/default", f"{name}/instancegroup/nodes"):
+        store = PolicedStore({**documents, denied: b""}, name)
+        store.readable = [f"{name}/config"]
+        with pytest.raises(AccessDeniedError):
+            read_stored_cluster(store, name)
+
+
+@pytest.mark.parametrize("path", ["instancegroup/nodes", "clusteraddons/default"])
+def test_what_vanishes_meanwhile_is_missed(path):
+    """Somebody renames a group while we read: a list without it would be wrong."""
+    name, documents = stored(MANIFEST, **{"clusteraddons/default": b""})
+
+    class Changing(MemoryStateStore):
+        def read(self, asked):
+            found = super().read(asked)
+            return None if asked == f"{name}/{path}" else found
+
+    with pytest.raises(TransientError, match=f"memory/{name}/{path}: it was there when listed"):
+        read_stored_cluster(Changing(documents), name)
 
 
 def test_additional_objects_are_read():
@@ -94,7 +163,22 @@ def test_a_missing_cluster_names_what_there_is(name_and_documents):
     store = MemoryStateStore({**documents, "b.example.com/config": b"", "readme": b""})
     with pytest.raises(NotFoundError, match=f"'c.example.com'.*it has b.example.com, {name}$"):
         read_stored_cluster(store, "c.example.com")
-    assert store.asked == ["c.example.com/config", ""]
+    assert store.asked[-1] == ""
+    assert {x.partition("/")[0] for x in store.asked[:-1]} == {"c.example.com"}
+
+
+def test_a_missing_cluster_is_told_to_whom_may_not_list():
+    """That there is none is known; only what there is instead is not."""
+
+    class Unlisted(MemoryStateStore):
+        def list(self, folder=""):
+            raise AccessDeniedError(f"{folder or 'top'}: 403")
+
+    words = (
+        r"has no cluster 'c.example.com': there is no c.example.com/config.*cannot be listed.*403"
+    )
+    with pytest.raises(NotFoundError, match=words):
+        read_stored_cluster(Unlisted({}), "c.example.com")
 
 
 def test_many_clusters_are_not_all_named():
@@ -110,7 +194,7 @@ def test_an_empty_store_is_told():
         read_stored_cluster(MemoryStateStore({}), "x.example.com")
 
 
-@pytest.mark.parametrize("name", ["", "a/pki", "../other", ".."])
+@pytest.mark.parametrize("name", ["", "a/pki", "../other", "..", "pki", "secrets"])
 def test_a_name_that_is_none_is_refused(name):
     """It could make us list what we must not."""
     store = MemoryStateStore({"a/pki/config": b"", "../other/config": b""})
@@ -127,41 +211,11 @@ def test_a_damaged_document_is_named(name_and_documents, content):
         read_stored_cluster(MemoryStateStore(documents), name)
 
 
-def cluster_at(config_base):
-    return load_cluster(re.sub(r"configBase: .*", f"configBase: {config_base}", MANIFEST))
-
-
-@pytest.mark.parametrize("note", ["1.36.2", "v1.36.2\n", "1.37.0-alpha.1"])
-def test_the_release_is_noted_in_the_config_base(tmp_path, note):
-    """It may be another place than the state store."""
-    (tmp_path / "kops-version.txt").write_text(note)
-    cluster = cluster_at(f"file://{tmp_path}")
-    assert stored_kops_version(StateStores(), "s3://elsewhere", cluster) == note.strip()
-
-
-def test_without_a_config_base_the_release_is_beside_the_spec(tmp_path):
-    """As kOps fills the field in."""
-    cluster = load_cluster(re.sub(r"\n  configBase: .*", "", MANIFEST))
-    (tmp_path / cluster.name).mkdir()
-    (tmp_path / cluster.name / "kops-version.txt").write_text("1.36.2")
-    assert stored_kops_version(StateStores(), f"{tmp_path}/", cluster) == "1.36.2"
-
-
-@pytest.mark.parametrize(
-    ("note", "words"), [(None, "never updated"), ("root:x:0", "no kOps release")]
-)
-def test_a_release_that_is_not_noted_is_told(tmp_path, note, words):
-    """Then the user must say it."""
-    if note:
-        (tmp_path / "kops-version.txt").write_text(note)
-    with pytest.raises(InvalidInputError, match=words):
-        stored_kops_version(StateStores(), "s3://x", cluster_at(f"file://{tmp_path}"))
-
-
 @pytest.mark.component
-def test_secrets_are_neither_read_nor_listed(tmp_path, name_and_documents):
+def test_secrets_are_neither_read_nor_listed(tmp_path):
     """What goes over the wire to a real S3 names neither pki/ nor secrets/, nor asks for a tree."""
-    name, documents = name_and_documents
+    more = {"kops-version.txt": b"1.36.2", "clusteraddons/default": b"", "clusteraddons/x": b""}
+    name, documents = stored(re.sub(r"\n  configBase: .*", "", MANIFEST), **more)
     with seaweedfs(tmp_path / "s3") as server:
         server.client().create_bucket(Bucket="state")
         for path, content in documents.items():
@@ -178,14 +232,20 @@ def test_secrets_are_neither_read_nor_listed(tmp_path, name_and_documents):
             )
             stores = StateStores(s3_client=lambda: client)
             cluster = read_stored_cluster(stores.open("s3://state"), name)
+            assert stored_kops_version(stores, "s3://state", cluster) == "1.36.2"
             with pytest.raises(NotFoundError, match=f"it has {name}"):
                 read_stored_cluster(stores.open("s3://state"), "no.example.com")
-            requests = logged(front, 5 + len(cluster.instance_groups))
+            requests = logged(front, 9 + len(cluster.instance_groups))
     assert len(cluster.instance_groups) > 1
     assert {r.method for r in requests} == {"GET"}
     lists = [parse_qs(urlsplit(r.target).query) for r in requests if "list-type" in r.target]
-    assert [x.get("prefix", [""]) for x in lists] == [[f"{name}/instancegroup/"], [""]]
+    folders = ["clusteraddons/", "instancegroup/"]
+    expected = [f"{x}/{folder}" for x in (name, "no.example.com") for folder in folders]
+    assert sorted(x.get("prefix", [""])[0] for x in lists) == sorted(["", *expected])
     assert all(x["delimiter"] == ["/"] for x in lists)
+    read = {r.path.removeprefix("/state/") for r in requests if "list-type" not in r.target}
+    kept = {x for x in documents if "/pki/" in x or "/secrets/" in x or x.endswith("addons/x")}
+    assert read == {*documents, "no.example.com/config"} - kept
     assert not [r for r in requests if "pki" in r.target or "secrets" in r.target]
 
 
