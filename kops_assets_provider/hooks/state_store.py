@@ -23,6 +23,14 @@ _SHARED_PREFIXES = (
     *("AWS_", "AZURE_", "CLOUDSDK_", "DIGITALOCEAN_", "GOOGLE_", "HCLOUD_", "KOPS_", "LINODE_"),
     *("OS_", "S3_", "SCW_", "SPOTINST_", "SSL_CERT_", "XDG_"),
 )
+# Whatever says who somebody is to AWS, or where that is written. Two owners must not be mixed.
+_AWS_IDENTITY = (
+    *("AWS_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SESSION_TOKEN"),
+    *("AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"),
+    *("AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+    *("AWS_CONTAINER_CREDENTIALS_", "AWS_CONTAINER_AUTHORIZATION_TOKEN"),
+    *("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"),
+)
 
 
 def open_state_stores(aws_conn_id: str | None, gcp_conn_id: str) -> StateStores:
@@ -43,13 +51,13 @@ def kops_environment(aws_conn_id: str | None, gcp_conn_id: str) -> Iterator[Mapp
     Give the environment to run kops with: credentials from the connections, little else.
 
     A connection that has no credentials, or is not defined, leaves what the worker's own
-    environment says. A key file that must be written is gone at the end.
+    environment says. Keys replace the worker's identity at AWS; its region, endpoints and the like
+    stay where the connection has none. A key file that must be written is gone at the end.
     """
     own = {k: v for k, v in os.environ.items() if k in _SHARED or k.startswith(_SHARED_PREFIXES)}
     aws = _aws_environment(aws_conn_id)
     if "AWS_ACCESS_KEY_ID" in aws:
-        # The worker's profile or role must not be mixed with the connection's keys.
-        own = {k: v for k, v in own.items() if not k.startswith("AWS_") or k == "AWS_CA_BUNDLE"}
+        own = {k: v for k, v in own.items() if not k.startswith(_AWS_IDENTITY)}
     with ExitStack() as until_it_ends:
         yield own | aws | _google_environment(gcp_conn_id, until_it_ends)
 
@@ -60,13 +68,16 @@ def _aws_environment(aws_conn_id: str | None) -> dict[str, str]:
 
     hook = S3Hook(aws_conn_id=aws_conn_id)
     with s3_told(f"connection {aws_conn_id}", "sts:AssumeRole for its role"):
-        found: Any = hook.get_session().get_credentials()
+        session: Any = hook.get_session()
+        found = session.get_credentials()
         try:
             keys = found.get_frozen_credentials() if found else None
         except NoCredentialsError:
             keys = None
     endpoint = hook.conn_config.get_service_endpoint_url("s3")
-    values = {"AWS_REGION": hook.region_name, "AWS_ENDPOINT_URL_S3": endpoint}
+    # The session knows the region of a profile as well.
+    region = hook.region_name or session.region_name
+    values = {"AWS_REGION": region, "AWS_ENDPOINT_URL_S3": endpoint}
     if isinstance(hook.verify, str):
         values["AWS_CA_BUNDLE"] = hook.verify
     if keys:

@@ -2,19 +2,17 @@
 The list that ``kops get assets`` itself gives, for releases that there is no catalogue for.
 
 The program gets an environment that its caller chooses, and nothing secret as an argument, since
-arguments can be seen by everybody on the machine.
+arguments can be seen by everybody on the machine. What it says is shown without the secrets of
+that environment: they are hidden in all of its words, before anything is cut from them.
 Rule: ``cmd/kops/get_assets.go`` and ``cmd/kops/version.go``, kOps v1.36.2.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from kops_assets_provider.exceptions import (
     InvalidInputError,
@@ -25,16 +23,37 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.http.urls import redact
 from kops_assets_provider.kops.assets import ClusterAssets
+from kops_assets_provider.mirror.child_process import ChildProcess
 
 _TIMEOUT = 600.0  # seconds; kOps asks the cloud about hundreds of things
 _SHOWN = 1000  # characters of what it says, in a message
-_SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|KEY|CREDENTIAL|PROXY", re.IGNORECASE)
-_URL = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+")
+_SHORT = 3  # characters that are no secret, but in every other word
+_LINE = 8  # characters from which on one line of a secret is a secret itself
+_SECRET = re.compile(
+    r"SECRET|TOKEN|PASS|_PWD|KEY|CRED|AUTH|SESSION|COOKIE|SIGNATURE|PRIVATE|DSN|CONN|JWT"
+    r"|(?<!NO_)PROXY",
+    re.IGNORECASE,
+)
+_LINE_END = re.compile(r"[\r\n]+|\\[rn]")  # also as JSON writes it
+_URL = re.compile(r"[a-z][a-z0-9+.-]{0,20}://\S+", re.IGNORECASE)
+_CLOSING = "\"'`:,;.)]}>"  # what stands behind a URL or a path and is none of it
+# AWS' keys have slashes in them, so a password may; host:5000/image@sha256:… has none. A proxy's
+# URL may lack its scheme.
+_USER_INFO = re.compile(
+    r"(?P<before>://|^(?=[^\s/@]+:[^/]))(?P<user>[^\s/?#:]*)"
+    r"(?::(?P<password>[^\s/?#]*|(?!\d+[/?#])[^\s@]*))?@"
+)
+_PATH = re.compile(r"(?<!\S)(?!HTTP/\d)\S*/\S*")
 _LOG_LINE = re.compile(r"[IW]\d{4} \d\d:\d\d:")
-# kOps ends with 1 whatever happened; Go's and AWS' words tell what may pass.
+# kOps ends with 1 whatever happened; Go's and the clouds' words tell what may pass. A "timeout"
+# inside of a longer name is a field's (spec.timeoutSeconds) or a host's.
 _MAY_PASS = re.compile(
-    r"timeout|deadline exceeded|connection (?:refused|reset)|no such host|unexpected EOF"
-    r"|Throttl|RequestLimitExceeded|SlowDown|ServiceUnavailable|StatusCode: 5\d\d",
+    r"(?<![\w.-])timeout(?![\w-]|\.\w)|Client\.Timeout|RequestTimeout|timed out|deadline exceeded"
+    r"|connection (?:refused|reset)|no such host|unexpected EOF|(?:^|: )EOF\b"
+    r"|temporarily unavailable|Throttl|RequestLimitExceeded|SlowDown|Too ?Many ?Requests"
+    r"|Service ?Unavailable|Internal ?Server ?Error|InternalError|Bad ?Gateway|Gateway ?Time-?out"
+    r"|(?:status|code|error|response|responded|HTTP(?:/[\d.]+)?)(?: with)?[:=]? ?(?:429|5\d\d)\b"
+    r"|^(?:429|5\d\d)(?=:|$)",
     re.IGNORECASE,
 )
 
@@ -54,12 +73,12 @@ class KopsCommand:
         self._program = program
         self._env = dict(env)
         self._timeout = timeout_seconds
-        self._process: subprocess.Popen[str] | None = None
-        self._stopped = False
+        self._child: ChildProcess | None = None
+        self._is_stopped = False
 
     def version(self) -> str:
         """Return the program's release, ``1.36.2``; raises what :meth:`list_assets` raises."""
-        return self._run(["version", "--short"]).strip()
+        return self._run(["version", "--short"], self._env).strip()
 
     def list_assets(self, state_store: str, cluster: str) -> ClusterAssets:
         """
@@ -68,81 +87,63 @@ class KopsCommand:
         :raises InvalidInputError: the program cannot be run.
         :raises PermanentError: it failed, or printed no list; the message has what it said.
         :raises TransientError: it failed for what may pass, or did not end in time.
+        :raises StoppedError: :meth:`stop` was called, at whatever time.
         """
         # The cluster's name in one word with its option: it could look like another option.
         arguments = ["get", "assets", f"--name={cluster}", "--output=json"]
-        out = self._run(arguments, {"KOPS_STATE_STORE": state_store})
-        return ClusterAssets.from_dict(self._json(out), f"the output of {self._program}")
+        env = {**self._env, "KOPS_STATE_STORE": state_store}
+        out = self._run(arguments, env, [cluster, *_names_in(state_store)])
+        return ClusterAssets.from_dict(self._json(out, env), f"the output of {self._program}")
 
     def stop(self) -> None:
-        """Kill the program, and what it has started, if it runs."""
-        self._stopped = True
-        if self._process and self._process.poll() is None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        """Kill the program, and what it has started, and let it never be started again."""
+        # In this order: who starts it looks at the one after having set the other.
+        self._is_stopped = True
+        if self._child:
+            self._child.kill()
 
-    def _run(self, arguments: Sequence[str], env: Mapping[str, str] | None = None) -> str:
+    def _run(
+        self, arguments: Sequence[str], env: Mapping[str, str], names: Sequence[str] = ()
+    ) -> str:
         what = f"{self._program} {arguments[0]}"
-        self._process = process = self._start(arguments, {**self._env, **(env or {})})
-        try:
-            out, err = process.communicate(timeout=self._timeout)
-        except subprocess.TimeoutExpired:
-            raise TransientError(f"{what} did not end within {self._timeout:g} s") from None
-        finally:
-            # Also when the task is over: no kops may go on without anybody waiting for it.
-            self._kill(process)
-        if self._stopped:
-            raise StoppedError(f"{what} was stopped, because the task was killed")
-        if process.returncode:
-            raise self._failure(what, process.returncode, err or out)
-        return out
+        self._check_stopped(what)
+        self._child = child = self._start(what, arguments, env)
+        if self._is_stopped:
+            child.kill()
+        ended = child.finish(self._timeout)
+        self._check_stopped(what)
+        if ended.status < 0:
+            raise TransientError(f"{what} was ended by signal {-ended.status}")
+        if ended.status:
+            said = _reason(_redacted(ended.err or ended.out, env))
+            raise _failure(f"{what} failed with status {ended.status}", said, names)
+        return ended.out
 
-    def _start(self, arguments: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[str]:
+    def _check_stopped(self, what: str) -> None:
+        if self._is_stopped:
+            raise StoppedError(f"{what} was stopped, because the task was killed")
+
+    def _start(self, what: str, arguments: Sequence[str], env: Mapping[str, str]) -> ChildProcess:
         try:
-            return subprocess.Popen(  # noqa: S603  # no shell, and the program is the user's own
-                [self._program, *arguments],
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                encoding="utf-8",
-                errors="replace",
-                start_new_session=True,
-            )
+            return ChildProcess(what, [self._program, *arguments], env)
         except (OSError, ValueError) as err:
             reason = err.strerror if isinstance(err, OSError) else err
             raise InvalidInputError(f"kops command {self._program!r}", [f"{reason}"]) from err
 
-    @staticmethod
-    def _kill(process: subprocess.Popen[str]) -> None:
-        if process.poll() is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-
-    def _failure(self, what: str, status: int, said: str) -> KopsAssetsError:
-        if status < 0:
-            return TransientError(f"{what} was ended by signal {-status}")
-        reason = self._redacted(_reason(said)) or "it said nothing"
-        kind = TransientError if _MAY_PASS.search(reason) else PermanentError
-        return kind(f"{what} failed with status {status}: {reason}")
-
-    def _json(self, out: str) -> object:
+    def _json(self, out: str, env: Mapping[str, str]) -> object:
         # kOps prints advice ("A new kops version is available") before the list: the last line.
         lines = [line for line in out.splitlines() if line.startswith("{")]
         try:
             return json.loads(lines[-1])
         except (IndexError, ValueError):
-            shown = self._redacted(" ".join(out.split()))[:200]
+            shown = " ".join(_redacted(out, env).split())[:200]
             message = f"{self._program} printed no list in JSON, but {shown!r}"
             raise PermanentError(message) from None
 
-    def _redacted(self, text: str) -> str:
-        for name, value in self._env.items():
-            if _SECRET.search(name) and len(value) > 3:
-                text = text.replace(value, "***")
-        # URLs in kOps' words may be signed, or hold a password.
-        return _URL.sub(lambda url: redact(url.group()), text)[:_SHOWN]
+
+def _failure(what: str, said: str, names: Sequence[str]) -> KopsAssetsError:
+    kind = TransientError if _may_pass(said, names) else PermanentError
+    return kind(f"{what}: {said[:_SHOWN] or 'it said nothing'}")
 
 
 def _reason(said: str) -> str:
@@ -151,3 +152,60 @@ def _reason(said: str) -> str:
     starts = [n for n, line in enumerate(lines) if line.startswith("Error:")]
     last = lines[starts[-1] :] if starts else lines[-5:]
     return " ".join(" ".join(last).split()).removeprefix("Error: ")
+
+
+def _may_pass(said: str, names: Sequence[str]) -> bool:
+    """Judge by kOps' words, but not by what the user named: a host may be called timeout."""
+    words = _PATH.sub(lambda path: _split(path.group())[1], said)
+    for name in filter(None, names):
+        words = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "", words)
+    return bool(_MAY_PASS.search(words))
+
+
+def _names_in(state_store: str) -> Iterable[str]:
+    """Return the words by which kOps may call a state store: its URL, and its bucket."""
+    yield state_store
+    yield urlsplit(redact(state_store)).netloc
+
+
+def _redacted(text: str, env: Mapping[str, str]) -> str:
+    """Return ``text`` without what is secret in ``env``, and its URLs without what is in them."""
+    for secret in _secrets(env):
+        text = text.replace(secret, "***")
+    return _URL.sub(_shown, text)
+
+
+def _shown(match: re.Match[str]) -> str:
+    url, closing = _split(match.group())
+    return redact(_USER_INFO.sub(r"\g<before>", url)) + closing
+
+
+def _split(word: str) -> tuple[str, str]:
+    """Split off the punctuation behind a URL or a path."""
+    bare = word.rstrip(_CLOSING)
+    return bare, word[len(bare) :]
+
+
+def _secrets(env: Mapping[str, str]) -> list[str]:
+    """Return all that must not be shown of an environment, the longest first."""
+    found: set[str] = set()
+    for name, value in env.items():
+        if _SECRET.search(name):
+            lines = (line.strip() for line in _LINE_END.split(value))
+            found |= {value.strip(), *(x for x in lines if len(x) >= _LINE)}
+        for match in _USER_INFO.finditer(value):
+            found |= {match["user"], match["password"] or ""}
+    spelt = {x for secret in found for x in _spellings(secret) if len(x) > _SHORT}
+    # One that is part of another would leave the rest of that.
+    return sorted(spelt, key=len, reverse=True)
+
+
+def _spellings(secret: str) -> Iterable[str]:
+    """Return a secret as it is, as URLs have it, and as JSON and Go's %q have it."""
+    for plain in {secret, unquote(secret)}:
+        yield plain
+        yield json.dumps(plain, ensure_ascii=False)[1:-1]
+        for safe in ("/", ""):
+            # Python's os.environ has such characters where a value is not UTF-8.
+            yield quote(plain, safe, errors="surrogateescape")
+            yield quote_plus(plain, safe, errors="surrogateescape")

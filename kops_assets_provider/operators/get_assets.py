@@ -124,6 +124,7 @@ class KopsGetAssetsOperator(FileStoresOperator):
         self.source_rewrites = source_rewrites
         self.output_url = output_url
         self._kops: KopsCommand | None = None
+        self._killed = False
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the list."""
@@ -164,7 +165,8 @@ class KopsGetAssetsOperator(FileStoresOperator):
         )
 
     def on_kill(self) -> None:
-        """End kops, if it runs."""
+        """End kops, if it runs or is about to."""
+        self._killed = True
         if self._kops:
             self._kops.stop()
 
@@ -176,4 +178,6 @@ class KopsGetAssetsOperator(FileStoresOperator):
             return
         with kops_environment(*self.cloud_conn_ids()) as env:
             self._kops = KopsCommand(program, env)
+            if self._killed:
+                self._kops.stop()
             yield self._kops

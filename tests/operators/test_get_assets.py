@@ -9,7 +9,8 @@ import pytest
 import yaml
 from airflow.sdk.exceptions import AirflowFailException
 
-from kops_assets_provider.exceptions import TransientError
+from kops_assets_provider.exceptions import StoppedError, TransientError
+from kops_assets_provider.hooks.state_store import kops_environment
 from kops_assets_provider.operators.get_assets import KopsGetAssetsOperator
 from kops_assets_provider.testing.components import gcs_emulator, moto
 
@@ -132,6 +133,58 @@ def connections(monkeypatch):
     return key
 
 
+PLACES = {
+    "AWS_DEFAULT_REGION": "eu-north-1",
+    "AWS_REGION": "eu-north-1",
+    "AWS_ENDPOINT_URL": "https://aws.example.com",
+    "AWS_ENDPOINT_URL_S3": "https://s3.of-the-worker.example.com",
+    "AWS_CA_BUNDLE": "/etc/ssl/certs/ca-certificates.crt",
+    "AWS_MAX_ATTEMPTS": "7",
+}
+IDENTITY = [
+    *("AWS_SECURITY_TOKEN", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+    *("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
+    *("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"),
+]
+
+
+def environment_of_kops(aws_conn_id):
+    with kops_environment(aws_conn_id, "no_such_connection") as env:
+        return {k: v for k, v in env.items() if k.startswith("AWS_")}
+
+
+@pytest.fixture
+def worker(monkeypatch):
+    """A worker with settings of its own for AWS, and with an identity."""
+    for name, value in {**PLACES, **dict.fromkeys(IDENTITY, "/nowhere")}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "worker-key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "worker-secret")
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", "2099-01-01T00:00:00Z")
+
+
+def test_a_connection_replaces_the_workers_identity_alone(worker, connections):
+    """Where AWS is remains the worker's to say, but for what the connection says of it."""
+    assert environment_of_kops("cloud") == PLACES | {
+        "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE00001",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_SESSION_TOKEN": "session-token",
+        "AWS_REGION": "eu-west-1",
+        "AWS_ENDPOINT_URL_S3": "https://s3.example.com",
+    }
+
+
+@pytest.mark.parametrize("aws_conn_id", [None, "bare"])
+def test_the_workers_own_keys_go_where_the_worker_says(worker, monkeypatch, aws_conn_id):
+    """Without a connection, or by one that has no credentials, all but the identity is kept."""
+    monkeypatch.setenv("AIRFLOW_CONN_BARE", '{"conn_type": "aws"}')
+    assert environment_of_kops(aws_conn_id) == PLACES | {
+        "AWS_ACCESS_KEY_ID": "worker-key",
+        "AWS_SECRET_ACCESS_KEY": "worker-secret",
+        "AWS_SESSION_TOKEN": "/nowhere",  # by its old name, AWS_SECURITY_TOKEN
+    }
+
+
 def test_kops_gets_the_connections_rights(get_assets, kops, connections, tmp_path):
     """Keys by environment and key file, which is gone afterwards; nothing of Airflow's."""
     found, _ = get_assets(**kops(f"echo '{json.dumps(EXPECTED)}'"))
@@ -163,6 +216,32 @@ def test_without_connections_kops_has_what_the_worker_has(get_assets, kops, monk
     get_assets(**parameters)
     assert "AWS_ACCESS_KEY_ID=worker-key" in (tmp_path / "env").read_text()
     assert "GOOGLE_APPLICATION_CREDENTIALS" not in (tmp_path / "env").read_text()
+
+
+def test_the_region_of_a_profile_is_kept(get_assets, kops, monkeypatch, tmp_path):
+    """The profile's keys are given to kops, and the profile with its region is not."""
+    config = tmp_path / "aws"
+    config.write_text(
+        "[profile own]\nregion = eu-north-1\n"
+        "aws_access_key_id = AKIAEXAMPLE00009\naws_secret_access_key = s\n"
+    )
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_PROFILE", "own")
+    get_assets(**kops(f"echo '{json.dumps(EXPECTED)}'") | {"aws_conn_id": None})
+    env = (tmp_path / "env").read_text()
+    assert "AWS_ACCESS_KEY_ID=AKIAEXAMPLE00009" in env
+    assert "AWS_REGION=eu-north-1" in env
+    assert "AWS_PROFILE" not in env
+
+
+def test_a_task_killed_early_starts_no_kops(kops):
+    """Airflow may kill a task before it has come to kops."""
+    operator = KopsGetAssetsOperator(task_id="x", **kops("sleep 60") | {"aws_conn_id": None})
+    operator.on_kill()
+    with pytest.raises(StoppedError):
+        operator.make_list()
 
 
 @pytest.mark.parametrize(
