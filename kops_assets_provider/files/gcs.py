@@ -52,6 +52,7 @@ class GCSStore:
 
     def __init__(self, client: Any, http: HttpClient, bucket: str) -> None:
         self._bucket = client.bucket(bucket)
+        self._endpoint = str(client.api_endpoint)
         self._http = http
 
     def stat(self, path: str) -> StoredFile | None:
@@ -116,7 +117,13 @@ class GCSStore:
         }
         try:
             with self._http.request(
-                "PUT", session, side=Side.TARGET, headers=headers, body=content, accept={308, 412}
+                "PUT",
+                session,
+                side=Side.TARGET,
+                headers=headers,
+                body=content,
+                accept={308, 412},
+                led_by=self._endpoint,
             ) as response:
                 status = response.status
         except BaseException:
@@ -132,7 +139,9 @@ class GCSStore:
         """Drop what was sent. If that fails as well: nobody sees it, and it is gone in a week."""
         with (
             suppress(KopsAssetsError),
-            self._http.request("DELETE", session, side=Side.TARGET, accept=_CANCELLED),
+            self._http.request(
+                "DELETE", session, side=Side.TARGET, accept=_CANCELLED, led_by=self._endpoint
+            ),
         ):
             pass
 

@@ -1,7 +1,13 @@
 """
 One hardened HTTP client for every outgoing path of this package.
 
-``client``   requests, redirects, streams, stall limits
-``errors``   a status or a broken connection, told as one of our errors
-``urls``     what may be shown of a URL, and which hosts are loopback
+``client``        requests, redirects, streams
+``connections``   where a connection has really arrived
+``errors``        a status or a broken connection, told as one of our errors
+``logs``          what libraries may not log
+``pace``          how slowly and how wordily a server may answer
+``pools``         which connections are shared, and through which proxy they go
+``trust``         authorities and our own certificate
+``urls``          what may be shown of a URL, and what kind of host it names
+``verify``        bytes on their way, hashed
 """

@@ -3,44 +3,75 @@ Requests, redirects and streams over urllib3, with the limits that a mirror need
 
 - A credential is bound to its origin: a redirect to another scheme, host or port loses
   ``Authorization`` and ``Cookie``; one from https to http, or to a link-local address, is refused.
+  Where a server leads us, the address that its name stands for is checked as well (``Pools``).
 - No body is ever decompressed: what is hashed is what was sent (``Accept-Encoding: identity``).
-- Limits are on silence, not on length: a connection that says nothing for ``stall_seconds`` fails,
-  however large the body. Nothing is retried here, since a streamed body cannot be sent twice.
+- Limits are on silence, not on length: a connection that says next to nothing for ``stall_seconds``
+  fails, however large the body; only a small body has a limit for all of it. Nothing is retried
+  here, since a streamed body cannot be sent twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
+from time import monotonic
 
 import urllib3
 from urllib3.exceptions import HTTPError
 
 from kops_assets_provider import __version__
 from kops_assets_provider.exceptions import InvalidInputError, Side, UntrustedServerError
+from kops_assets_provider.http.connections import ForbiddenAddressError
 from kops_assets_provider.http.errors import connection_error, place, root_cause, status_error
 from kops_assets_provider.http.pools import CHUNK_SIZE, Pools
-from kops_assets_provider.http.urls import lead, origin
+from kops_assets_provider.http.trust import Tls
+from kops_assets_provider.http.urls import is_forbidden, lead, origin
 
 SMALL_BODY = 64 << 10  # bytes; limit of an error's or a token's body
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MAX_REDIRECTS = 5
+_STALLS = 5  # a small body may take that many times ``stall_seconds``, all in all
 # What the other end did to a connection, as against one that could not be made.
 _DROPPED = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
-_BOUND_TO_ORIGIN = {"authorization", "cookie"}
+_BOUND_TO_ORIGIN = {"authorization", "cookie", "proxy-authorization"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """
+    What is to be sent.
+
+    :param leader: the host that led us to ``url``; None if the user did.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | Iterable[bytes] | None
+    side: Side | None
+    leader: str | None = None
+
+    def led_to(self, location: str) -> _Request:
+        """Return the request that a redirect asks for; raises ValueError if it leads astray."""
+        new = lead(self.url, location)
+        here = origin(self.url)
+        if origin(new) == here:
+            return replace(self, url=new)
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in _BOUND_TO_ORIGIN}
+        return replace(self, url=new, headers=headers, leader=here.host)
 
 
 class Response:
     """A response whose status was expected. Its body is read by ``read`` or ``stream``, once."""
 
-    def __init__(
-        self, raw: urllib3.BaseHTTPResponse, method: str, url: str, side: Side | None
-    ) -> None:
+    def __init__(self, raw: urllib3.BaseHTTPResponse, request: _Request, seconds: float) -> None:
         self._raw = raw
-        self._method = method
-        self._side = side
-        self.url = url
+        self._method = request.method
+        self._side = request.side
+        self._seconds = seconds
+        self.url = request.url
         self.status = raw.status
         self.headers: Mapping[str, str] = raw.headers
 
@@ -48,18 +79,25 @@ class Response:
     def length(self) -> int | None:
         """Number of bytes that the body is said to have; None if the server does not say."""
         value = self.headers.get("Content-Length", "")
-        return int(value) if value.isascii() and value.isdigit() else None
+        # Python reads no number of thousands of digits, and no body is that long.
+        return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else None
 
     def read(self, limit: int = SMALL_BODY) -> bytes:
-        """Return the body; raises UntrustedServerError if it exceeds ``limit`` bytes."""
-        body = b""
-        for chunk in self.stream():
-            body += chunk
-            if len(body) > limit:
-                raise UntrustedServerError(
-                    f"{place(self._method, self.url)} answered with more than {limit} bytes",
-                    side=self._side,
-                )
+        """
+        Return the body, which is a small one.
+
+        :raises UntrustedServerError: it exceeds ``limit`` bytes.
+        :raises ConnectionFailedError: it stalled, ended before its length, or took too long.
+        """
+        try:
+            body = _small_body(self._raw, limit + 1, self._seconds)
+        except (HTTPError, OSError) as err:
+            raise connection_error(self._method, self.url, err, self._side) from err
+        if len(body) > limit:
+            raise UntrustedServerError(
+                f"{place(self._method, self.url)} answered with more than {limit} bytes",
+                side=self._side,
+            )
         return body
 
     def stream(self, chunk_size: int = CHUNK_SIZE) -> Iterator[bytes]:
@@ -79,6 +117,9 @@ class HttpClient:
     A thread-safe client with one connection pool for each host.
 
     :param ca_file: PEM file of the authorities to trust; by default the system's, or SSL_CERT_FILE.
+    :param client_cert: PEM file of our own certificate, shown to hosts that the user named.
+    :param client_key: PEM file of its key, if that is not in the same file.
+    :param proxy: its URL, for all hosts but this machine; by default HTTPS_PROXY and the like.
     :param connect_seconds: limit for making a connection.
     :param stall_seconds: limit for silence on a connection, not for the whole body.
     """
@@ -87,12 +128,21 @@ class HttpClient:
         self,
         *,
         ca_file: str | None = None,
+        client_cert: str | None = None,
+        client_key: str | None = None,
+        proxy: str | None = None,
         connect_seconds: float = 10,
         stall_seconds: float = 60,
         connections_per_host: int = 16,
     ) -> None:
-        timeout = urllib3.Timeout(connect=connect_seconds, read=stall_seconds)
-        self._pools = Pools(ca_file, timeout, connections_per_host)
+        self._small_body_seconds = _STALLS * stall_seconds
+        self._pools = Pools(
+            Tls(ca_file, client_cert, client_key),
+            connect_seconds=connect_seconds,
+            stall_seconds=stall_seconds,
+            maxsize=connections_per_host,
+            proxy=proxy,
+        )
 
     @contextmanager
     def request(
@@ -105,6 +155,7 @@ class HttpClient:
         body: bytes | Iterable[bytes] | None = None,
         accept: Collection[int] = (),
         hint: str = "",
+        led_by: str | None = None,
     ) -> Iterator[Response]:
         """
         Send a request and give its response until the block ends; GET and HEAD are redirected.
@@ -112,66 +163,57 @@ class HttpClient:
         :param body: bytes, or an iterable of bytes with a ``Content-Length`` in ``headers``.
         :param accept: statuses beside 2xx that the caller wants to see instead of an error.
         :param hint: what to do about a denied request, for the message.
+        :param led_by: the URL of the server whose answer named ``url``, if the user did not.
         :raises InvalidInputError: ``url`` is no http(s) URL.
         :raises PermanentError: a status that retrying cannot help, or an answer that leads astray.
         :raises TransientError: no connection, a stall, 429 or 5xx.
         """
-        try:
-            origin(url)
-        except ValueError as err:
-            raise InvalidInputError("URL", [str(err)]) from err
-        raw, final = self._send(method, url, dict(headers or {}), body, side)
+        leader = _leader(method, url, led_by, side)
+        raw, final = self._send(_Request(method, url, dict(headers or {}), body, side, leader))
         try:
             if not 200 <= raw.status < 300 and raw.status not in accept:
-                raise self._error(raw, method, final, side, hint)
-            yield Response(raw, method, final, side)
+                raise self._error(raw, final, hint)
+            yield Response(raw, final, self._small_body_seconds)
         finally:
-            _give_back(raw)
+            self._give_back(raw)
 
-    def _send(
-        self,
-        method: str,
-        url: str,
-        headers: dict[str, str],
-        body: bytes | Iterable[bytes] | None,
-        side: Side | None,
-    ) -> tuple[urllib3.BaseHTTPResponse, str]:
+    def _send(self, request: _Request) -> tuple[urllib3.BaseHTTPResponse, _Request]:
         for _ in range(_MAX_REDIRECTS + 1):
-            raw = self._once(method, url, headers, body, side)
+            raw = self._once(request)
             location = raw.headers.get("Location")
-            if raw.status not in _REDIRECTS or not location or method not in ("GET", "HEAD"):
-                return raw, url
-            _give_back(raw)
-            new = _redirected(method, url, location, side)
-            if origin(new) != origin(url):
-                headers = {k: v for k, v in headers.items() if k.lower() not in _BOUND_TO_ORIGIN}
-            url = new
+            redirects = raw.status in _REDIRECTS and request.method in ("GET", "HEAD")
+            if not redirects or not location:
+                return raw, request
+            self._give_back(raw)
+            where = place(request.method, request.url)
+            try:
+                request = request.led_to(location)
+            except ValueError as err:
+                raise UntrustedServerError(
+                    f"{where} redirects to {err}", side=request.side
+                ) from err
         raise UntrustedServerError(
-            f"{place(method, url)}: more than {_MAX_REDIRECTS} redirects", side=side
+            f"{place(request.method, request.url)}: more than {_MAX_REDIRECTS} redirects",
+            side=request.side,
         )
 
-    def _once(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        body: bytes | Iterable[bytes] | None,
-        side: Side | None,
-    ) -> urllib3.BaseHTTPResponse:
+    def _once(self, request: _Request) -> urllib3.BaseHTTPResponse:
+        method, url, side = request.method, request.url, request.side
         own = {"User-Agent": f"kops-assets/{__version__}", "Accept-Encoding": "identity"}
-        pools = self._pools.for_url(url)
         send = partial(
-            pools.request,
+            self._pools.for_url(url, request.leader).request,
             method,
             url,
-            headers={**own, **headers},
-            body=body,
+            headers={**own, **request.headers},
+            body=request.body,
             preload_content=False,
             redirect=False,
             retries=False,
         )
         try:
             return send()
+        except ForbiddenAddressError as err:
+            raise UntrustedServerError(f"{place(method, url)}: {err}", side=side) from err
         except (HTTPError, OSError) as err:
             # A kept connection may have been closed meanwhile. That is no failure of the server's.
             if method in ("GET", "HEAD") and isinstance(root_cause(err), _DROPPED):
@@ -179,33 +221,59 @@ class HttpClient:
                     return send()
             raise connection_error(method, url, err, side) from err
 
-    @staticmethod
-    def _error(
-        raw: urllib3.BaseHTTPResponse, method: str, url: str, side: Side | None, hint: str
-    ) -> Exception:
+    def _error(self, raw: urllib3.BaseHTTPResponse, request: _Request, hint: str) -> Exception:
         try:
-            body = raw.read(SMALL_BODY, decode_content=False)
+            body = _small_body(raw, SMALL_BODY, self._small_body_seconds)
         except (HTTPError, OSError):
             body = b""
         return status_error(
-            method, url, raw.status, headers=raw.headers, body=body, side=side, hint=hint
+            request.method,
+            request.url,
+            raw.status,
+            headers=raw.headers,
+            body=body,
+            side=request.side,
+            hint=hint,
         )
 
+    def _give_back(self, raw: urllib3.BaseHTTPResponse) -> None:
+        """Return the connection to its pool if the body was read or is short, else close it."""
+        left = raw.length_remaining
+        # A body that nobody wanted may be gigabytes long: never drain it to save a handshake.
+        if not raw.closed and (left is None or left > SMALL_BODY):
+            raw.close()
+        else:
+            with suppress(HTTPError, OSError):
+                _small_body(raw, SMALL_BODY + 1, self._small_body_seconds)
+        raw.release_conn()
 
-def _give_back(raw: urllib3.BaseHTTPResponse) -> None:
-    """Return the connection to its pool if the body was read or is short, else close it."""
-    left = raw.length_remaining
-    # A body that nobody wanted may be gigabytes long: never drain it to save a handshake.
-    if not raw.closed and (left is None or left > SMALL_BODY):
-        raw.close()
-    else:
-        raw.drain_conn()
-    raw.release_conn()
 
-
-def _redirected(method: str, url: str, location: str, side: Side | None) -> str:
+def _leader(method: str, url: str, led_by: str | None, side: Side | None) -> str | None:
+    """Return the host that led us to ``url``, None if it is the user's own; check ``url``."""
     try:
-        return lead(url, location)
+        there = origin(url)
+        if led_by is None and is_forbidden(there.host):
+            raise ValueError(f"{there.host} is where a cloud keeps credentials")  # noqa: TRY301
     except ValueError as err:
-        message = f"{place(method, url)} redirects to {err}"
-        raise UntrustedServerError(message, side=side) from err
+        raise InvalidInputError("URL", [str(err)]) from err
+    if led_by is None:
+        return None
+    try:
+        lead(led_by, url)
+    except ValueError as err:
+        raise UntrustedServerError(f"{place(method, led_by)} leads to {err}", side=side) from err
+    here = origin(led_by)
+    return None if there == here else here.host
+
+
+def _small_body(raw: urllib3.BaseHTTPResponse, limit: int, seconds: float) -> bytes:
+    """Return at most ``limit`` bytes of a body, as they come; raises TimeoutError."""
+    body, end = bytearray(), monotonic() + seconds
+    while size := min(limit - len(body), SMALL_BODY):
+        if not (chunk := raw.read1(size, decode_content=False)):
+            break
+        body += chunk
+        if monotonic() > end:
+            raw.close()
+            raise TimeoutError(f"not all of it came within {seconds:g} seconds")
+    return bytes(body)

@@ -21,6 +21,7 @@ from kops_assets_provider.exceptions import (
     Side,
     UntrustedServerError,
 )
+from kops_assets_provider.http.urls import printable, redact
 
 _PERMANENT: dict[int, type[PermanentError]] = {
     401: AccessDeniedError,
@@ -30,12 +31,16 @@ _PERMANENT: dict[int, type[PermanentError]] = {
 }
 _TRANSIENT_CLIENT_ERRORS = {408, 425}
 _MAX_REASON = 200  # characters of a server's own words in our messages
+_LONGEST_WAIT = 86_400.0  # seconds; a server may not put us off for years
 
 
 def place(method: str, url: str) -> str:
     """Return ``host: METHOD /path`` for messages: no user info, no query."""
-    parts = urlsplit(url)
-    return f"{parts.netloc.rpartition('@')[2]}: {method} {parts.path or '/'}"
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return f"{redact(url)}: {method}"
+    return printable(f"{parts.netloc.rpartition('@')[2]}: {method} {parts.path or '/'}")
 
 
 def status_error(
@@ -72,6 +77,8 @@ def connection_error(
     text = last if isinstance(last, str) else str(root)
     # urllib3's own messages quote the whole URL, pre-signed queries and all.
     told = type(root).__name__ if "?" in text or "<" in text else text or type(root).__name__
+    # A line that is no HTTP is quoted by http.client, however long and whatever is in it.
+    told = printable(told)[:_MAX_REASON]
     return ConnectionFailedError(f"{place(method, url)} failed: {told}", side=side)
 
 
@@ -98,14 +105,15 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     """
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
-        return float(value)
+        return min(float(value), _LONGEST_WAIT)
     try:
         date = parsedate_to_datetime(value)
     except ValueError:
         return None
     if date.tzinfo is None:  # what Python makes of the zone -0000
         date = date.replace(tzinfo=UTC)
-    return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
+    wait = (date - (now or datetime.now(UTC))).total_seconds()
+    return min(max(0.0, wait), _LONGEST_WAIT)
 
 
 def _reason(body: bytes) -> str:
@@ -113,8 +121,7 @@ def _reason(body: bytes) -> str:
     try:
         first = json.loads(body)["errors"][0]
         text = f"{first.get('code', '')} {first.get('message', '')}"
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         _, found, rest = body.partition(b"<Code>")
         text = rest.partition(b"</Code>")[0].decode("ascii", "replace") if found else ""
-    printable = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(printable.split())[:_MAX_REASON]
+    return " ".join(printable(text).split())[:_MAX_REASON]

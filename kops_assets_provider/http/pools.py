@@ -1,92 +1,112 @@
-"""Connections: pools of them, through which proxy, and whom they trust."""
+"""Connections: pools of them, and through which proxy."""
 
 from __future__ import annotations
 
-import logging
-import ssl
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.http.urls import is_loopback, redact
+from kops_assets_provider.http.connections import Rules, pool_classes
+from kops_assets_provider.http.logs import keep_secrets_out
+from kops_assets_provider.http.trust import Tls
+from kops_assets_provider.http.urls import is_loopback, origin, redact
 
 CHUNK_SIZE = 1 << 20  # bytes; 256 KiB to 1 MiB costs the least CPU per byte
 _PROXY_SCHEMES = ("http", "https")
 
 
+class _Way(NamedTuple):
+    """
+    What connections must have in common to be shared.
+
+    :param led: a server named the host, not the user.
+    :param inside: it may be this machine.
+    """
+
+    proxy: str | None
+    led: bool
+    inside: bool
+
+
 class Pools:
     """
-    One pool manager for each proxy, made when it is first needed; safe to share between threads.
+    Pool managers, each made when it is first needed; safe to share between threads.
 
-    :param ca_file: PEM file of the authorities to trust; by default the system's, or SSL_CERT_FILE.
     :param timeout: for making a connection, and for silence on one.
     :param maxsize: connections that are kept for each host.
+    :param proxy: its URL, for all hosts but this machine; by default the environment says.
     """
 
-    def __init__(self, ca_file: str | None, timeout: urllib3.Timeout, maxsize: int) -> None:
-        self._ca_file = ca_file
+    def __init__(
+        self,
+        tls: Tls,
+        *,
+        connect_seconds: float,
+        stall_seconds: float,
+        maxsize: int,
+        proxy: str | None = None,
+    ) -> None:
+        self._tls = tls
+        self._proxy = proxy
+        self._stall_seconds = stall_seconds
         self._options: dict[str, Any] = {
-            "timeout": timeout,
+            "timeout": urllib3.Timeout(connect=connect_seconds, read=stall_seconds),
             "maxsize": maxsize,
             "blocksize": CHUNK_SIZE,  # how much of an upload goes to the socket at once
         }
-        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        self._pools: dict[_Way, urllib3.PoolManager] = {}
         self._lock = threading.Lock()
-        _keep_queries_out_of_logs()
+        keep_secrets_out()
 
-    def for_url(self, url: str) -> urllib3.PoolManager:
-        """Return the pools for ``url``; raises InvalidInputError for a bad proxy or CA file."""
-        proxy = _proxy_for(url)
+    def for_url(self, url: str, leader: str | None = None) -> urllib3.PoolManager:
+        """
+        Return the pools for ``url``.
+
+        :param leader: the host that led us there; None if the user did.
+        :raises InvalidInputError: a bad proxy, or a certificate's file that cannot be used.
+        """
+        # What the user himself names may be on this machine, and so may what this machine names.
+        inside = leader is None or is_loopback(leader)
+        way = _Way(self._proxy_for(url), leader is not None, inside)
         with self._lock:
-            if proxy not in self._pools:
-                self._pools[proxy] = self._new(proxy)
-            return self._pools[proxy]
+            if way not in self._pools:
+                self._pools[way] = self._new(way)
+            return self._pools[way]
 
-    def _new(self, proxy: str | None) -> urllib3.PoolManager:
-        context = _trust(self._ca_file)
-        if proxy is None:
-            return urllib3.PoolManager(ssl_context=context, **self._options)
+    def _new(self, way: _Way) -> urllib3.PoolManager:
+        # Who we are is for the host that the user meant, as a password is.
+        context = self._tls.context(with_certificate=not way.led)
+        options = {**self._options, "ssl_context": context}
+        manager = self._through(way.proxy, options) if way.proxy else urllib3.PoolManager(**options)
+        manager.pool_classes_by_scheme = pool_classes(Rules(self._stall_seconds, way.inside))
+        return manager
+
+    def _through(self, proxy: str, options: dict[str, Any]) -> urllib3.ProxyManager:
         parts = urlsplit(proxy)
         if parts.scheme not in _PROXY_SCHEMES or not parts.hostname:
             problem = "expected http://host:port, as in HTTPS_PROXY=http://proxy.example.com:3128"
-            raise InvalidInputError(f"proxy {redact(proxy)!r}", [problem])
+            # What is no URL may be all password: ``user:password@host``.
+            where = f"proxy {redact(proxy)!r}" if parts.hostname else "proxy"
+            raise InvalidInputError(where, [problem])
         auth = parts.netloc.rpartition("@")[0]
         headers = urllib3.make_headers(proxy_basic_auth=unquote(auth)) if auth else None
-        return urllib3.ProxyManager(
-            proxy, proxy_headers=headers, ssl_context=context, **self._options
-        )
+        own = self._tls.context(with_certificate=False) if parts.scheme == "https" else None
+        return urllib3.ProxyManager(proxy, proxy_headers=headers, proxy_ssl_context=own, **options)
+
+    def _proxy_for(self, url: str) -> str | None:
+        there = origin(url)
+        if is_loopback(there.host):
+            return None
+        return self._proxy or _proxy_of_environment(url)
 
 
-def _trust(ca_file: str | None) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError) as err:
-        why = err.strerror or str(err)
-        raise InvalidInputError(f"CA file {ca_file}", [f"cannot be used: {why}"]) from err
-
-
-def _proxy_for(url: str) -> str | None:
+def _proxy_of_environment(url: str) -> str | None:
     parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    if not parts.hostname or is_loopback(parts.hostname) or proxy_bypass(host):
+    if proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
     proxies = getproxies()
     return proxies.get(parts.scheme) or proxies.get("all")
-
-
-def _without_queries(record: logging.LogRecord) -> bool:
-    if isinstance(record.args, tuple):
-        record.args = tuple(
-            x.partition("?")[0] + "?…" if isinstance(x, str) and "?" in x else x
-            for x in record.args
-        )
-    return True
-
-
-def _keep_queries_out_of_logs() -> None:
-    # At level DEBUG urllib3 logs whole URLs, and the query of a pre-signed one is a credential.
-    logging.getLogger("urllib3.connectionpool").addFilter(_without_queries)

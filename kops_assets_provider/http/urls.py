@@ -4,13 +4,41 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
+if TYPE_CHECKING:
+    from urllib3.util import Url
+
 DEFAULT_PORTS = {"http": 80, "https": 443}
-_AWS_METADATA = ipaddress.IPv6Address("fd00:ec2::254")  # the one that is not link-local
-_METADATA_NAMES = {"metadata.google.internal", "metadata.goog", "instance-data"}
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
+# Where clouds keep metadata and credentials outside of what is link-local.
+_METADATA = tuple(
+    ipaddress.ip_network(x)
+    for x in (
+        "fd00:ec2::/32",  # Amazon: ::254 is the instance's, ::23 the pod identity agent's
+        "fd20:ce::254/128",  # Google
+        "168.63.129.16/32",  # Azure's WireServer
+        "100.100.100.200/32",  # Alibaba
+        "192.0.0.192/32",  # Oracle
+        "0.0.0.0/8",  # "this host on this network" (RFC 1122)
+    )
+)
+_METADATA_NAMES = {
+    "metadata",
+    "metadata.google.internal",
+    "metadata.goog",
+    "instance-data",
+    "instance-data.ec2.internal",
+}
+# Addresses that end with an IPv4 address, to which a router may translate them.
+_ENDING_IN_IPV4 = tuple(
+    ipaddress.IPv6Network(x)
+    for x in ("64:ff9b::/96", "64:ff9b:1::/48")  # RFC 6052, RFC 8215
+)
+_COMPATIBLE = ipaddress.IPv6Network("::/96")  # RFC 4291, section 2.5.5.1; deprecated
+_ISATAP = (0x00005EFE, 0x02005EFE)  # RFC 5214, section 6.1
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Origin(NamedTuple):
@@ -23,10 +51,31 @@ class Origin(NamedTuple):
 
 def origin(url: str) -> Origin:
     """Return the origin of ``url``; raises ValueError for a URL without scheme and host."""
-    parts = urlsplit(url)
-    if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+    parts = _parse(url)
+    if parts.scheme not in DEFAULT_PORTS or not parts.host:
         raise ValueError(f"not an http(s) URL: {redact(url)}")
-    return Origin(parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS[parts.scheme])
+    return Origin(parts.scheme, parts.host.strip("[]"), parts.port or DEFAULT_PORTS[parts.scheme])
+
+
+def _parse(url: str) -> Url:
+    r"""
+    Read a URL as urllib3 does, which connects to what it reads.
+
+    Python's own parser takes ``https://evil\@good/`` for a URL of *good*, and leaves ``%31`` in a
+    host as it stands; whoever checks with the one and connects with the other is led astray.
+    """
+    # Here, and not above: a list is printed at once, and needs none of it.
+    from urllib3.util import parse_url
+
+    try:
+        return parse_url(url)
+    except ValueError:
+        raise ValueError(f"not an http(s) URL: {redact(url)}") from None
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with a blank for all that could move a cursor or start another line."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
 
 
 def redact(url: str) -> str:
@@ -36,7 +85,8 @@ def redact(url: str) -> str:
     except ValueError:
         return "a malformed URL"
     host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}" if parts.scheme else f"{host}{parts.path}"
+    shown = f"{parts.scheme}://{host}{parts.path}" if parts.scheme else f"{host}{parts.path}"
+    return printable(shown)
 
 
 def lead(url: str, location: str) -> str:
@@ -44,11 +94,16 @@ def lead(url: str, location: str) -> str:
     Return where a server's answer to ``url`` leads to, which may be relative to it.
 
     :raises ValueError: nobody should follow it there: from HTTPS to HTTP, to this machine, to where
-        clouds keep their credentials, or nowhere.
+        clouds keep their credentials, with a user name of the server's choice, or nowhere.
     """
-    new = urljoin(url, location)
+    try:
+        new = urljoin(url, location)
+    except ValueError:
+        raise ValueError("a malformed URL") from None
     here, there = origin(url), origin(new)
     shown = f"{there.scheme}://{there.host}"
+    if _parse(new).auth != _parse(url).auth:
+        raise ValueError(f"{shown}, which is refused: it comes with a user name")
     if here.scheme == "https" and there.scheme != "https":
         raise ValueError(f"{shown}, which is refused: it is not HTTPS")
     if is_forbidden(there.host) or (is_loopback(there.host) and not is_loopback(here.host)):
@@ -58,11 +113,10 @@ def lead(url: str, location: str) -> str:
 
 def is_loopback(host: str) -> bool:
     """Tell by its spelling whether ``host`` (a name or an address, no port) is this machine."""
-    host = host.rstrip(".")
+    host = host.rstrip(".").lower()
     if host == "localhost" or host.endswith(".localhost"):
         return True
-    address = _address(host)
-    return address is not None and address.is_loopback
+    return any(x.is_loopback for x in _addresses(host))
 
 
 def is_forbidden(host: str) -> bool:
@@ -72,34 +126,47 @@ def is_forbidden(host: str) -> bool:
     Link-local addresses are where clouds keep their metadata and credentials. Private ones are
     allowed: a registry inside a company redirects to storage inside that company.
     """
-    host = host.rstrip(".")
-    address = _address(host)
-    if address is None:
-        return host.lower() in _METADATA_NAMES
+    host = host.rstrip(".").lower()
+    return host in _METADATA_NAMES or any(map(_is_forbidden, _addresses(host)))
+
+
+def _is_forbidden(address: _Address) -> bool:
     return (
         address.is_link_local
         or address.is_unspecified
         or address.is_multicast
-        or address == _AWS_METADATA
+        or any(address in network for network in _METADATA)
     )
 
 
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the address that ``host`` is, in whatever spelling a resolver would take."""
+def _addresses(host: str) -> list[_Address]:
+    """
+    Return the address that ``host`` is, in whatever spelling a resolver would take.
+
+    Those that are wrapped in it come with it: by translation or a tunnel it may end there.
+    """
     try:
         address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         return _old_spelling(host)
     if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or address
+        return [address]
+    return [address, *_wrapped(address)]
 
 
-def _old_spelling(host: str) -> ipaddress.IPv4Address | None:
+def _wrapped(address: ipaddress.IPv6Address) -> list[_Address]:
+    number = int(address)
+    wrapped = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    ends_so = address in _COMPATIBLE and number > 1  # neither :: nor ::1
+    isatap = (number >> 32) & 0xFFFFFFFF in _ISATAP
+    if ends_so or isatap or any(address in network for network in _ENDING_IN_IPV4):
+        wrapped.append(ipaddress.IPv4Address(number & 0xFFFFFFFF))
+    return [x for x in wrapped if x is not None]
+
+
+def _old_spelling(host: str) -> list[_Address]:
     """Read ``2852039166``, ``0xa9.254.43518`` and the like, as every resolver does."""
     try:
-        return ipaddress.IPv4Address(socket.inet_aton(host))
-    except OSError:
-        return None
+        return [ipaddress.IPv4Address(socket.inet_aton(host))]
+    except (OSError, ValueError):
+        return []

@@ -227,8 +227,14 @@ def test_a_body_that_stalls(server):
 
 def test_a_slow_body_is_no_stall(server):
     """The limit is on silence, not on length: a body may take longer than ``stall_seconds``."""
-    server.inject(Fault(drip=0.2))
-    assert get(HttpClient(stall_seconds=0.5), server.url) == b"hello"
+
+    def slowly():
+        for _ in range(5):
+            time.sleep(0.2)
+            yield b"x" * 1024
+
+    server.responses["/a"] = Response(200, {}, slowly(), 5120)
+    assert get(HttpClient(stall_seconds=0.5), f"{server.url}/a") == b"x" * 5120
 
 
 def test_a_truncated_body(server, client):
