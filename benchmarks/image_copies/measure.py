@@ -1,0 +1,98 @@
+"""Runs an engine between two registries, and measures the three of them and all others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from image_copies.client import BenchmarkError, Usage, run_client
+from image_copies.engines import Engine, Job
+from image_copies.processes import CpuTimes, read_cpu_times
+from image_copies.runs import DiscardRule, Run, Traffic, traffic_of
+from image_copies.servers import Registry
+from image_copies.storage import ImageSet
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What all runs of a benchmark have in common."""
+
+    directory: Path
+    source: Registry
+    images: ImageSet
+    engines: list[Engine]
+    rounds: int
+    jobs: int
+    rule: DiscardRule
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """
+    How the registries are reached: by their own addresses, or by those of proxies.
+
+    ``proxies`` are process ids: what they use is not used by others.
+    """
+
+    source: str
+    target: str
+    delay: float = 0.0
+    proxies: tuple[int, ...] = ()
+
+
+def measure(bench: Bench, engine: Engine, number: int, target: Registry, way: Way) -> Run:
+    """
+    Copy all images with an engine, in the round of that number.
+
+    :raises BenchmarkError: it failed, or the target has not the images that the source has.
+    """
+    job = Job(way.source, way.target, tuple(bench.images.digests), bench.jobs)
+    commands = engine.commands(job, bench.directory)
+    counts = bench.source.request_count(), target.request_count()
+    pids = (bench.source.pid, target.pid, *way.proxies)
+    before = read_cpu_times(pids)
+    usage = run_client(commands, bench.directory)
+    after = read_cpu_times(pids)
+    traffic = (
+        traffic_of(bench.source.requests_since(counts[0])),
+        traffic_of(target.requests_since(counts[1])),
+    )
+    check_digests(engine.name, bench.images.digests, target)
+    return _run(engine.name, number, usage, before, after, traffic, way.delay)
+
+
+def _run(
+    engine: str,
+    number: int,
+    usage: Usage,
+    before: CpuTimes,
+    after: CpuTimes,
+    traffic: tuple[Traffic, Traffic],
+    delay: float,
+) -> Run:
+    source_cpu, target_cpu, *_ = after.servers_since(before)
+    return Run(
+        engine=engine,
+        round=number,
+        wall=usage.wall,
+        client_cpu=usage.cpu,
+        source_cpu=source_cpu,
+        target_cpu=target_cpu,
+        other_cpu=after.others_since(before),
+        source=traffic[0],
+        target=traffic[1],
+        peak_rss=usage.peak_rss,
+        delay=delay,
+    )
+
+
+def check_digests(who: str, wanted: dict[str, str], registry: Registry) -> None:
+    """
+    Compare the top digests of a registry with what they must be.
+
+    :raises BenchmarkError: one is missing or another.
+    """
+    found = {name: registry.digest(name) for name in wanted}
+    wrong = [f"{name} is {found[name]}, not {x}" for name, x in wanted.items() if found[name] != x]
+    if wrong:
+        raise BenchmarkError(f"wrong after {who}: {'; '.join(wrong)}")

@@ -1,0 +1,71 @@
+"""What the runs come to: medians, ratios, and how near ours are to what is possible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import ceil
+
+from image_copies.client import Usage
+from image_copies.engines import OURS
+from image_copies.measure import Bench
+from image_copies.runs import Run
+from image_copies.tables import Medians, median_lines, medians, ratio_lines, ratios
+
+
+def summary_lines(bench: Bench, runs: Sequence[Run], python: Usage) -> Iterator[str]:
+    """Yield the lines below the runs: for each delay the medians, the ratios and the bounds."""
+    for delay in sorted({run.delay for run in runs}):
+        found = medians(run for run in runs if run.delay == delay)
+        yield f"\n{delay * 1000:g} ms each way" if delay else "\nwithout delay"
+        yield from median_lines(found)
+        yield from ratio_lines(found, [engine.name for engine in bench.engines])
+        if OURS in found:
+            yield from _bound_lines(bench, found, python, delay)
+
+
+def _bound_lines(bench: Bench, found: Medians, python: Usage, delay: float) -> Iterator[str]:
+    ours = bounds(found, python, bench.rule.cores)
+    yield (
+        f"{OURS}: all its CPU seconds on {bench.rule.cores} cores would take "
+        f"{ours['bound s']:.2f} s, {ours['share of bound']:.0%} of the wall time; "
+        f"peak RSS {ours['MB above Python']:.1f} MB above that of Python; "
+        f"{ours['wall s without Python']:.3f} s without Python's start"
+    )
+    if delay:
+        took = ours["wall s without Python"] / (2 * delay)
+        heads = 2 * len(bench.images.digests)
+        least = head_round_trips(len(bench.images.digests), bench.jobs)
+        yield (
+            f"{OURS}: that is {took:.1f} round trips of {2000 * delay:g} ms; {heads} HEADs, "
+            f"{bench.jobs} at a time, take {least}"
+        )
+
+
+def bounds(found: Medians, python: Usage, cores: int) -> dict[str, float]:
+    """Return how near our medians are to what they cannot be better than."""
+    ours = found[OURS]
+    cpu = sum(ours[f"{who} CPU s"] for who in ("client", "source", "target"))
+    return {
+        "bound s": cpu / cores,
+        "share of bound": cpu / cores / ours["wall s"],
+        "MB above Python": ours["peak RSS MB"] - python.peak_rss / 1e6,
+        "wall s without Python": ours["wall s"] - python.wall,
+    }
+
+
+def head_round_trips(images: int, connections: int) -> int:
+    """Return the round trips of a HEAD to either registry for each image, so many at a time."""
+    return 2 * ceil(images / connections)
+
+
+def summary_document(bench: Bench, runs: Sequence[Run], python: Usage) -> dict[str, object]:
+    """Return the same as a document, by the delay in ms."""
+    document: dict[str, object] = {}
+    for delay in sorted({run.delay for run in runs}):
+        found = medians(run for run in runs if run.delay == delay)
+        document[f"{delay * 1000:g}"] = {
+            "medians": found,
+            "ratios": ratios(found),
+            "bounds": bounds(found, python, bench.rule.cores) if OURS in found else None,
+        }
+    return document

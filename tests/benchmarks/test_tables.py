@@ -1,0 +1,114 @@
+"""Medians, ratios and bounds of runs."""
+
+from __future__ import annotations
+
+import pytest
+from image_copies.client import Usage
+from image_copies.engines import ENGINES
+from image_copies.measure import Bench
+from image_copies.runs import DiscardRule, Run, Traffic
+from image_copies.storage import ImageSet
+from image_copies.summary import bounds, head_round_trips, summary_document, summary_lines
+from image_copies.tables import median_lines, medians, ratio_lines, ratios, row, row_heading
+
+
+def runs_of(engine, *walls, delay=0.0, discarded=()):
+    source, target = Traffic(10, 2_000_000, 0), Traffic(20, 0, 5)
+    rest = (1.0, 0.5, 2.5, 0.1, source, target, 30_000_000, delay)
+    return [Run(engine, 1, wall, *rest, discarded=wall in discarded) for wall in walls]
+
+
+def test_medians_leave_out_what_was_discarded():
+    """Of what is left it is the median, not the mean."""
+    found = medians(runs_of("crane", 1, 2, 9, 100, discarded=[100]))
+    assert found["crane"]["runs"] == 3
+    assert found["crane"]["wall s"] == 2
+    assert found["crane"]["requests"] == 30
+    assert found["crane"]["MB from source"] == pytest.approx(2.0)
+
+
+def test_ratios():
+    """Ours divided by the other's: for what is compared, and for nothing else."""
+    found = medians([*runs_of("kops-assets", 1, 2, 3), *runs_of("crane", 4, 4, 4)])
+    assert set(ratios(found)) == {"crane"}
+    names = {"wall s", "client CPU s", "requests", "MB from source", "peak RSS MB"}
+    assert set(ratios(found)["crane"]) == names
+    assert ratios(found)["crane"]["wall s"] == pytest.approx(0.5)
+
+
+def test_no_ratio_to_nothing():
+    """Without changes nothing is read: no ratio of bytes then."""
+    nothing = {"runs": 3, "wall s": 1, "client CPU s": 1, "requests": 1, "peak RSS MB": 1}
+    same = {**nothing, "MB from source": 0}
+    assert "MB from source" not in ratios({"kops-assets": same, "oras": same})["oras"]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "told"),
+    [
+        ((1, 2), (1, 2, 3), "2 of kops-assets, 3 of crane"),
+        ((1, 2, 3), (1, 2), "3 of kops-assets, 2 of crane"),
+        ((), (1, 2, 3), "none of kops-assets, 3 of crane"),
+        ((1, 2, 3), (), "3 of kops-assets, none of crane"),
+    ],
+)
+def test_too_few_runs(ours, theirs, told):
+    """With less than three runs of either there is no ratio, but a word about it."""
+    found = medians([*runs_of("kops-assets", *ours), *runs_of("crane", *theirs)])
+    assert ratios(found) == {}
+    assert told in ratio_lines(found, ["kops-assets", "crane"])[-1]
+
+
+def test_lines_stand_below_their_headings():
+    """A row has a figure below each heading."""
+    (run,) = runs_of("skopeo-sync", 1.234)
+    heading, line = row_heading(), row(run)
+    assert len(heading) == len(line)
+    assert line.split()[:4] == ["1", "skopeo-sync", "0", "1.23"]
+    assert len(median_lines(medians([run]))[1]) == len(heading)
+
+
+def test_discarded_run_is_marked():
+    """It is printed all the same."""
+    (run,) = runs_of("crane", 1, discarded=[1])
+    assert row(run).endswith("DISCARDED")
+
+
+def test_no_run_was_kept():
+    """Then there is no table."""
+    assert median_lines({}) == ["no run was kept"]
+
+
+def test_bounds():
+    """Four CPU seconds take two on two cores; Python's start and memory are not ours."""
+    found = bounds(medians(runs_of("kops-assets", 2.5)), Usage(0.1, 0.1, 10_000_000), cores=2)
+    assert found["bound s"] == pytest.approx(2.0)
+    assert found["share of bound"] == pytest.approx(0.8)
+    assert found["MB above Python"] == pytest.approx(20)
+    assert found["wall s without Python"] == pytest.approx(2.4)
+
+
+@pytest.mark.parametrize(("connections", "trips"), [(1, 24), (4, 6), (5, 6), (12, 2), (99, 2)])
+def test_head_round_trips(connections, trips):
+    """Two HEADs for each of twelve images, one after the other."""
+    assert head_round_trips(12, connections) == trips
+
+
+def test_summary():
+    """Runs with a delay are compared with each other alone, and measured in round trips."""
+    names = [f"app{number}" for number in range(12)]
+    images = ImageSet(digests=dict.fromkeys(names, "sha256:00"))
+    bench = Bench(None, None, images, list(ENGINES[:2]), 1, 4, DiscardRule(cores=2))
+    python = Usage(0.1, 0.1, 10_000_000)
+    both = [
+        run
+        for delay, wall in ((0, 2.1), (0.015, 0.4))
+        for engine in ("kops-assets", "skopeo-sync")
+        for run in runs_of(engine, wall, wall, wall, delay=delay)
+    ]
+    direct, _, late = "\n".join(summary_lines(bench, both, python)).partition("15 ms each way")
+    assert "would take 2.00 s, 95% of the wall time" in direct
+    assert "skopeo-sync: wall s 1.000" in direct
+    assert "round trips" not in direct
+    assert "that is 10.0 round trips of 30 ms; 24 HEADs, 4 at a time, take 6" in late
+    assert list(summary_document(bench, both, python)) == ["0", "15"]
