@@ -18,8 +18,8 @@ missing asset is copied by a task of its own, and `report` says what became of e
 failed copies again, clear them together with their downstream tasks.
 """
 _STRUCTURES = (
-    *("registry_conn_ids", "source_rewrites", "file_targets"),
-    *("extra_images", "extra_files", "kops_version", "kubernetes_version"),
+    *("registry_conn_ids", "source_rewrites", "file_targets", "platforms", "warm"),
+    *("immutable_tags", "extra_images", "extra_files", "kops_version", "kubernetes_version"),
 )
 _DEFAULTS: dict[str, Any] = {
     "cluster_spec": "",
@@ -39,6 +39,10 @@ _DEFAULTS: dict[str, Any] = {
     "registry_conn_ids": {},
     "source_rewrites": {},
     "file_targets": {},
+    "platforms": [],
+    "warm": [],
+    "warm_days": None,
+    "immutable_tags": [],
     "record_url": None,
     "aws_conn_id": "aws_default",
     "gcp_conn_id": "google_cloud_default",
@@ -153,6 +157,14 @@ def manual_params() -> dict[str, Param]:
             title="Extended list",
             **what,
             description="Also what the cluster uses and kOps does not list",
+        ),
+        "platforms": Param(
+            None,
+            type=["null", "array"],
+            title="Platforms",
+            examples=["linux/amd64", "linux/arm64"],
+            **what,
+            description="To copy of each image, one in a line: linux/amd64; all if empty",
         ),
         "registry_conn_ids": Param(
             None,

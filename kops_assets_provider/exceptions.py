@@ -19,6 +19,7 @@ Every error that this package raises on purpose.
     │   ├── AccessDeniedError               401 or 403
     │   ├── NotFoundError                   404
     │   ├── RequestRejectedError            any other 4xx
+    │   │   └── BlobUnknownError            a manifest that names what the registry does not have
     │   └── MissingAssetsError              a run that ends with assets missing at the target
     └── TransientError                      a later try may succeed
         ├── StoppedError                    the copy was told to stop
@@ -134,6 +135,10 @@ class NotFoundError(PermanentError):
 
 class RequestRejectedError(PermanentError):
     """The server answered another 4xx status."""
+
+
+class BlobUnknownError(RequestRejectedError):
+    """The registry says that something that a manifest names is not there."""
 
 
 class MissingAssetsError(PermanentError):

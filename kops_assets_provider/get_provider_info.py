@@ -73,6 +73,33 @@ def _oci_registry() -> dict[str, Any]:
                 "sends its clients for tokens; separated by commas",
                 "schema": {"type": ["string", "null"]},
             },
+            "requests_per_second": {
+                "label": "Requests per second",
+                "description": "At most, for each task; no limit if empty",
+                "schema": {"type": ["number", "null"]},
+            },
+            "concurrency": {
+                "label": "Requests at a time",
+                "description": "At most, for each task; no limit if empty",
+                "schema": {"type": ["integer", "null"]},
+            },
+            "proxy": {
+                "label": "Proxy",
+                "description": "URL of the proxy to it, http://proxy.example.com:3128; "
+                "by default HTTPS_PROXY and NO_PROXY of the workers",
+                "schema": {"type": ["string", "null"]},
+            },
+            "client_cert": {
+                "label": "Client certificate",
+                "description": "PEM file on the workers: a certificate to show to this registry",
+                "schema": {"type": ["string", "null"]},
+            },
+            "client_key": {
+                "label": "Client key",
+                "description": "PEM file on the workers with its key, if that is another file; "
+                "without a password",
+                "schema": {"type": ["string", "null"]},
+            },
             "scheme": {
                 "label": "Scheme",
                 "description": "Plain http is for registries on loopback, where it is the default",

@@ -1,95 +1,67 @@
-"""Logins for the registries of AWS and Google, from Airflow's own connections to them."""
+"""What Airflow's connections to AWS and Google give for the registries of those."""
 
 from __future__ import annotations
 
-import logging
-import re
-from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
-from kops_assets_provider.exceptions import (
-    AccessDeniedError,
-    ConnectionFailedError,
-    KopsAssetsError,
-    RateLimitedError,
-    ServerFailedError,
-)
+from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.mirror.cloud_logins import Ecr, google_login, is_google
 from kops_assets_provider.oci.auth import Login
 
-log = logging.getLogger(__name__)
 
-# 123456789012.dkr.ecr.eu-west-1.amazonaws.com, also -fips and China's .com.cn
-_ECR = re.compile(
-    r"(?P<account>\d{12})\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?"
-)
-_GOOGLE = re.compile(r"(?:[a-z0-9-]+\.)?gcr\.io|[a-z0-9-]+-docker\.pkg\.dev")
+def ecr_at(host: str, aws_conn_id: str | None) -> Ecr | None:
+    """Return the registry in ECR that is at ``host``, with the rights of an AWS connection."""
+    name = f"connection {aws_conn_id}" if aws_conn_id else "the default AWS credentials"
+    return Ecr.at(host, partial(_ecr_client, aws_conn_id, name), name)
 
 
-def cloud_login(host: str, aws_conn_id: str | None, gcp_conn_id: str) -> Login | None:
+def cloud_login(host: str, ecr: Ecr | None, gcp_conn_id: str) -> Login | None:
     """
     Return the login for ``host`` if it is one of Amazon's or Google's private registries.
 
     Without any cloud credentials the registry is spoken to anonymously: some repositories in these
     registries are public, and the registry itself says best which are not.
     """
-    if ecr := _ECR.fullmatch(host):
-        return _ecr_login(ecr["account"], ecr["region"], aws_conn_id)
-    if _GOOGLE.fullmatch(host):
-        return _google_login(gcp_conn_id)
+    if ecr:
+        return _masked(ecr.login())
+    if is_google(host):
+        name = f"connection {gcp_conn_id}"
+        return _masked(google_login(partial(_google_credentials, gcp_conn_id, name), name))
     return None
 
 
-def _ecr_login(account: str, region: str, aws_conn_id: str | None) -> Login | None:
+def _masked(login: Login | None) -> Login | None:
+    """Hide the password from Airflow's logs, and each one that it is renewed to."""
+    return login and _with_mask(login)
+
+
+def _with_mask(login: Login) -> Login:
+    mask_secret(login.password)
+    renew = login.renew
+    return replace(login, renew=lambda: _with_mask(renew())) if renew else login
+
+
+def _ecr_client(aws_conn_id: str | None, name: str, region: str) -> Any:
     from airflow.providers.amazon.aws.hooks.ecr import EcrHook
-    from botocore import exceptions as boto
 
-    where = f"the ECR of account {account} in {region}"
-    name = f"connection {aws_conn_id}" if aws_conn_id else "the default AWS credentials"
     hook: Any = EcrHook(aws_conn_id=aws_conn_id, region_name=region)  # type: ignore[no-untyped-call]  # Amazon's
-    try:
-        (found,) = hook.get_temporary_credentials(registry_ids=account)
-    except boto.NoCredentialsError:
-        log.info("no AWS credentials, so %s is spoken to anonymously", where)
-        return None
-    except boto.ClientError as err:
-        raise _ecr_error(err.response, where, name) from err
-    except (boto.ConnectionError, boto.HTTPClientError) as err:
-        raise ConnectionFailedError(f"{where} cannot be reached: {type(err).__name__}") from err
-    except boto.BotoCoreError as err:
-        raise AccessDeniedError(f"{where} gives no token: {err}; see {name}") from err
-    return Login(found.username, found.password, name=name)
+    if hook.verify is False:
+        problem = "verify is false; name a file with the server's authority instead"
+        raise InvalidInputError(name, [problem])
+    return hook.conn
 
 
-def _ecr_error(response: Mapping[str, Any], where: str, name: str) -> KopsAssetsError:
-    code = str(response.get("Error", {}).get("Code", "an error"))
-    message = f"{where} gives no token: {code}"
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if "Throttl" in code or code == "TooManyRequestsException":
-        return RateLimitedError(message)
-    if status >= 500:
-        return ServerFailedError(message)
-    return AccessDeniedError(f"{message}; {name} needs ecr:GetAuthorizationToken")
-
-
-def _google_login(gcp_conn_id: str) -> Login | None:
+def _google_credentials(gcp_conn_id: str, name: str) -> Any:
     from airflow.providers.google.common.hooks.base_google import GoogleBaseHook
-    from airflow.sdk.exceptions import AirflowNotFoundException
-    from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
-    from google.auth.transport.requests import Request
 
-    name = f"connection {gcp_conn_id}"
     try:
-        credentials: Any = GoogleBaseHook(gcp_conn_id=gcp_conn_id).get_credentials()
-        credentials.refresh(Request())
-    except (AirflowNotFoundException, DefaultCredentialsError):
-        log.info("no Google credentials, so Google's registries are spoken to anonymously")
+        return GoogleBaseHook(gcp_conn_id=gcp_conn_id).get_credentials()
+    except AirflowNotFoundException:
         return None
-    except RefreshError as err:
-        raise AccessDeniedError(f"Google gives no token for {name}: see its key") from err
-    except TransportError as err:
-        raise ConnectionFailedError(f"Google's token server cannot be reached: {name}") from err
-    mask_secret(credentials.token)
-    # https://cloud.google.com/artifact-registry/docs/docker/authentication#token
-    return Login("oauth2accesstoken", credentials.token, name=name)
+    except AirflowException as err:
+        raise InvalidInputError(name, [str(err)]) from err

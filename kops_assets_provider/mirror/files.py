@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
-from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.exceptions import InvalidInputError, Side
 from kops_assets_provider.files.copy import copy_file
 from kops_assets_provider.files.http_source import HttpFileSource
 from kops_assets_provider.files.ports import FileStore
 from kops_assets_provider.files.stores import FileTarget, Scheme, locate, locate_place
-from kops_assets_provider.files.verify import verify_file
+from kops_assets_provider.files.verify import Presence, verify_file
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.kops.assets import FileAsset
@@ -59,12 +60,25 @@ def plan_files(assets: Sequence[FileAsset], stores: FileStores) -> Plan[FileAsse
     """Look which files the target has, at the files themselves; see ``make_plan``."""
 
     def settle(asset: FileAsset) -> Outcome | None:
-        if asset.download == asset.canonical:
-            return Outcome(Kind.FILE, asset.canonical, asset.download, State.NOT_MIRRORED)
-        state = verify_file(*stores.open(asset.download), _sha(asset))
-        return _outcome(asset, State.PRESENT, state.size) if state.is_complete else None
+        found = check_file(asset, stores)
+        return None if found.state.is_bad else found
 
     return make_plan(assets, settle)
+
+
+def check_file(asset: FileAsset, stores: FileStores) -> Outcome:
+    """Tell how a file stands at the target; raises what ``verify_file`` does."""
+    if asset.download == asset.canonical:
+        return Outcome(Kind.FILE, asset.canonical, asset.download, State.NOT_MIRRORED)
+    found = verify_file(*stores.open(asset.download), _sha(asset))
+    if found.is_complete:
+        return _outcome(asset, State.PRESENT, found.size)
+    if found.file is Presence.ABSENT:
+        return replace(_outcome(asset, State.MISSING, None), content=None, verified_at=None)
+    reason = "its hash is not beside it" if found.file is Presence.RIGHT else "it is another file"
+    error = {"type": "WrongFile", "message": reason, "side": str(Side.TARGET)}
+    outcome = _outcome(asset, State.WRONG, found.size)
+    return replace(outcome, content=found.sha, verified_at=None, error=error)
 
 
 def copy_file_asset(

@@ -2,40 +2,235 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from kops_assets_provider.exceptions import KopsAssetsError, Side
 from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.kops.assets import ImageAsset
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State, now
+from kops_assets_provider.mirror.image_rules import ALL, ImageRules
+from kops_assets_provider.mirror.outcome import Kind, Outcome, State, error_dict, failed, now
 from kops_assets_provider.mirror.plan import Plan, make_plan
+from kops_assets_provider.mirror.planned_image import PlannedImage, resolve_hints, with_hints
+from kops_assets_provider.mirror.record import MirrorRecord
 from kops_assets_provider.mirror.registries import Registries
-from kops_assets_provider.oci.copy import copy_image, is_present
+from kops_assets_provider.mirror.warming import plan_warming, warm
+from kops_assets_provider.oci.batch import ImageJob, ImageResult, copy_images
+from kops_assets_provider.oci.copy import chosen_platforms, survey
+from kops_assets_provider.oci.manifest import Manifest
+from kops_assets_provider.oci.platforms import trim
+from kops_assets_provider.oci.reference import Reference
+from kops_assets_provider.oci.remote import RemoteRepository
+from kops_assets_provider.oci.retries import Retries
+from kops_assets_provider.oci.tree import read_tree
+
+OnImage = Callable[[Outcome], None]
 
 
-def plan_images(assets: Sequence[ImageAsset], registries: Registries) -> Plan[ImageAsset]:
-    """Ask the target registry which images it has; see ``make_plan`` for the errors."""
+def plan_images(
+    assets: Sequence[ImageAsset],
+    registries: Registries,
+    rules: ImageRules = ALL,
+    record: MirrorRecord | None = None,
+) -> Plan[PlannedImage]:
+    """
+    Ask the target registry which images it has; see ``make_plan`` for the errors.
+
+    :param record: what is known of pull-through caches, which cannot be asked.
+    """
+    planned: dict[ImageAsset, PlannedImage] = {}
+    registries.expect([x for x in assets if x.download != x.canonical])
 
     def settle(asset: ImageAsset) -> Outcome | None:
         if asset.download == asset.canonical:
             return Outcome(Kind.IMAGE, asset.canonical, asset.download, State.NOT_MIRRORED)
-        digest = is_present(*registries.source(asset.canonical), *registries.target(asset.download))
-        return _outcome(asset, State.PRESENT, digest) if digest else None
+        found = _plan_image(asset, registries, rules, record)
+        if isinstance(found, Outcome):
+            return found
+        planned[asset] = found
+        return None
 
-    return make_plan(assets, settle)
-
-
-def copy_image_asset(
-    asset: ImageAsset, registries: Registries, on_chunk: OnChunk | None = None
-) -> Outcome:
-    """Copy one image unless it is there; raises what ``copy_image`` raises."""
-    source, target = registries.source(asset.canonical), registries.target(asset.download)
-    done = copy_image(*source, *target, on_chunk=on_chunk)
-    state = State.COPIED if done.copied else State.PRESENT
-    return _outcome(asset, state, done.digest, done.size, done.uploaded)
+    plan = make_plan(assets, settle)
+    bare = (planned.get(x) or PlannedImage(x.canonical, x.download) for x in plan.to_copy)
+    return Plan(tuple(with_hints(bare)), plan.settled)
 
 
-def _outcome(
-    asset: ImageAsset, state: State, digest: str, size: int | None = None, sent: int = 0
-) -> Outcome:
+def _plan_image(
+    asset: ImageAsset,
+    registries: Registries,
+    rules: ImageRules,
+    record: MirrorRecord | None = None,
+) -> Outcome | PlannedImage:
+    source, source_ref = registries.source(asset.canonical)
+    target, target_ref = registries.target(asset.download)
+    if rules.is_cache(target_ref):
+        return plan_warming(asset, source, source_ref, rules, record)
+    found = survey(
+        *(source, source_ref, target, target_ref),
+        platforms=rules.platforms,
+        immutable=rules.is_immutable(asset.canonical),
+    )
+    if found.present:
+        return Outcome(
+            *(Kind.IMAGE, asset.canonical, asset.download, State.PRESENT, found.present),
+            source=found.source,
+            verified_at=now(),
+            requests=source.traffic.requests + target.traffic.requests,
+        )
+    root = found.root or source.fetch_manifest(found.source or source_ref.pull_by)
+    tree = read_tree(source, root, found.source or root.digest)
+    job = ImageJob(source, target, target_ref.push_as, tree)
     names = asset.canonical, asset.download
-    return Outcome(Kind.IMAGE, *names, state, digest, size, sent, verified_at=now())
+    return PlannedImage(*names, tree.source_digest, there=found.there, job=job)
+
+
+def check_image(asset: ImageAsset, registries: Registries, rules: ImageRules = ALL) -> Outcome:
+    """Tell how an image stands at the target; raises what ``survey`` does."""
+    names = Kind.IMAGE, asset.canonical, asset.download
+    if asset.download == asset.canonical:
+        return Outcome(*names, State.NOT_MIRRORED)
+    source, target = registries.source(asset.canonical), registries.target(asset.download)
+    immutable = rules.is_immutable(asset.canonical)
+    found = survey(*source, *target, platforms=rules.platforms, immutable=immutable)
+    outcome = Outcome(
+        *names,
+        State.MISSING,
+        source=found.source,
+        requests=source[0].traffic.requests + target[0].traffic.requests,
+    )
+    if found.present:
+        return replace(outcome, state=State.PRESENT, content=found.present, verified_at=now())
+    if found.there is None:
+        return outcome
+    reason = f"it is another image than {found.source} at the source"
+    error = {"type": "WrongImage", "message": reason, "side": str(Side.TARGET)}
+    return replace(outcome, state=State.WRONG, content=found.there, error=error)
+
+
+def copy_planned_images(
+    planned: Sequence[PlannedImage],
+    registries: Registries,
+    rules: ImageRules = ALL,
+    *,
+    workers: int = 4,
+    retries: Retries | None = None,
+    on_chunk: OnChunk | None = None,
+    on_image: OnImage = lambda _: None,
+) -> list[Outcome]:
+    """
+    Copy images together, each blob once; return an outcome for each.
+
+    :param on_image: told each outcome as soon as it is known, from several threads.
+    """
+    began = time.monotonic()
+    jobs: list[tuple[PlannedImage, ImageJob]] = []
+    outcomes: dict[str, Outcome] = {}
+    for image in planned:
+        try:
+            if rules.is_cache(Reference.parse(image.download)):
+                outcomes[image.download] = warm(
+                    *(image, registries, rules), workers=workers, retries=retries, on_chunk=on_chunk
+                )
+                on_image(outcomes[image.download])
+                continue
+            jobs.append((image, image.job or _read_job(image, registries, rules)[0]))
+        except KopsAssetsError as err:
+            outcomes[image.download] = _failed(image, err)
+            on_image(outcomes[image.download])
+    names = {id(job): image for image, job in jobs}
+
+    def done(job: ImageJob, result: ImageResult) -> None:
+        image = names[id(job)]
+        outcomes[image.download] = outcome = _outcome(image, job, result, began)
+        on_image(outcome)
+
+    copy_images(
+        [job for _, job in jobs],
+        workers=workers,
+        retries=retries,
+        on_chunk=on_chunk,
+        on_done=done,
+    )
+    return [outcomes[image.download] for image in planned]
+
+
+def copy_planned_image(
+    planned: PlannedImage,
+    registries: Registries,
+    rules: ImageRules = ALL,
+    *,
+    retries: Retries | None = None,
+    on_chunk: OnChunk | None = None,
+) -> Outcome:
+    """
+    Copy one image, whose plan another process made.
+
+    Its manifests are read again by the planned digest. If its tag stands for another one by now,
+    that is told by the outcome's ``drift``: the next plan will see to it.
+
+    :raises KopsAssetsError: what ``copy_image`` raises.
+    """
+    began = time.monotonic()
+    retries = retries or Retries()
+    if planned.digest is None:
+        asset = ImageAsset(planned.canonical, planned.download)
+        found = _plan_image(asset, registries, rules)
+        if isinstance(found, Outcome):
+            return found
+        planned = found
+    if rules.is_cache(Reference.parse(planned.download)):
+        return warm(planned, registries, rules, retries=retries, on_chunk=on_chunk)
+    job, drift = (planned.job, None) if planned.job else _read_job(planned, registries, rules)
+    (result,) = copy_images([job], retries=retries, on_chunk=on_chunk)
+    if result.error is not None:
+        raise result.error
+    outcome = _outcome(planned, job, result, began)
+    return replace(outcome, drift=drift, retries=retries.count)
+
+
+def _read_job(
+    planned: PlannedImage, registries: Registries, rules: ImageRules
+) -> tuple[ImageJob, str | None]:
+    """Read a planned image's manifests; return what its tag stands for now, if that is another."""
+    registries.expect([ImageAsset(planned.canonical, planned.download)], tuple(planned.mounts))
+    source, source_ref = registries.source(planned.canonical)
+    target, target_ref = registries.target(planned.download)
+    root, drift = _read_root(source, source_ref, planned.digest)
+    trimmed = trim(root, chosen_platforms(target_ref, rules.platforms))
+    tree = read_tree(source, trimmed, root.digest)
+    mounts, wanted = resolve_hints(tree.blobs, planned.mounts, planned.wanted)
+    return ImageJob(source, target, target_ref.push_as, tree, mounts, wanted), drift
+
+
+def _read_root(
+    source: RemoteRepository, reference: Reference, digest: str | None
+) -> tuple[Manifest, str | None]:
+    # By its tag, so that one request tells as well whether the tag has moved.
+    root = source.fetch_manifest(reference.pull_by)
+    if digest is None or root.digest == digest:
+        return root, None
+    return source.fetch_manifest(digest), root.digest
+
+
+def _outcome(planned: PlannedImage, job: ImageJob, result: ImageResult, began: float) -> Outcome:
+    if result.error is not None:
+        return _failed(planned, result.error)
+    source, target = job.source, job.target
+    traffic = [x.traffic for x in (source, target) if isinstance(x, RemoteRepository)]
+    return Outcome(
+        *(Kind.IMAGE, planned.canonical, planned.download, State.COPIED, job.tree.root.digest),
+        source=job.tree.source_digest,
+        size=job.tree.size,
+        sent=result.sent,
+        mounted=result.mounted,
+        mounts=result.mounts,
+        late=result.late,
+        requests=sum(x.requests for x in traffic),
+        seconds=round(time.monotonic() - began, 3),
+        verified_at=now(),
+    )
+
+
+def _failed(planned: PlannedImage, error: Exception) -> Outcome:
+    return failed(Kind.IMAGE, planned.canonical, planned.download, error_dict(error))

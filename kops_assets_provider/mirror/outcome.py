@@ -20,16 +20,26 @@ class Kind(StrEnum):
 
 class State(StrEnum):
     """
-    How an asset stands at the target.
+    How an asset stands at the target. A *warmed* one was read through a pull-through cache.
 
     A *not mirrored* one is downloaded by the nodes from where it always was, since ``spec.assets``
-    does not say otherwise; it is neither copied nor missing.
+    does not say otherwise; it is neither copied nor missing. A *wrong* one is there, and is not
+    what it should be. *Missing* and *wrong* is what a check finds; a copy ends such a state, or
+    *failed*.
     """
 
     COPIED = "copied"
+    WARMED = "warmed"
     PRESENT = "present"
     NOT_MIRRORED = "not mirrored"
+    MISSING = "missing"
+    WRONG = "wrong"
     FAILED = "failed"
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether nodes do not get the asset from the mirror, or not the right one."""
+        return self in (State.MISSING, State.WRONG, State.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +47,19 @@ class Outcome:
     """
     What became of one asset.
 
-    :param content: digest of an image (``sha256:…``), sha of a file (bare hex), if it is known.
+    :param content: digest of an image (``sha256:…``), sha of a file (bare hex), at the target, if
+        it is known.
+    :param source: digest of an image at the source, if it is known: another one if only some of
+        the platforms are copied.
     :param size: bytes of the asset, if known.
     :param sent: bytes that were sent to the target for it.
+    :param mounted: bytes that another repository of the target's registry gave, in ``mounts``
+        blobs.
+    :param late: bytes among those sent that another repository was to have, and had not in time.
+    :param requests: to source and target, redirects and tokens apart.
+    :param retries: tries after one that failed.
+    :param seconds: that the copy took.
+    :param drift: digest that the source's tag has come to stand for since it was planned.
     :param verified_at: when the target was last seen to have it, ISO 8601 in UTC.
     :param error: an error's ``to_dict()``, for a failed one.
     """
@@ -53,10 +73,19 @@ class Outcome:
     sent: int = 0
     verified_at: str | None = None
     error: dict[str, Any] | None = None
+    source: str | None = None
+    mounted: int = 0
+    mounts: int = 0
+    late: int = 0
+    requests: int | None = None
+    retries: int = 0
+    seconds: float | None = None
+    drift: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, those without meaning left out."""
-        return {k: v for k, v in asdict(self).items() if v is not None}
+        plain = ("mounted", "mounts", "late", "retries")
+        return {k: v for k, v in asdict(self).items() if v or (v == 0 and k not in plain)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Outcome:

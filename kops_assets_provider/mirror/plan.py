@@ -18,13 +18,14 @@ from kops_assets_provider.kops.assets import FileAsset, ImageAsset
 from kops_assets_provider.mirror.outcome import Outcome
 
 _Asset = TypeVar("_Asset", ImageAsset, FileAsset)
+_Planned = TypeVar("_Planned")
 
 
 @dataclass(frozen=True, slots=True)
-class Plan(Generic[_Asset]):
-    """The assets ``to_copy``, and the outcome of all others, which need nothing."""
+class Plan(Generic[_Planned]):
+    """What is ``to_copy``, and the outcome of all others, which need nothing."""
 
-    to_copy: tuple[_Asset, ...]
+    to_copy: tuple[_Planned, ...]
     settled: tuple[Outcome, ...]
 
 

@@ -105,13 +105,13 @@ def _after(asset: AssetRecord, outcome: Outcome, run: str) -> AssetRecord:
     asset = replace(
         asset,
         state=outcome.state,
-        source=outcome.content or asset.source,
+        source=outcome.source or outcome.content or asset.source,
         target=outcome.content or asset.target,
         size=asset.size if outcome.size is None else outcome.size,
         verified_at=outcome.verified_at or asset.verified_at,
         reason=None,
     )
-    if outcome.state is State.COPIED:
+    if outcome.state in (State.COPIED, State.WARMED):
         asset = replace(asset, copied_at=outcome.verified_at, copied_by=run)
     return asset
 

@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 
-from kops_assets_provider.exceptions import Side
+from kops_assets_provider.exceptions import KopsAssetsError, Side
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.urls import is_loopback
+from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.rewrites import rewrite
 from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.client import RegistryClient
+from kops_assets_provider.oci.limits import Limits
+from kops_assets_provider.oci.profile import GENERIC, Profile
 from kops_assets_provider.oci.reference import DOCKER_HUB, Reference
 from kops_assets_provider.oci.remote import RemoteRepository
 
 _API_HOSTS = {DOCKER_HUB: "registry-1.docker.io"}
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What registries must have in common to share an ``HttpClient``; see its parameters."""
+
+    ca_file: str | None
+    proxy: str | None = field(repr=False)
+    client_cert: str | None
+    client_key: str | None
+
+    def open(self) -> HttpClient:
+        """Return a new client."""
+        return HttpClient(**asdict(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +45,30 @@ class RegistryEndpoint:
     :param url: its base URL.
     :param login: its credentials; anonymous without.
     :param ca_file: PEM file of the authorities to trust for it instead of the system's.
+    :param profile: what is particular to it as a target.
+    :param proxy: URL of the proxy to it instead of the environment's; it may have a password.
+    :param client_cert: PEM file of the certificate to show to it.
+    :param client_key: PEM file of the certificate's key, if it is another one.
+    :param limits: how much may be asked of it at a time.
     """
 
     url: str
     login: Login | None = field(default=None)
     ca_file: str | None = None
+    profile: Profile = GENERIC
+    proxy: str | None = field(default=None, repr=False)
+    client_cert: str | None = None
+    client_key: str | None = None
+    limits: Limits | None = field(default=None, compare=False)
+
+    @property
+    def way(self) -> Way:
+        """How connections to it are made."""
+        return Way(self.ca_file, self.proxy, self.client_cert, self.client_key)
 
     def open(self, side: Side, http: HttpClient | None = None) -> RegistryClient:
         """Return a client for it."""
-        http = http or HttpClient(ca_file=self.ca_file)
-        return RegistryClient(http, self.url, self.login, side)
+        return RegistryClient(http or self.way.open(), self.url, self.login, side, self.limits)
 
 
 def default_url(host: str) -> str:
@@ -66,8 +99,9 @@ class Registries:
         self._endpoint_for = endpoint_for
         self._rewrites = source_rewrites or {}
         self._lock = threading.Lock()
-        self._https: dict[str | None, HttpClient] = {}
-        self._clients: dict[tuple[str, Side], RegistryClient] = {}
+        self._endpoints: dict[str, RegistryEndpoint] = {}
+        self._https: dict[Way, HttpClient] = {}
+        self._clients: dict[tuple[str, Side], tuple[RegistryClient, Profile]] = {}
 
     def source(self, canonical: str) -> tuple[RemoteRepository, Reference]:
         """Open the repository that ``canonical`` is copied from, and name the image in it."""
@@ -79,18 +113,51 @@ class Registries:
         """Open the repository that ``download`` names, to write to it."""
         return self._open(Reference.parse(download), Side.TARGET)
 
-    def _open(self, reference: Reference, side: Side) -> tuple[RemoteRepository, Reference]:
-        client = self._client(reference.registry, side)
-        return RemoteRepository(client, reference.repository), reference
+    def cache(self, download: str) -> tuple[RemoteRepository, Reference]:
+        """Open the repository that ``download`` names, to read through it as nodes do."""
+        return self._open(Reference.parse(download), Side.TARGET, pull_only=True)
 
-    def _client(self, host: str, side: Side) -> RegistryClient:
+    def expect(self, assets: Iterable[ImageAsset], mount_from: Iterable[str] = ()) -> None:
+        """
+        Get ready for several images: a registry that gives tokens is asked for one for them all.
+
+        :param mount_from: repositories of the target's registry that blobs are mounted from.
+        """
+        scopes: dict[RegistryClient, set[str]] = defaultdict(set)
+        for asset in assets:
+            # Whatever is wrong with a name or a connection, the image's own copy will tell.
+            with suppress(KopsAssetsError):
+                source, _ = self.source(asset.canonical)
+                scopes[source.registry].add(source.scope)
+            with suppress(KopsAssetsError):
+                target, _ = self.target(asset.download)
+                mounts = {f"repository:{x}:pull" for x in mount_from}
+                scopes[target.registry] |= {target.scope, *mounts}
+        for client, expected in scopes.items():
+            client.expect(expected)
+
+    def _open(
+        self, reference: Reference, side: Side, *, pull_only: bool = False
+    ) -> tuple[RemoteRepository, Reference]:
+        client, profile = self._client(reference.registry, side)
+        name = reference.repository
+        return RemoteRepository(client, name, profile, pull_only=pull_only), reference
+
+    def _client(self, host: str, side: Side) -> tuple[RegistryClient, Profile]:
         with self._lock:
             if (host, side) not in self._clients:
-                endpoint = self._endpoint_for(host)
-                self._clients[host, side] = endpoint.open(side, self._http(endpoint.ca_file))
+                endpoint = self._endpoint(host)
+                client = endpoint.open(side, self._http(endpoint.way))
+                self._clients[host, side] = client, endpoint.profile
             return self._clients[host, side]
 
-    def _http(self, ca_file: str | None) -> HttpClient:
-        if ca_file not in self._https:
-            self._https[ca_file] = HttpClient(ca_file=ca_file)
-        return self._https[ca_file]
+    def _endpoint(self, host: str) -> RegistryEndpoint:
+        # Asked for once, or a registry that is source and target would get its limits twice.
+        if host not in self._endpoints:
+            self._endpoints[host] = self._endpoint_for(host)
+        return self._endpoints[host]
+
+    def _http(self, way: Way) -> HttpClient:
+        if way not in self._https:
+            self._https[way] = way.open()
+        return self._https[way]

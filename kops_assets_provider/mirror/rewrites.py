@@ -14,8 +14,13 @@ def rewrite(name: str, rewrites: Mapping[str, str]) -> str:
     A prefix ends where a part of the name ends: ``quay.io`` is none of ``quay.io.example.com/app``.
     """
     for prefix in sorted(rewrites, key=len, reverse=True):
-        if name.startswith(prefix):
-            rest = name[len(prefix) :]
-            if not rest or prefix.endswith("/") or rest.startswith(_BOUNDARIES):
-                return rewrites[prefix] + rest
+        if has_prefix(name, prefix):
+            return rewrites[prefix] + name[len(prefix) :]
     return name
+
+
+def has_prefix(name: str, prefix: str) -> bool:
+    """Tell whether ``name`` begins with ``prefix``, and a part of it ends there."""
+    rest = name[len(prefix) :]
+    ends = not rest or prefix.endswith("/") or rest.startswith(_BOUNDARIES)
+    return name.startswith(prefix) and ends

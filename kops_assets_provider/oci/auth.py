@@ -16,16 +16,26 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
 from kops_assets_provider.exceptions import AccessDeniedError, Side, UntrustedServerError
 from kops_assets_provider.http.client import HttpClient
-from kops_assets_provider.http.urls import is_loopback, lead, origin, redact
+from kops_assets_provider.http.urls import (
+    DEFAULT_PORTS,
+    Origin,
+    is_loopback,
+    lead,
+    origin,
+    redact,
+)
+from kops_assets_provider.oci.scopes import Scopes
 
 _KNOWN_TOKEN_HOSTS = {
     "registry-1.docker.io": frozenset({"auth.docker.io"}),
@@ -34,7 +44,9 @@ _KNOWN_TOKEN_HOSTS = {
 _SCHEME = re.compile(r"(?:^|,\s*)(basic|bearer)\b(?!\s*=)", re.IGNORECASE)
 _PARAMETER = re.compile(r'([a-zA-Z_]+)="([^"]*)"')
 _DEFAULT_LIFE = 60.0  # seconds that a token lives if the server does not say
+_LONGEST_LIFE = 86_400.0  # seconds
 _RENEW_BEFORE = 20.0  # seconds, so that a token does not end between our clock and the server's
+_RENEW_LOGIN_BEFORE = 120.0  # seconds; a cloud that keeps a token gives a new one by then
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +56,16 @@ class Login:
 
     :param token_hosts: hosts (``host`` or ``host:port``) that may see them beside the registry.
     :param name: where they come from, for messages: ``connection my_registry``.
+    :param expires_at: when they end, by ``time.monotonic``; None if they do not.
+    :param renew: gets new ones, shortly before these end.
     """
 
     username: str
     password: str = field(repr=False)
     token_hosts: frozenset[str] = frozenset()
     name: str = "the given credentials"
+    expires_at: float | None = None
+    renew: Callable[[], Login] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +74,54 @@ class _Token:
     renew_at: float
 
 
-class RegistryAuth:
-    """The ``Authorization`` header for one registry; safe to share between threads."""
+class _CurrentLogin:
+    """A login that is renewed shortly before it ends, once for all threads."""
 
-    def __init__(self, client: HttpClient, url: str, login: Login | None, side: Side) -> None:
+    def __init__(self, login: Login, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._set(login)
+
+    def get(self) -> Login:
+        """Return the login, or the one that it was renewed to."""
+        with self._lock:
+            if self._login.renew and self._renew_at < self._clock():
+                self._set(self._login.renew())
+            return self._login
+
+    def _set(self, login: Login) -> None:
+        now = self._clock()
+        life = math.inf if login.expires_at is None else login.expires_at - now
+        self._login = login
+        self._renew_at = now + max(life - _RENEW_LOGIN_BEFORE, life / 2)
+
+
+class RegistryAuth:
+    """
+    The ``Authorization`` header for one registry; safe to share between threads.
+
+    :param clock: tells when the login ends.
+    """
+
+    def __init__(
+        self,
+        client: HttpClient,
+        url: str,
+        login: Login | None,
+        side: Side,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._client = client
         self._url = url
+        # As it was given: who it is, and where it may go, stay. Its password may be renewed.
         self._login = login
+        self._current = _CurrentLogin(login, clock) if login else None
         self._side = side
         self._basic = False
         self._realm: dict[str, str] = {}
-        self._tokens: dict[str, _Token] = {}
-        self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._tokens: dict[frozenset[str], _Token] = {}
+        self._locks: dict[frozenset[str], threading.Lock] = defaultdict(threading.Lock)
+        self.scopes = Scopes()
 
     @property
     def hint(self) -> str:
@@ -81,8 +133,8 @@ class RegistryAuth:
 
     def headers(self, scope: str) -> dict[str, str]:
         """Return the header that the registry is known to want for ``scope``, if it is known."""
-        if self._basic and self._login:
-            return {"Authorization": _basic(self._login)}
+        if self._basic:
+            return self._basic_header()
         if self._realm:
             return {"Authorization": f"Bearer {self._token(scope)}"}
         return {}
@@ -105,7 +157,7 @@ class RegistryAuth:
 
     def forget(self, scope: str) -> None:
         """Drop the token for ``scope``: the registry refused it."""
-        self._tokens.pop(scope, None)
+        self._tokens.pop(self.scopes.group(scope), None)
 
     @property
     def _host(self) -> str:
@@ -113,21 +165,23 @@ class RegistryAuth:
 
     def _token(self, scope: str) -> str:
         # Whoever needs the same token waits for it; other scopes do not wait.
-        with self._locks[scope]:
-            token = self._tokens.get(scope)
+        scopes = self.scopes.group(scope)
+        with self._locks[scopes]:
+            token = self._tokens.get(scopes)
             if token is None or token.renew_at < time.monotonic():
-                token = self._tokens[scope] = self._fetch_token(scope)
+                token = self._tokens[scopes] = self._fetch_token(scopes)
             return token.value
 
-    def _fetch_token(self, scope: str) -> _Token:
+    def _fetch_token(self, scopes: frozenset[str]) -> _Token:
         realm = self._realm.get("realm", "")
         self._check_realm(realm)
-        headers = {"Authorization": _basic(self._login)} if self._login else {}
-        asked = {"service": self._realm.get("service", ""), "scope": scope}
-        query = urlencode({k: v for k, v in asked.items() if v})
+        headers = self._basic_header()
+        asked = [("service", self._realm.get("service", ""))]
+        asked += [("scope", x) for x in sorted(scopes)]
+        query = urlencode([(k, v) for k, v in asked if v])
         url = f"{realm}{'&' if '?' in realm else '?'}{query}"
         with self._client.request(
-            "GET", url, side=self._side, headers=headers, hint=self.hint
+            "GET", url, side=self._side, headers=headers, hint=self.hint, led_by=self._url
         ) as response:
             return self._parse_token(response.read(), realm)
 
@@ -136,12 +190,16 @@ class RegistryAuth:
             answer = json.loads(body)
             value = answer.get("token") or answer["access_token"]
             life = max(0.0, float(answer.get("expires_in") or _DEFAULT_LIFE))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             value, life = None, 0.0
         # A header must not be cut in two by what a server calls its token.
         if not isinstance(value, str) or not value.isascii() or not value.isprintable():
             raise self._untrusted(realm, "answered with something that is not a token")
+        life = min(life, _LONGEST_LIFE)
         return _Token(value, time.monotonic() + max(life - _RENEW_BEFORE, life / 2))
+
+    def _basic_header(self) -> dict[str, str]:
+        return {"Authorization": _basic(self._current.get())} if self._current else {}
 
     def _check_realm(self, realm: str) -> None:
         """Raise UntrustedServerError if ``realm`` may not be asked, with our login or without."""
@@ -150,19 +208,25 @@ class RegistryAuth:
             lead(self._url, realm)
         except ValueError as err:
             raise self._untrusted(realm, f"must not be asked: {err}") from None
-        netloc = urlsplit(realm).netloc
         if there == here:
             return
-        if "@" in netloc or (there.scheme != "https" and not is_loopback(there.host)):
-            raise self._untrusted(realm, "must not be asked: it is not a plain HTTPS URL")
+        if there.scheme != "https" and not is_loopback(there.host):
+            raise self._untrusted(realm, "must not be asked: it is not an HTTPS URL")
         known = _KNOWN_TOKEN_HOSTS.get(here.host, frozenset())
-        if self._login and netloc not in known | self._login.token_hosts:
+        if self._login and not _names(there) & (known | self._login.token_hosts):
             advice = f"add it to the token hosts of {self._login.name} to trust it"
             raise self._untrusted(realm, f"is another host; {advice}")
 
     def _untrusted(self, realm: str, why: str) -> UntrustedServerError:
         shown = redact(realm)[:200]
         return UntrustedServerError(f"{self._host}: its token realm {shown} {why}", side=self._side)
+
+
+def _names(there: Origin) -> frozenset[str]:
+    """Return how a user may have written a host: with its port, or without the usual one."""
+    host = f"[{there.host}]" if ":" in there.host else there.host
+    usual = there.port == DEFAULT_PORTS[there.scheme]
+    return frozenset({f"{host}:{there.port}", *([host] if usual else ())})
 
 
 def _challenges(header: str) -> dict[str, dict[str, str]]:

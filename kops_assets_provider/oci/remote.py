@@ -1,28 +1,25 @@
-"""
-A repository behind HTTP: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md.
-
-An upload starts with ``POST …/blobs/uploads/?mount=<digest>&from=<this repository>``: 201 says that
-the blob is there already, 202 opens the upload session, so that one request does what a HEAD and a
-POST would. A registry that knows no mounts answers 202, as the spec wants it.
-"""
+"""A repository behind HTTP (distribution spec v1.1.1, ``opencontainers/distribution-spec``)."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
-from urllib.parse import quote, urlencode, urlsplit
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
 
 from kops_assets_provider.exceptions import (
+    BlobUnknownError,
     ChecksumMismatchError,
+    ConnectionFailedError,
     InvalidManifestError,
-    KopsAssetsError,
-    ServerFailedError,
+    NotFoundError,
+    PermanentError,
+    RequestRejectedError,
     Side,
-    UntrustedServerError,
 )
+from kops_assets_provider.http.client import Response
 from kops_assets_provider.http.errors import place
-from kops_assets_provider.http.urls import lead
 from kops_assets_provider.oci.client import RegistryClient
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.manifest import (
@@ -32,26 +29,44 @@ from kops_assets_provider.oci.manifest import (
     Manifest,
     parse_manifest,
 )
-from kops_assets_provider.oci.ports import Chunks
+from kops_assets_provider.oci.ports import OpenBlob, Push
+from kops_assets_provider.oci.profile import GENERIC, Profile
+from kops_assets_provider.oci.traffic import Traffic
+from kops_assets_provider.oci.uploads import Uploads
 
-_NO_MOUNTS = (400, 404, 405)  # what registries answer that were seen to refuse ``?mount=``
+_RANGE = re.compile(r"bytes (\d{1,18})-")
 
 
 class RemoteRepository:
     """
     An image source and target.
 
-    :param repository: the path in it, such as ``kops/kops-controller``.
+    :param name: the path in the registry, such as ``kops/kops-controller``.
+    :param traffic: counts the requests.
+    :param pull_only: ask for no right to push, also at a target.
     """
 
-    def __init__(self, registry: RegistryClient, repository: str) -> None:
-        self._base = f"{registry.url}/v2/{repository}"
-        self._repository = repository
+    def __init__(
+        self,
+        registry: RegistryClient,
+        name: str,
+        profile: Profile = GENERIC,
+        traffic: Traffic | None = None,
+        *,
+        pull_only: bool = False,
+    ) -> None:
+        self.registry = registry
+        self.name = name
+        self.mounts_published = profile.mounts_published
+        self.traffic = traffic or Traffic()
+        self._create = profile.create_repository
+        self._mounts = True
+        self._base = f"{registry.url}/v2/{name}"
         self._side = registry.side
-        rights = "pull,push" if registry.side is Side.TARGET else "pull"
-        scope = f"repository:{repository}:{rights}"
-        self._request = partial(registry.request, scope=scope)
-        self._forget = partial(registry.forget, scope)
+        pushes = registry.side is Side.TARGET and not pull_only
+        rights = "pull,push" if pushes else "pull"
+        self.scope = f"repository:{name}:{rights}"
+        self._uploads = Uploads(self._base, self._request, self._forget)
 
     def resolve(self, reference: str) -> Digest | None:
         """Ask for a digest with HEAD, and with GET where the registry does not send it."""
@@ -84,77 +99,111 @@ class RemoteRepository:
             return parse_manifest(raw, content_type, wanted)
 
     @contextmanager
-    def open_blob(self, blob: Descriptor) -> Iterator[Iterator[bytes]]:
+    def open_blob(self, blob: Descriptor, offset: int = 0) -> Iterator[Iterator[bytes]]:
         """Open a blob. Registries redirect to their storage; no credentials go there."""
-        with self._request("GET", f"{self._base}/blobs/{blob.digest}") as response:
-            yield response.stream()
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        url = f"{self._base}/blobs/{blob.digest}"
+        with self._request("GET", url, headers=headers) as response:
+            start = 0
+            if response.status == 206:
+                started = _RANGE.match(response.headers.get("Content-Range", ""))
+                start = int(started[1]) if started else -1
+            if not 0 <= start <= offset:
+                message = f"{place('GET', url)} answered with other bytes than those from {offset}"
+                raise ConnectionFailedError(message, side=self._side)
+            yield _without_first(response.stream(), offset - start)
 
-    def push_blob(self, blob: Descriptor, open_blob: Callable[[], Chunks]) -> bool:
-        """Upload a blob in one PUT unless the repository has it."""
-        session = self._start_upload(blob)
+    def has_blob(self, digest: Digest, repository: str) -> bool:
+        """Ask with HEAD."""
+        url = f"{self.registry.url}/v2/{repository}/blobs/{digest}"
+        with self._request("HEAD", url, reads=repository, accept=(404,)) as response:
+            return response.status != 404
+
+    def push_blob(
+        self,
+        blob: Descriptor,
+        open_blob: OpenBlob,
+        mount_from: str | None = None,
+        comes: Callable[[], bool] | None = None,
+    ) -> Push:
+        """Mount a blob, or upload it in one PUT, unless the repository has it."""
+        session = self._start(blob, mount_from)
+        if session and mount_from and comes and self._comes(session, comes):
+            session = self._start(blob, mount_from)
         if session is None:
-            return False
-        try:
-            with open_blob() as chunks:
-                self._upload(session, blob, chunks)
-        except BaseException:
-            self._cancel(session)
-            raise
-        return True
+            return Push.MOUNTED if mount_from else Push.PRESENT
+        self._uploads.finish(session, blob, open_blob)
+        return Push.SENT
 
     def push_manifest(self, reference: str, manifest: Manifest) -> None:
         """
-        Put a manifest's very bytes.
+        Put a manifest's very bytes. A tag that may not be moved is right if it has them already.
 
+        :raises BlobUnknownError: something that it names is not there.
         :raises ChecksumMismatchError: the registry says that it stored something else.
         """
         url = self._manifest(reference)
         headers = {"Content-Type": manifest.media_type}
-        with self._request("PUT", url, headers=headers, body=manifest.raw) as response:
-            stored = response.headers.get("Docker-Content-Digest")
+        try:
+            with self._request("PUT", url, headers=headers, body=manifest.raw) as response:
+                stored = response.headers.get("Docker-Content-Digest")
+        except (RequestRejectedError, NotFoundError) as err:
+            if "BLOB_UNKNOWN" in str(err):
+                # It may say that it mounted what it does not have, and would say so again.
+                self._mounts = False
+                raise BlobUnknownError(str(err).removeprefix("target "), side=self._side) from err
+            if self._has(reference, manifest):
+                return
+            raise
         # A registry answers with a digest of its own algorithm: only equal ones can be compared.
         if stored and stored.startswith("sha256:") and stored != Digest.of(manifest.raw):
             message = f"{place('PUT', url)} stored {stored[:80]!r} instead of {manifest.digest}"
             raise ChecksumMismatchError(message, side=self._side)
 
+    def _has(self, reference: str, manifest: Manifest) -> bool:
+        try:
+            return self.resolve(reference) == manifest.digest
+        except PermanentError:
+            return False
+
+    def _comes(self, session: Any, comes: Callable[[], bool]) -> bool:
+        """Tell whether the blob comes, so that the session is not needed."""
+        try:
+            is_coming = comes()
+        except BaseException:
+            self._uploads.cancel(session)
+            raise
+        if is_coming:
+            self._uploads.cancel(session)
+        return is_coming
+
+    def _start(self, blob: Descriptor, mount_from: str | None) -> Any:
+        if not self._mounts:
+            return self._uploads.start_unmounted()
+        try:
+            return self._uploads.start(blob, mount_from or self.name)
+        except NotFoundError:
+            if self._create is None:
+                raise
+            self._create(self.name)
+            return self._uploads.start(blob, mount_from or self.name)
+
     def _manifest(self, reference: str) -> str:
         return f"{self._base}/manifests/{quote(reference, safe=':')}"
 
-    def _start_upload(self, blob: Descriptor) -> str | None:
-        """Return the upload session's URL; None if the repository has the blob."""
-        uploads = f"{self._base}/blobs/uploads/"
-        query = urlencode({"mount": blob.digest, "from": self._repository})
-        headers = {"Content-Length": "0"}
-        url = f"{uploads}?{query}"
-        with self._request("POST", url, headers=headers, accept=_NO_MOUNTS) as response:
-            if response.status == 201:
-                return None
-            if response.status not in _NO_MOUNTS:
-                return self._session(url, response.headers.get("Location"))
-        # The spec wants a session also from a registry that cannot mount; some refuse instead.
-        with self._request("POST", uploads, headers=headers) as response:
-            return self._session(uploads, response.headers.get("Location"))
+    @contextmanager
+    def _request(
+        self, method: str, url: str, *, reads: str | None = None, **options: Any
+    ) -> Iterator[Response]:
+        """Send a request; ``reads`` is another repository that it needs to be pulled from."""
+        self.traffic.add(method)
+        other = reads and reads != self.name
+        scope = f"{self.scope} repository:{reads}:pull" if other else self.scope
+        with self.registry.request(method, url, scope=scope, **options) as response:
+            yield response
 
-    def _session(self, url: str, location: str | None) -> str:
-        """Return the upload session's URL, refusing one that leads astray."""
-        try:
-            if not location:
-                raise ValueError("nowhere: it sent no Location")  # noqa: TRY301
-            return lead(url, location)
-        except ValueError as err:
-            message = f"{place('POST', url)} wants the upload at {err}"
-            raise UntrustedServerError(message, side=self._side) from err
-
-    def _upload(self, session: str, blob: Descriptor, chunks: Iterator[bytes]) -> None:
-        separator = "&" if urlsplit(session).query else "?"
-        url = f"{session}{separator}{urlencode({'digest': blob.digest})}"
-        headers = {"Content-Length": str(blob.size), "Content-Type": "application/octet-stream"}
-        with self._request("PUT", url, headers=headers, body=chunks, accept=(401,)) as response:
-            if response.status == 401:
-                # It let us open the session a moment ago: a token ended, or the registry restarted.
-                self._forget()
-                message = f"{place('PUT', url)} answered 401 to an upload that it had let us begin"
-                raise ServerFailedError(message, side=self._side)
+    def _forget(self) -> None:
+        self.registry.forget(self.scope)
 
     @contextmanager
     def _told(self, method: str, url: str) -> Iterator[None]:
@@ -164,7 +213,10 @@ class RemoteRepository:
         except InvalidManifestError as err:
             raise InvalidManifestError(f"{place(method, url)}: {err}", side=self._side) from err
 
-    def _cancel(self, session: str) -> None:
-        # The registry forgets the session by itself some day; asking is a courtesy, not a duty.
-        with suppress(KopsAssetsError), self._request("DELETE", session):
-            pass
+
+def _without_first(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:
+    """Leave out the first bytes: a server that knows no ranges begins at the beginning."""
+    for chunk in chunks:
+        if count < len(chunk):
+            yield chunk[count:] if count else chunk
+        count = max(0, count - len(chunk))

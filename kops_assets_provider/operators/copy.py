@@ -9,10 +9,11 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 
 from kops_assets_provider.exceptions import StoppedError
-from kops_assets_provider.kops.assets import FileAsset, ImageAsset
+from kops_assets_provider.kops.assets import FileAsset
 from kops_assets_provider.mirror.files import copy_file_asset
-from kops_assets_provider.mirror.images import copy_image_asset
+from kops_assets_provider.mirror.images import copy_planned_image
 from kops_assets_provider.mirror.outcome import Kind, Outcome
+from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.operators.errors import told_to_airflow
 from kops_assets_provider.operators.places import FileStoresOperator, RegistriesOperator
 from kops_assets_provider.operators.values import as_mapping
@@ -43,6 +44,10 @@ class _CopyOperator(BaseOperator):
         with told_to_airflow(context, kind=str(self.kind), canonical=self.canonical):
             outcome = self.copy()
         self.log.info("%s: %d bytes sent, %s", outcome.state, outcome.sent, outcome.content)
+        if outcome.drift:
+            self.log.warning(
+                "%s stands for %s by now; what was planned is copied", self.canonical, outcome.drift
+            )
         return outcome.to_dict()
 
     def copy(self) -> Outcome:
@@ -62,10 +67,14 @@ class _CopyOperator(BaseOperator):
 
 class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
     """
-    Copy an image, all of its platforms, unless the target has it. Returns the outcome.
+    Copy an image unless the target has it. Returns the outcome.
 
     :param canonical: the image's name upstream. (templated)
     :param download: the name under which the cluster's nodes pull it. (templated)
+    :param digest: what to copy, whatever the tag stands for by now; None to ask first. (templated)
+    :param mounts: a repository of the target's registry to beginnings of the digests of blobs that
+        it has, or will have soon. (templated)
+    :param wanted: beginnings of the digests of blobs that other images wait for. (templated)
 
     The other parameters are those of ``RegistriesOperator``.
     """
@@ -73,13 +82,32 @@ class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
     kind = Kind.IMAGE
     template_fields: Sequence[str] = (
         *_CopyOperator.template_fields,
+        "digest",
+        "mounts",
+        "wanted",
         *RegistriesOperator.template_fields,
     )
 
+    def __init__(
+        self,
+        *,
+        digest: str | None = None,
+        mounts: Mapping[str, Sequence[str]] | None = None,
+        wanted: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.digest = digest
+        self.mounts = mounts
+        self.wanted = wanted
+
     def copy(self) -> Outcome:
         """Copy the image unless it is there."""
-        asset = ImageAsset(self.canonical, self.download)
-        return copy_image_asset(asset, self.registries(), self.check_stop)
+        planned = PlannedImage(
+            self.canonical, self.download, self.digest, self.mounts or {}, tuple(self.wanted)
+        )
+        rules, registries = self.rules(), self.registries()
+        return copy_planned_image(planned, registries, rules, on_chunk=self.check_stop)
 
 
 class KopsCopyFileOperator(_CopyOperator, FileStoresOperator):

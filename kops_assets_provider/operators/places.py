@@ -10,8 +10,9 @@ from airflow.sdk import BaseOperator
 from kops_assets_provider.hooks.file_repository import open_file_stores
 from kops_assets_provider.hooks.registries import open_registries
 from kops_assets_provider.mirror.files import FileStores
+from kops_assets_provider.mirror.image_rules import ImageRules
 from kops_assets_provider.mirror.registries import Registries
-from kops_assets_provider.operators.values import as_mapping, as_optional
+from kops_assets_provider.operators.values import as_days, as_mapping, as_names, as_optional
 
 _GOOGLE = "google_cloud_default"
 
@@ -51,11 +52,18 @@ class RegistriesOperator(_CloudOperator):
         (templated)
     :param source_rewrites: prefixes of canonical names, and where those are really fetched.
         (templated)
+    :param platforms: ``os/architecture[/variant]`` to copy of each image; all if empty. (templated)
+    :param warm: hosts of registries that are pull-through caches, in the names that nodes pull:
+        images are read through them, and nothing is pushed. (templated)
+    :param warm_days: after which an image is read through its cache again. (templated)
     """
 
     template_fields: Sequence[str] = (
         "registry_conn_ids",
         "source_rewrites",
+        "platforms",
+        "warm",
+        "warm_days",
         *_CloudOperator.template_fields,
     )
 
@@ -64,11 +72,26 @@ class RegistriesOperator(_CloudOperator):
         *,
         registry_conn_ids: Mapping[str, str] | str | None = None,
         source_rewrites: Mapping[str, str] | str | None = None,
+        platforms: Sequence[str] | str | None = None,
+        warm: Sequence[str] | str | None = None,
+        warm_days: float | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.registry_conn_ids = registry_conn_ids
         self.source_rewrites = source_rewrites
+        self.platforms = platforms
+        self.warm = warm
+        self.warm_days = warm_days
+
+    def rules(self, immutable_tags: Sequence[str] = ()) -> ImageRules:
+        """Return what to copy of the images; raises InvalidInputError."""
+        return ImageRules(
+            as_names("platforms", self.platforms),
+            tuple(immutable_tags),
+            as_names("warm", self.warm),
+            as_days("warm_days", self.warm_days),
+        )
 
     def registries(self) -> Registries:
         """Open the registries."""

@@ -8,18 +8,21 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
+from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.mirror.files import plan_files
 from kops_assets_provider.mirror.images import plan_images
 from kops_assets_provider.mirror.lists import AssetList
 from kops_assets_provider.mirror.outcome import Kind
 from kops_assets_provider.mirror.plan import Plan
+from kops_assets_provider.mirror.record import MirrorRecord, read_record
 from kops_assets_provider.operators.errors import told_to_airflow
 from kops_assets_provider.operators.places import FileStoresOperator, RegistriesOperator
+from kops_assets_provider.operators.values import as_names, as_optional
 
 SETTLED_KEY = "settled"
 
 
-class KopsPlanImagesOperator(RegistriesOperator):
+class KopsPlanImagesOperator(FileStoresOperator, RegistriesOperator):
     """
     Ask the target registry which images it has.
 
@@ -27,22 +30,56 @@ class KopsPlanImagesOperator(RegistriesOperator):
     mapped over with ``expand_kwargs``; the outcomes of all others go to the XCom key ``settled``.
 
     :param assets: what ``KopsGetAssetsOperator`` returned. (templated)
+    :param immutable_tags: beginnings of canonical names whose tags never move: the source is not
+        asked about those that the target has. (templated)
+    :param record_url: where the mirror's record is, which tells what pull-through caches have;
+        beside the cluster's file repository if it is not given. (templated)
 
-    The other parameters are those of ``RegistriesOperator``.
+    The other parameters are those of ``RegistriesOperator`` and ``FileStoresOperator``.
     """
 
-    template_fields: Sequence[str] = ("assets", *RegistriesOperator.template_fields)
+    template_fields: Sequence[str] = (
+        "assets",
+        "immutable_tags",
+        "record_url",
+        *RegistriesOperator.template_fields,
+        *FileStoresOperator.template_fields,
+    )
     ui_color = "#fdf3d1"
 
-    def __init__(self, *, assets: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        assets: Any,
+        immutable_tags: Sequence[str] | str | None = None,
+        record_url: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.assets = assets
+        self.immutable_tags = immutable_tags
+        self.record_url = record_url
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return what must be copied."""
         with told_to_airflow(context, kind=str(Kind.IMAGE)):
-            assets = AssetList.from_dict(self.assets).assets
-            return _publish(self, context, plan_images(assets.images, self.registries()))
+            listed = AssetList.from_dict(self.assets)
+            rules = self.rules(as_names("immutable_tags", self.immutable_tags))
+            record = self.record(listed) if rules.warm else None
+            plan = plan_images(listed.assets.images, self.registries(), rules, record)
+            return _publish(self, context, plan, [x.to_dict() for x in plan.to_copy])
+
+    def record(self, listed: AssetList) -> MirrorRecord | None:
+        """Read the mirror's record. Without it pull-through caches are read through again."""
+        url = as_optional(self.record_url) or listed.record_url
+        if not url:
+            return None
+        store, path = self.file_stores().open_place(url, f"{listed.cluster}.json")
+        try:
+            return read_record(store, path)
+        except InvalidInputError as err:
+            self.log.warning("the mirror record is not used: %s", err)
+            return None
 
 
 class KopsPlanFilesOperator(FileStoresOperator):
@@ -68,10 +105,13 @@ class KopsPlanFilesOperator(FileStoresOperator):
         """Return what must be copied."""
         with told_to_airflow(context, kind=str(Kind.FILE)):
             assets = AssetList.from_dict(self.assets).assets
-            return _publish(self, context, plan_files(assets.files, self.file_stores()))
+            plan = plan_files(assets.files, self.file_stores())
+            return _publish(self, context, plan, [asdict(x) for x in plan.to_copy])
 
 
-def _publish(operator: BaseOperator, context: Context, plan: Plan[Any]) -> list[dict[str, Any]]:
+def _publish(
+    operator: BaseOperator, context: Context, plan: Plan[Any], to_copy: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     context["ti"].xcom_push(key=SETTLED_KEY, value=[x.to_dict() for x in plan.settled])
     operator.log.info("%d to copy, %d need nothing", len(plan.to_copy), len(plan.settled))
-    return [asdict(x) for x in plan.to_copy]
+    return to_copy

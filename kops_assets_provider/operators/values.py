@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -76,6 +77,19 @@ def as_flag(name: str, value: bool | str | None) -> bool:
     if text not in _FLAGS:
         raise InvalidInputError(f"parameter {name}", [f"expected true or false, got {value!r}"])
     return _FLAGS[text]
+
+
+def as_days(name: str, value: float | str | None, default: float = 7.0) -> float:
+    """Return a number of days, also from its text; raises InvalidInputError."""
+    if value in (None, "", "None"):
+        return default
+    try:
+        days = float(value or 0)
+    except ValueError:
+        days = -1.0
+    if not 0 <= days < math.inf:
+        raise InvalidInputError(f"parameter {name}", [f"expected days, got {value!r}"])
+    return days
 
 
 def as_optional(value: str | None) -> str | None:

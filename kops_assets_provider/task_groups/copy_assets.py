@@ -27,6 +27,7 @@ _LIST_OPTIONS = (
     *("any_kubernetes_version", "extended", "extra_images", "extra_files"),
     *("sha_file", "output_url"),
 )
+_IMAGE_OPTIONS = ("registry_conn_ids", "platforms", "warm", "warm_days")
 
 
 class CopyAssetsOptions(TypedDict, total=False):
@@ -50,6 +51,11 @@ class CopyAssetsOptions(TypedDict, total=False):
     :param registry_conn_ids: a registry's host to an ``oci_registry`` connection.
     :param source_rewrites: prefixes of canonical names and URLs, and where those are really
         fetched.
+    :param platforms: ``os/architecture[/variant]`` to copy of each image; all if empty.
+    :param warm: hosts of pull-through caches, which images are read through, and after how many
+        days again: ``warm_days``.
+    :param immutable_tags: beginnings of canonical names whose tags never move: the source is not
+        asked about those that the target has.
     :param file_targets: prefixes of download URLs, and where to write what belongs under them.
     :param output_url: where to save the list as well.
     :param record_url: where the mirror's record is kept, if not beside the files.
@@ -72,6 +78,10 @@ class CopyAssetsOptions(TypedDict, total=False):
     sha_file: str | None
     registry_conn_ids: Mapping[str, str] | str | None
     source_rewrites: Mapping[str, str] | str | None
+    platforms: Sequence[str] | str | None
+    warm: Sequence[str] | str | None
+    warm_days: float | str | None
+    immutable_tags: Sequence[str] | str | None
     file_targets: Mapping[str, str] | str | None
     output_url: str | None
     record_url: str | None
@@ -95,7 +105,7 @@ def copy_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
         raise TypeError(f"unknown options {', '.join(unknown)}; there are {known}")
     clouds = _pick(options, "aws_conn_id", "gcp_conn_id") | _RETRIES
     sources = _pick(options, "source_rewrites")
-    images = clouds | sources | _pick(options, "registry_conn_ids")
+    images = clouds | sources | _pick(options, *_IMAGE_OPTIONS)
     files = clouds | _pick(options, "file_targets")
 
     listed = KopsGetAssetsOperator(
@@ -104,7 +114,12 @@ def copy_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
         **sources,
         **_pick(options, *_LIST_OPTIONS),
     )
-    plan_images = KopsPlanImagesOperator(task_id="plan_images", assets=listed.output, **images)
+    plan_images = KopsPlanImagesOperator(
+        task_id="plan_images",
+        assets=listed.output,
+        **images,
+        **_pick(options, "immutable_tags", "record_url", "file_targets"),
+    )
     plan_files = KopsPlanFilesOperator(task_id="plan_files", assets=listed.output, **files)
     copy_image = KopsCopyImageOperator.partial(
         task_id="copy_image", map_index_template=_LABEL, **images

@@ -6,6 +6,7 @@ Every response passes :meth:`_Handler.serve`, which is the one place where fault
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import struct
@@ -26,6 +27,8 @@ from kops_assets_provider.testing.messages import (
 
 if TYPE_CHECKING:
     from kops_assets_provider.testing.http_server import HttpServer
+
+_LOOK_SECONDS = 0.05
 
 
 @dataclass(slots=True)
@@ -150,6 +153,8 @@ class _Handler(BaseHTTPRequestHandler):
         chunks = response.chunks()
         if fault.truncate_after is not None:
             chunks = _first_bytes(chunks, fault.truncate_after)
+        if fault.stall_after is not None:
+            chunks = self._stall(_first_bytes(chunks, fault.stall_after))
         if fault.drip is not None:
             chunks = self._drip(chunks, fault.drip)
         for chunk in chunks:
@@ -158,6 +163,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(chunk)
         if fault.truncate_after is not None:
             raise ConnectionAbortedError("a fault truncated the answer")
+
+    def _stall(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        yield from chunks
+        while not self.server.owner.stopping.wait(_LOOK_SECONDS):
+            # Who has waited long enough goes away, and this thread is no longer needed.
+            if select.select([self.connection], [], [], 0)[0]:
+                break
+        raise ConnectionAbortedError("a fault let the answer stall")
 
     def _drip(self, chunks: Iterator[bytes], seconds: float) -> Iterator[bytes]:
         for chunk in chunks:

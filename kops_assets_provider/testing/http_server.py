@@ -105,6 +105,11 @@ class HttpServer(ABC):
             self._exchanges.clear()
             self._faults.clear()
 
+    def clear_faults(self) -> None:
+        """Disarm all faults."""
+        with self._lock:
+            self._faults.clear()
+
     def inject(self, fault: Fault) -> None:
         """Arm a fault. Of several that match a request, the one injected first plays."""
         re.compile(fault.path)

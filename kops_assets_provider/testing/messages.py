@@ -61,6 +61,8 @@ class Fault:
     """Do the work, then drop the connection instead of answering."""
     truncate_after: int | None = None
     """Drop the connection once that many bytes of the response's body were sent."""
+    stall_after: int | None = None
+    """Fall silent once that many bytes of the response's body were sent, and stay so."""
     drip: float | None = None
     """Send the response's body byte by byte, this long apart."""
     hang_up: bool = False

@@ -8,9 +8,9 @@ from typing import Protocol
 
 import pytest
 
-from kops_assets_provider.exceptions import NotFoundError, PermanentError, RequestRejectedError
+from kops_assets_provider.exceptions import BlobUnknownError, NotFoundError, PermanentError
 from kops_assets_provider.oci.manifest import OCI_MANIFEST, Descriptor, Manifest, parse_manifest
-from kops_assets_provider.oci.ports import Chunks, ImageSource, ImageTarget
+from kops_assets_provider.oci.ports import Chunks, ImageSource, ImageTarget, Push
 from kops_assets_provider.testing.images import ImageKind, make_image
 
 
@@ -20,8 +20,9 @@ class Repository(ImageSource, ImageTarget, Protocol):
 
 class RepositoryContract:
     """
-    Subclass it with a fixture ``repository`` that gives an empty repository.
+    Subclass it with the fixtures ``repository`` and ``sibling``.
 
+    Both give empty repositories, in the same registry.
     https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
     """
 
@@ -44,10 +45,48 @@ class RepositoryContract:
     def test_a_blob_is_sent_once(self, repository: Repository, image: Manifest) -> None:
         """A blob that the repository has is not sent again; its bytes come back as they went in."""
         blob = image.blobs[0]
-        assert repository.push_blob(blob, lambda: self.opened(blob))
-        assert not repository.push_blob(blob, lambda: self.opened(blob))
+        assert not repository.has_blob(blob.digest, repository.name)
+        assert repository.push_blob(blob, partial(self.opened, blob)) is Push.SENT
+        assert repository.push_blob(blob, partial(self.opened, blob)) is Push.PRESENT
+        assert repository.has_blob(blob.digest, repository.name)
         with repository.open_blob(blob) as chunks:
             assert b"".join(chunks) == self.blobs[blob.digest]
+
+    def test_a_blob_is_opened_in_the_middle(self, repository: Repository, image: Manifest) -> None:
+        """A copy that broke off goes on where it was."""
+        blob = image.blobs[0]
+        repository.push_blob(blob, partial(self.opened, blob))
+        with repository.open_blob(blob, 3) as chunks:
+            assert b"".join(chunks) == self.blobs[blob.digest][3:]
+
+    def test_a_blob_comes_from_another_repository(
+        self, repository: Repository, sibling: Repository, image: Manifest
+    ) -> None:
+        """Repositories of one registry share blobs; a wrong hint costs nothing but the bytes."""
+        there, absent = image.blobs[:2]
+        sibling.push_blob(there, partial(self.opened, there))
+        assert repository.registry == sibling.registry
+        assert repository.has_blob(there.digest, sibling.name)
+        mount = partial(repository.push_blob, mount_from=sibling.name)
+        assert mount(there, partial(self.opened, there)) is Push.MOUNTED
+        assert mount(absent, partial(self.opened, absent)) is Push.SENT
+        for blob in (there, absent):
+            with repository.open_blob(blob) as chunks:
+                assert b"".join(chunks) == self.blobs[blob.digest]
+
+    def test_a_blob_that_comes_is_waited_for(
+        self, repository: Repository, sibling: Repository, image: Manifest
+    ) -> None:
+        """Another copy may be about to upload it."""
+        blob = image.blobs[0]
+
+        def comes() -> bool:
+            sibling.push_blob(blob, partial(self.opened, blob))
+            return True
+
+        opened = partial(self.opened, blob)
+        assert repository.push_blob(blob, opened, sibling.name, comes) is Push.MOUNTED
+        assert repository.has_blob(blob.digest, repository.name)
 
     def test_an_absent_blob_cannot_be_opened(self, repository: Repository, image: Manifest) -> None:
         """A blob that is not there is not found."""
@@ -65,7 +104,7 @@ class RepositoryContract:
 
     def test_a_manifest_needs_its_blobs(self, repository: Repository, image: Manifest) -> None:
         """A manifest whose blobs are missing is refused: nobody could pull it."""
-        with pytest.raises((RequestRejectedError, NotFoundError)):
+        with pytest.raises(BlobUnknownError):
             repository.push_manifest("1.0", image)
         assert repository.resolve("1.0") is None
 
@@ -82,7 +121,7 @@ class RepositoryContract:
         """Whoever pushes bytes that raise an error has pushed nothing."""
         blob = image.blobs[0]
 
-        def fails() -> Chunks:
+        def fails(_: int) -> Chunks:
             raise PermanentError("no such bytes")
 
         with pytest.raises(PermanentError):
@@ -90,9 +129,9 @@ class RepositoryContract:
         with pytest.raises(NotFoundError), repository.open_blob(blob) as chunks:
             b"".join(chunks)
 
-    def opened(self, blob: Descriptor) -> Chunks:
+    def opened(self, blob: Descriptor, offset: int = 0) -> Chunks:
         """Open a blob of the image."""
-        return nullcontext(iter([self.blobs[blob.digest]]))
+        return nullcontext(iter([self.blobs[blob.digest][offset:]]))
 
     def push(self, repository: Repository, image: Manifest) -> None:
         """Push all of an image under the tag 1.0."""

@@ -250,7 +250,7 @@ def test_a_token_that_ends_in_mid_copy_is_transient():
         blob = parse_manifest(image.top.data, image.top.media_type).blobs[0]
         server.inject(Fault("PUT", "/uploads/", status=401))
 
-        def body():
+        def body(_):
             return nullcontext(iter([image.blobs[blob.digest]]))
 
         with pytest.raises(ServerFailedError, match="401"):

@@ -21,6 +21,7 @@ from kops_assets_provider.oci.copy import copy_image
 from kops_assets_provider.oci.manifest import OCI_INDEX, parse_manifest
 from kops_assets_provider.oci.memory import MemoryRepository
 from kops_assets_provider.oci.reference import Reference
+from kops_assets_provider.oci.retries import Retries
 from kops_assets_provider.testing.images import ImageKind, make_image, put_image
 from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
@@ -53,6 +54,7 @@ def names(servers):
 def copy(servers, **options):
     canonical, download = names(servers)
     registries = Registries()
+    options = {"retries": Retries(first_wait_seconds=0.001), **options}
     return copy_image(*registries.source(canonical), *registries.target(download), **options)
 
 
@@ -104,9 +106,10 @@ def test_blobs_that_are_there_are_not_sent_again(servers):
     """A copy that broke off is taken up where it was: its blobs count."""
     image = make_image("app")
     put_image(servers[0], "app/app:1", image)
-    servers[1].inject(Fault("PUT", "/manifests/1$", status=500))
+    servers[1].inject(Fault("PUT", "/manifests/1$", status=500, times=None))
     with pytest.raises(ServerFailedError):
         copy(servers)
+    servers[1].clear_faults()
     assert copy(servers).uploaded == 0
 
 

@@ -21,6 +21,10 @@ class Quirks:
     """A blob is mounted only if a manifest of the source repository names it (ECR)."""
     refuse_mounts: bool = False
     """Each request to mount starts an upload."""
+    claim_mounts: bool = False
+    """Each request to mount is answered with 201, also for a blob that is nowhere."""
+    ignore_ranges: bool = False
+    """A blob is always sent from its first byte on, with 200."""
     patch_status: int = 202
     """What PATCH answers (201 on ECR)."""
     patch_overwrites: bool = False

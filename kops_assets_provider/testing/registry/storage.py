@@ -158,6 +158,11 @@ class RegistryStorage:
         """Return the tags of a repository, sorted."""
         return sorted(path.name for path in self._part(repository, "_tags").iterdir())
 
+    @property
+    def open_uploads(self) -> int:
+        """How many uploads were begun, and neither finished nor cancelled."""
+        return len(self._uploads)
+
     def start_upload(self, repository: str) -> Upload:
         """Begin an upload."""
         upload = Upload(self.root / "uploads", repository)

@@ -1,0 +1,7 @@
+"""``python -m kops_assets_provider.cli``."""
+
+import sys
+
+from kops_assets_provider.cli.main import main
+
+sys.exit(main())

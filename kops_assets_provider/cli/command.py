@@ -1,0 +1,35 @@
+"""What a subcommand is, and how it writes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """
+    A subcommand.
+
+    :param add_arguments: adds what it takes.
+    :param run: does it, and returns the exit status.
+    """
+
+    name: str
+    help: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+def write(text: str) -> None:
+    """Write to standard output."""
+    # What Python read from a broken name (a lone surrogate) is no text that can be written.
+    sys.stdout.write(text.encode(errors="replace").decode())
+    sys.stdout.flush()
+
+
+def tell(line: str) -> None:
+    """Write a line to standard error."""
+    sys.stderr.write(line.encode(errors="replace").decode() + "\n")

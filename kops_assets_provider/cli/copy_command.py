@@ -1,0 +1,135 @@
+"""``kops-assets check`` and ``kops-assets copy``: what the DAGs do, without Airflow."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from kops_assets_provider.cli.command import Command, tell, write
+from kops_assets_provider.cli.sources import add_content, add_sources, get_list, pairs
+
+if TYPE_CHECKING:
+    from kops_assets_provider.cli.progress import Progress
+    from kops_assets_provider.mirror.report import Report
+    from kops_assets_provider.mirror.whole_list import Mirror
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_sources(parser)
+    add_content(parser)
+    group = parser.add_argument_group("how it is mirrored")
+    group.add_argument(
+        "--platform",
+        action="append",
+        default=[],
+        metavar="OS/ARCH",
+        help="copy only this platform of each image, such as linux/amd64; may be repeated",
+    )
+    group.add_argument(
+        "--immutable-tags",
+        action="append",
+        default=[],
+        metavar="PREFIX",
+        help="tags of names that begin so never move: what the target has of them is right",
+    )
+    group.add_argument(
+        "--warm",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="this registry is a pull-through cache: read images through it, push nothing",
+    )
+    group.add_argument(
+        "--warm-days",
+        type=float,
+        default=7.0,
+        metavar="DAYS",
+        help="after which an image is read through its cache again (7)",
+    )
+    group.add_argument(
+        "--record-url",
+        metavar="PLACE",
+        help="where the mirror's record is kept, if not beside the files",
+    )
+    group.add_argument(
+        "--file-target",
+        action="append",
+        default=[],
+        metavar="PREFIX=PLACE",
+        help="where to write what nodes read below this URL: s3://…, gs://… or a directory",
+    )
+    group.add_argument(
+        "--registry-config",
+        metavar="FILE",
+        help="credentials in the form of Docker's config.json (by default Docker's own)",
+    )
+    group.add_argument("--output", "-o", choices=("table", "json"), default="table")
+
+
+def _add_copy_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_arguments(parser)
+    parser.add_argument(
+        "--jobs",
+        type=_positive,
+        default=4,
+        metavar="N",
+        help="blobs and files in flight at a time (4)",
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
+def _check(options: argparse.Namespace) -> int:
+    return _report(options, _mirror(options).check(get_list(options)))
+
+
+def _copy(options: argparse.Namespace) -> int:
+    from kops_assets_provider.cli.progress import show_progress
+
+    found = get_list(options)
+    for caveat in found.warnings:
+        tell(f"warning: {caveat.message}")
+    with show_progress(sys.stderr, quiet=options.quiet) as progress:
+        report = _mirror(options, progress).copy(found)
+    return _report(options, report)
+
+
+def _mirror(options: argparse.Namespace, progress: Progress | None = None) -> Mirror:
+    from kops_assets_provider.mirror.default_places import open_default_places
+    from kops_assets_provider.mirror.image_rules import ImageRules
+
+    return open_default_places(
+        registry_config=options.registry_config,
+        source_rewrites=pairs("--source-rewrite", options.source_rewrite),
+        file_targets=pairs("--file-target", options.file_target),
+        rules=ImageRules(
+            tuple(options.platform),
+            tuple(options.immutable_tags),
+            tuple(options.warm),
+            options.warm_days,
+        ),
+        record_url=options.record_url,
+        jobs=getattr(options, "jobs", 1),
+        progress=progress,
+    )
+
+
+def _report(options: argparse.Namespace, report: Report) -> int:
+    if options.output == "json":
+        write(json.dumps(report.to_dict(), indent=1) + "\n")
+    else:
+        write(f"{report.to_table()}\n{report.summary()}\n")
+    return 0 if report.ready else 1
+
+
+CHECK = Command(
+    "check", "tell what is missing or wrong at the targets; write nothing", _add_arguments, _check
+)
+COPY = Command("copy", "copy what is missing or wrong at the targets", _add_copy_arguments, _copy)

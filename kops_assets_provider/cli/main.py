@@ -1,0 +1,56 @@
+"""The command line: which commands there are, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from kops_assets_provider.cli.command import Command, tell
+from kops_assets_provider.cli.copy_command import CHECK, COPY
+from kops_assets_provider.cli.list_command import LIST
+from kops_assets_provider.exceptions import KopsAssetsError
+
+_COMMANDS: tuple[Command, ...] = (LIST, CHECK, COPY)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Run the command and return its exit status.
+
+    1 after an error, which is told in one line, and if assets are missing; 2 for wrong usage; 130
+    after Ctrl-C.
+    """
+    options = _parser().parse_args(argv)
+    try:
+        status: int = options.run(options)
+    except BrokenPipeError:
+        # Whoever read the output has had enough; nothing is left to be written when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except (KopsAssetsError, OSError) as err:
+        tell(f"error: {_in_one_line(err)}")
+        return 1
+    return status
+
+
+def _in_one_line(err: Exception) -> str:
+    text = str(err)
+    if isinstance(err, OSError) and err.filename:
+        text = f"{err.filename}: {err.strerror}"
+    return " ".join(text.split())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="kops-assets", description="Mirror everything a kOps cluster downloads."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in _COMMANDS:
+        subparser = commands.add_parser(command.name, help=command.help, description=command.help)
+        command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run, usage_error=subparser.error)
+    return parser

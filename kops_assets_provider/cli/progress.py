@@ -1,0 +1,62 @@
+"""Progress on a terminal; on anything else a line for each asset that is done."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich import progress as bars
+from rich.console import Console
+
+from kops_assets_provider.mirror.outcome import Outcome, State
+
+
+class Progress:
+    """
+    Told by a copy how far it is, from several threads.
+
+    Bytes are those on their way, each counted once: the bar never goes back, and is full when all
+    is done, also if blobs need not be sent.
+    """
+
+    def __init__(self, display: bars.Progress, quiet: bool) -> None:
+        self._display = display
+        self._quiet = quiet
+        self._lock = threading.Lock()
+        self._bytes = display.add_task("bytes", total=None)
+
+    def on_chunk(self, size: int) -> None:
+        """Count bytes."""
+        self._display.advance(self._bytes, size)
+
+    def on_plan(self, image_bytes: int, files: int) -> None:
+        """Learn what there is to do; the size of files is not known before."""
+        self._display.update(self._bytes, total=image_bytes if not files else None)
+
+    def on_outcome(self, outcome: Outcome) -> None:
+        """Say what became of an asset, unless there was nothing to do for it."""
+        if self._quiet or outcome.state in (State.PRESENT, State.NOT_MIRRORED):
+            return
+        reason = f": {outcome.error['message']}" if outcome.error else ""
+        with self._lock:
+            line = f"{outcome.state} {outcome.canonical}{reason}"
+            self._display.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def show_progress(stream: TextIO, *, quiet: bool = False) -> Iterator[Progress]:
+    """Show progress on ``stream`` until the block ends."""
+    console = Console(file=stream, stderr=True)
+    display = bars.Progress(
+        bars.TextColumn("copying"),
+        bars.BarColumn(),
+        bars.DownloadColumn(),
+        bars.TransferSpeedColumn(),
+        console=console,
+        transient=True,
+        disable=quiet or not console.is_terminal,
+    )
+    with display:
+        yield Progress(display, quiet)

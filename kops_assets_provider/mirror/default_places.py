@@ -1,0 +1,83 @@
+"""Registries and stores as the command opens them: by the SDKs' and Docker's own credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from kops_assets_provider.files.directory import DirectoryStore
+from kops_assets_provider.files.gcs import GCSStore
+from kops_assets_provider.files.s3 import S3Store
+from kops_assets_provider.files.stores import FileTarget, Scheme
+from kops_assets_provider.http.client import HttpClient
+from kops_assets_provider.mirror.files import FileStores
+from kops_assets_provider.mirror.image_rules import ALL, ImageRules
+from kops_assets_provider.mirror.outcome import Outcome
+from kops_assets_provider.mirror.registries import Registries, anonymous
+from kops_assets_provider.mirror.state.places import default_gcs_client
+from kops_assets_provider.mirror.state.s3_errors import s3_client_told
+from kops_assets_provider.mirror.whole_list import Mirror
+
+
+class Observer(Protocol):
+    """Who is told how far a copy is; from several threads."""
+
+    def on_chunk(self, size: int, /) -> None:
+        """Learn of bytes on their way."""
+        ...
+
+    def on_plan(self, image_bytes: int, files: int, /) -> None:
+        """Learn what there is to do."""
+        ...
+
+    def on_outcome(self, outcome: Outcome, /) -> None:
+        """Learn what became of an asset."""
+        ...
+
+
+def open_default_places(
+    *,
+    registry_config: str | None = None,
+    source_rewrites: Mapping[str, str],
+    file_targets: Mapping[str, str],
+    rules: ImageRules = ALL,
+    record_url: str | None = None,
+    jobs: int = 4,
+    progress: Observer | None = None,
+) -> Mirror:
+    """
+    Open everything that a list names when it is needed.
+
+    :param registry_config: a file in the form of Docker's ``config.json``; by default Docker's own.
+    """
+    told: dict[str, Any] = {}
+    if progress:
+        told = {x: getattr(progress, x) for x in ("on_chunk", "on_plan", "on_outcome")}
+    return Mirror(
+        Registries(anonymous, source_rewrites),
+        FileStores(_openers(), file_targets),
+        rules,
+        dict(source_rewrites),
+        record_url,
+        jobs,
+        **told,
+    )
+
+
+def _openers() -> dict[Scheme, Callable[[FileTarget], Any]]:
+    return {Scheme.S3: _s3, Scheme.GS: _gcs, Scheme.FILE: lambda x: DirectoryStore(x.root)}
+
+
+def _s3(target: FileTarget) -> S3Store:
+    import boto3
+    from botocore.config import Config
+
+    # Version 2, boto3's choice for an endpoint of one's own, leaves conditions unsigned.
+    config = Config(signature_version="s3v4")
+    with s3_client_told():
+        client = boto3.Session().client("s3", region_name=target.region, config=config)
+    return S3Store(client, HttpClient(), target.root)
+
+
+def _gcs(target: FileTarget) -> GCSStore:
+    return GCSStore(default_gcs_client(), HttpClient(), target.root)

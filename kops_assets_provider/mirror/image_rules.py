@@ -1,0 +1,60 @@
+"""What to copy of images, and what need not be asked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.mirror.record import AssetRecord
+from kops_assets_provider.mirror.rewrites import has_prefix
+from kops_assets_provider.oci.reference import Reference
+
+_PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(?:/[a-z0-9.]+)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRules:
+    """
+    What to copy of images, and what need not be asked.
+
+    :param platforms: ``os/architecture[/variant]``; all if empty.
+    :param immutable_tags: beginnings of canonical names whose tags never move: what the target has
+        under such a tag is right.
+    :param warm: hosts of registries that are pull-through caches: they are read through, and not
+        written to.
+    :param warm_days: after which an image is read again, since a cache may have dropped it.
+    :raises InvalidInputError: one of the platforms is none, such as ``amd64`` without ``linux/``.
+    """
+
+    platforms: tuple[str, ...] = ()
+    immutable_tags: tuple[str, ...] = ()
+    warm: tuple[str, ...] = ()
+    warm_days: float = 7.0
+
+    def __post_init__(self) -> None:
+        wrong = [x for x in self.platforms if not _PLATFORM.fullmatch(x)]
+        if wrong:
+            problems = [f"{x!r} is none; expected one like linux/amd64" for x in wrong]
+            raise InvalidInputError("platforms", problems)
+
+    def is_immutable(self, canonical: str) -> bool:
+        """Tell whether the tag of an image never moves."""
+        return any(has_prefix(canonical, x) for x in self.immutable_tags)
+
+    def is_cache(self, reference: Reference) -> bool:
+        """Tell whether an image is downloaded through a pull-through cache."""
+        return reference.registry in self.warm
+
+    def is_warm(self, known: AssetRecord | None, digest: str) -> bool:
+        """Tell whether an image was read through its cache not too long ago."""
+        if known is None or known.state.is_bad or known.source != digest:
+            return False
+        verified = datetime.fromisoformat(known.verified_at) if known.verified_at else None
+        limit = timedelta(days=self.warm_days)
+        return verified is not None and datetime.now(UTC) - verified < limit
+
+
+ALL = ImageRules()
+"""Everything, and nothing is believed."""

@@ -1,0 +1,115 @@
+"""
+An image that must be copied, with what its plan learnt: small enough to be handed to a task.
+
+Several images share blobs. The first that has a blob leads: it uploads it. The others follow, and
+mount it from the first one's repository. The plan says so by hints, which may be wrong at no cost:
+a registry that cannot mount a blob opens an upload for it by the same request.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from kops_assets_provider.oci.batch import ImageJob
+from kops_assets_provider.oci.digest import Digest
+from kops_assets_provider.oci.manifest import Descriptor
+
+_PREFIX = 8  # hex digits of a digest in a hint: enough to tell an image's blobs apart
+_MAX_BYTES = 1000  # of a planned image as JSON: every mapped task pulls the whole list
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedImage:
+    """
+    An image to copy.
+
+    :param digest: what the source had when it was planned, which is what will be copied.
+    :param mounts: a repository of the target's registry to beginnings of the digests, in hex, of
+        the blobs that it has, or will have first.
+    :param wanted: likewise, the blobs that other images will mount from this one.
+    :param there: digest of the other image that the target has; not handed to a task.
+    :param job: all that was read of it; not handed to a task.
+    """
+
+    canonical: str
+    download: str
+    digest: str | None = None
+    mounts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    wanted: Sequence[str] = ()
+    there: str | None = None
+    job: ImageJob | None = field(default=None, compare=False, repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values, at most 1000 bytes of them unless the names are longer."""
+        own: dict[str, Any] = {"canonical": self.canonical, "download": self.download}
+        values = own | {
+            "digest": self.digest,
+            "mounts": {k: list(v) for k, v in self.mounts.items()},
+            "wanted": list(self.wanted),
+        }
+        if _fits(values):
+            return {k: v for k, v in values.items() if v}
+        blobs = self.job.tree.blobs if self.job else ()
+        return own | _cut(values, {x.digest.hex[:_PREFIX]: n for n, x in enumerate(blobs)})
+
+
+def with_hints(planned: Iterable[PlannedImage]) -> list[PlannedImage]:
+    """Return the images with hints, those that lead before those that only follow."""
+    leaders: dict[tuple[Hashable, Digest], int] = {}
+    images = list(planned)
+    mounts: list[dict[str, list[str]]] = [{} for _ in images]
+    wanted: list[dict[str, None]] = [{} for _ in images]
+    for number, image in enumerate(images):
+        for blob, key in _blobs(image):
+            leader = leaders.setdefault(key, number)
+            repository = _repository(images[leader])
+            if leader != number and repository != _repository(image):
+                mounts[number].setdefault(repository, []).append(blob.digest.hex[:_PREFIX])
+                wanted[leader][blob.digest.hex[:_PREFIX]] = None
+    hinted = [
+        replace(image, mounts=mounts[number], wanted=tuple(wanted[number]))
+        for number, image in enumerate(images)
+    ]
+    return sorted(hinted, key=lambda image: not image.wanted)
+
+
+def resolve_hints(
+    blobs: Iterable[Descriptor], mounts: Mapping[str, Sequence[str]], wanted: Sequence[str]
+) -> tuple[dict[Digest, str], frozenset[Digest]]:
+    """Return hints by whole digests: which repository has a blob, and which blobs are wanted."""
+    by_prefix = {prefix: repository for repository, x in mounts.items() for prefix in x}
+    prefixes = {blob.digest: blob.digest.hex[:_PREFIX] for blob in blobs}
+    found = {digest: by_prefix[x] for digest, x in prefixes.items() if x in by_prefix}
+    return found, frozenset(digest for digest, x in prefixes.items() if x in set(wanted))
+
+
+def _blobs(image: PlannedImage) -> Iterable[tuple[Descriptor, tuple[Hashable, Digest]]]:
+    if image.job:
+        registry = image.job.target.registry
+        # The largest first: if not all hints fit, the small ones are left out.
+        yield from ((blob, (registry, blob.digest)) for blob in image.job.tree.blobs)
+
+
+def _repository(image: PlannedImage) -> str:
+    return image.job.target.name if image.job else ""
+
+
+def _fits(values: Mapping[str, Any]) -> bool:
+    return len(json.dumps(values)) <= _MAX_BYTES
+
+
+def _cut(values: dict[str, Any], ranks: Mapping[str, int]) -> dict[str, Any]:
+    """Leave out hints until the rest fits: the largest blobs stay, whoever has them."""
+    cut = {**values, "mounts": {}, "wanted": []}
+    pairs = [(prefix, repository) for repository, x in values["mounts"].items() for prefix in x]
+    for prefix, repository in sorted(pairs, key=lambda pair: ranks.get(pair[0], 0)):
+        more = {**cut["mounts"], repository: [*cut["mounts"].get(repository, []), prefix]}
+        if _fits({**cut, "mounts": more}):
+            cut["mounts"] = more
+    for prefix in sorted(values["wanted"], key=lambda prefix: ranks.get(prefix, 0)):
+        if _fits({**cut, "wanted": [*cut["wanted"], prefix]}):
+            cut["wanted"] = [*cut["wanted"], prefix]
+    return {k: v for k, v in cut.items() if v}

@@ -1,0 +1,83 @@
+"""Images that nodes pull through a cache: read through it, so that it has them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from kops_assets_provider.exceptions import NotFoundError, Side
+from kops_assets_provider.http.verify import OnChunk
+from kops_assets_provider.kops.assets import ImageAsset
+from kops_assets_provider.mirror.image_rules import ImageRules
+from kops_assets_provider.mirror.outcome import Kind, Outcome, State, now
+from kops_assets_provider.mirror.planned_image import PlannedImage
+from kops_assets_provider.mirror.record import AssetRecord, MirrorRecord
+from kops_assets_provider.mirror.registries import Registries
+from kops_assets_provider.oci.digest import Digest
+from kops_assets_provider.oci.reference import Reference
+from kops_assets_provider.oci.remote import RemoteRepository
+from kops_assets_provider.oci.retries import Retries
+from kops_assets_provider.oci.warm import warm_image
+
+
+def plan_warming(
+    asset: ImageAsset,
+    source: RemoteRepository,
+    reference: Reference,
+    rules: ImageRules,
+    record: MirrorRecord | None,
+) -> Outcome | PlannedImage:
+    """
+    Decide by the source's digest and the record: one HEAD, and no request to the cache.
+
+    :raises NotFoundError: the source has no such image.
+    """
+    digest = reference.digest or source.resolve(reference.pull_by)
+    if digest is None:
+        raise NotFoundError(f"{reference}: there is no such image", side=Side.SOURCE)
+    known = _known(asset, record)
+    if known is None or not rules.is_warm(known, digest):
+        return PlannedImage(asset.canonical, asset.download, digest)
+    return Outcome(
+        *(Kind.IMAGE, asset.canonical, asset.download, State.PRESENT, digest),
+        source=digest,
+        verified_at=known.verified_at,
+        requests=source.traffic.requests,
+    )
+
+
+def warm(
+    planned: PlannedImage,
+    registries: Registries,
+    rules: ImageRules,
+    *,
+    workers: int = 4,
+    retries: Retries | None = None,
+    on_chunk: OnChunk | None = None,
+) -> Outcome:
+    """Read an image through its cache; raises what ``warm_image`` raises."""
+    began, retries = time.monotonic(), retries or Retries()
+    cache, reference = registries.cache(planned.download)
+    tree = warm_image(
+        *(cache, reference, Digest(planned.digest)),
+        platforms=rules.platforms,
+        workers=workers,
+        retries=retries,
+        on_chunk=on_chunk,
+    )
+    outcome = Outcome(Kind.IMAGE, planned.canonical, planned.download, State.WARMED, planned.digest)
+    return replace(
+        outcome,
+        source=planned.digest,
+        size=tree.size,
+        requests=cache.traffic.requests,
+        retries=retries.count,
+        seconds=round(time.monotonic() - began, 3),
+        verified_at=now(),
+    )
+
+
+def _known(asset: ImageAsset, record: MirrorRecord | None) -> AssetRecord | None:
+    names = Kind.IMAGE, asset.canonical, asset.download
+    assets = record.assets if record else ()
+    return next((x for x in assets if (x.kind, x.canonical, x.download) == names), None)

@@ -1,0 +1,162 @@
+"""Check or copy a whole list in one process, as the command does."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from kops_assets_provider.exceptions import InvalidInputError, StoppedError
+from kops_assets_provider.files.ports import FileStore
+from kops_assets_provider.http.verify import OnChunk
+from kops_assets_provider.kops.assets import FileAsset
+from kops_assets_provider.mirror.asset_list import AssetList
+from kops_assets_provider.mirror.files import (
+    FileStores,
+    check_file,
+    copy_file_asset,
+    plan_files,
+)
+from kops_assets_provider.mirror.image_rules import ALL, ImageRules
+from kops_assets_provider.mirror.images import check_image, copy_planned_images, plan_images
+from kops_assets_provider.mirror.outcome import Kind, Outcome, error_dict, failed, now
+from kops_assets_provider.mirror.record import MirrorRecord, keep_record, read_record
+from kops_assets_provider.mirror.registries import Registries
+from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.oci.retries import Retries
+
+log = logging.getLogger(__name__)
+
+_ASKED_AT_A_TIME = 16
+_Asset = TypeVar("_Asset")
+_LONG_WAIT = 300.0  # seconds that a server may ask for: nobody comes back later for a command
+
+
+def _ignore(*_: object) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """
+    Where a list is copied from and to, and how.
+
+    :param record_url: where the mirror's record is kept, if not where the list says.
+    :param jobs: blobs, and files, in flight at a time.
+    :param on_chunk: told the bytes of each chunk that is on its way, from several threads.
+    :param on_plan: told the bytes that images will take at most, and how many files are copied.
+    :param on_outcome: told each outcome as soon as it is known, from several threads.
+    """
+
+    registries: Registries
+    stores: FileStores
+    rules: ImageRules = ALL
+    source_rewrites: dict[str, str] = field(default_factory=dict)
+    record_url: str | None = None
+    jobs: int = 4
+    on_chunk: OnChunk = _ignore
+    on_plan: Callable[[int, int], None] = _ignore
+    on_outcome: Callable[[Outcome], None] = _ignore
+
+    def check(self, listed: AssetList) -> Report:
+        """Ask how every asset stands at the target. Nothing is written."""
+        assets = listed.assets
+        self.registries.expect(x for x in assets.images if x.download != x.canonical)
+        image = partial(check_image, registries=self.registries, rules=self.rules)
+        file = partial(check_file, stores=self.stores)
+        with ThreadPoolExecutor(_ASKED_AT_A_TIME, thread_name_prefix="check") as pool:
+            images = pool.map(lambda x: self._told(Kind.IMAGE, x, image), assets.images)
+            files = pool.map(lambda x: self._told(Kind.FILE, x, file), assets.files)
+            return Report(listed.cluster, (*images, *files))
+
+    def copy(self, listed: AssetList) -> Report:
+        """
+        Copy what is missing or wrong at the target, and keep it in the mirror's record.
+
+        :raises ConflictingTargetsError: two different sources for one target.
+        :raises KopsAssetsError: a target answered no question at all.
+        """
+        record = self._record(listed) if self.rules.warm else None
+        images = plan_images(listed.assets.images, self.registries, self.rules, record)
+        files = plan_files(listed.assets.files, self.stores)
+        for outcome in (*images.settled, *files.settled):
+            self.on_outcome(outcome)
+        sizes = (x.job.tree.size for x in images.to_copy if x.job)
+        self.on_plan(sum(sizes), len(files.to_copy))
+        retries = Retries(max_wait_seconds=_LONG_WAIT)
+        copied = copy_planned_images(
+            images.to_copy,
+            self.registries,
+            self.rules,
+            workers=self.jobs,
+            retries=retries,
+            on_chunk=self.on_chunk,
+            on_image=self.on_outcome,
+        )
+        copied += self._copy_files(files.to_copy, retries)
+        report = _report(listed, (*images.settled, *files.settled, *copied))
+        self._keep_record(listed, report)
+        return report
+
+    def _record(self, listed: AssetList) -> MirrorRecord | None:
+        if not (place := self._record_place(listed)):
+            return None
+        try:
+            return read_record(*place)
+        except InvalidInputError as err:
+            log.warning("the mirror record is not used: %s", err)
+            return None
+
+    def _keep_record(self, listed: AssetList, report: Report) -> None:
+        """Update the record. Without it less is known of the past, so nothing fails."""
+        try:
+            if place := self._record_place(listed):
+                run = f"kops-assets copy at {now()}"
+                keep_record(*place, report, listed.kops_version, run)
+        except Exception as err:  # noqa: BLE001  # the report must not be lost over its record
+            log.warning("the mirror record could not be written: %s", err)
+
+    def _record_place(self, listed: AssetList) -> tuple[FileStore, str] | None:
+        url = self.record_url or listed.record_url
+        return self.stores.open_place(url, f"{listed.cluster}.json") if url else None
+
+    def _copy_files(self, files: Iterable[FileAsset], retries: Retries) -> list[Outcome]:
+        def on_chunk(size: int) -> None:
+            if retries.stop.is_set():
+                raise StoppedError("stopped")
+            self.on_chunk(size)
+
+        def copy(asset: FileAsset) -> Outcome:
+            attempt = partial(
+                copy_file_asset, asset, self.stores, self.source_rewrites, on_chunk=on_chunk
+            )
+            return self._told(Kind.FILE, asset, lambda _: retries.call(attempt))
+
+        with ThreadPoolExecutor(self.jobs, thread_name_prefix="files") as pool:
+            try:
+                return list(pool.map(copy, files))
+            except BaseException:
+                # Ctrl-C: the threads must end, too, or the command would wait for them.
+                retries.stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _told(self, kind: Kind, asset: _Asset, settle: Callable[[_Asset], Outcome]) -> Outcome:
+        try:
+            outcome = settle(asset)
+        except Exception as err:  # noqa: BLE001  # one asset's failure is its own, whatever it is
+            names: tuple[str, str] = asset.canonical, asset.download  # type: ignore[attr-defined]  # both kinds have them
+            outcome = failed(kind, *names, error_dict(err))
+        self.on_outcome(outcome)
+        return outcome
+
+
+def _report(listed: AssetList, outcomes: Iterable[Outcome]) -> Report:
+    """Return the outcomes in the order of the list."""
+    found = {(x.kind, x.canonical): x for x in outcomes}
+    images = (found[Kind.IMAGE, x.canonical] for x in listed.assets.images)
+    files = (found[Kind.FILE, x.canonical] for x in listed.assets.files)
+    return Report(listed.cluster, (*images, *files))

@@ -1,0 +1,336 @@
+"""
+Copy images together: each blob crosses the wire once, and no image waits for another to finish.
+
+The first image that needs a blob uploads it; the others follow, and mount it from there when it has
+arrived (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#mounting-a-blob-
+from-another-repository). An image is published as soon as its own blobs are there: children, index,
+tag. If it fails, the next one that needs its blobs takes over.
+
+The work is a queue that a few threads serve: what finishes an image goes first, then what frees
+others, then uploads, the largest first, and last the mounts from copies that others are making.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import partial
+from itertools import count
+
+from kops_assets_provider.exceptions import PermanentError, Side, StoppedError, TransientError
+from kops_assets_provider.http.verify import OnChunk
+from kops_assets_provider.oci.digest import Digest
+from kops_assets_provider.oci.manifest import Descriptor
+from kops_assets_provider.oci.ports import ImageSource, ImageTarget, Push
+from kops_assets_provider.oci.publish import publish
+from kops_assets_provider.oci.reader import BlobReader
+from kops_assets_provider.oci.retries import Retries
+from kops_assets_provider.oci.tree import ImageTree
+
+_POLL_SECONDS = 0.25  # first wait for what another copy is uploading; doubled up to 4 seconds
+
+
+@dataclass(frozen=True, slots=True)
+class ImageJob:
+    """
+    One image to copy.
+
+    :param push_as: the tag or digest to publish it under.
+    :param mounts: blobs that another repository of the target's registry has, or will have soon.
+    :param wanted: blobs that other copies wait for: they go first.
+    """
+
+    source: ImageSource
+    target: ImageTarget
+    push_as: str
+    tree: ImageTree
+    mounts: Mapping[Digest, str] = field(default_factory=dict)
+    wanted: frozenset[Digest] = frozenset()
+
+
+@dataclass(slots=True)
+class ImageResult:
+    """
+    What became of an image: ``error`` is None if it is whole at the target.
+
+    ``sent`` and ``mounted`` count bytes of blobs, ``mounts`` counts them, and ``late`` is the bytes
+    among those sent that another repository was to have, but had not in time.
+    """
+
+    sent: int = 0
+    mounted: int = 0
+    mounts: int = 0
+    late: int = 0
+    error: Exception | None = None
+
+
+class _Order(IntEnum):
+    PUBLISH = 0
+    MOUNT = 1
+    WANTED = 2
+    UPLOAD = 3
+    AWAITED = 4
+
+
+@dataclass(slots=True)
+class _Image:
+    job: ImageJob
+    left: int
+    is_complete: bool = False
+    result: ImageResult = field(default_factory=ImageResult)
+
+
+@dataclass(slots=True)
+class _Shared:
+    """A blob in one registry: who has it, or uploads it, and who waits for it."""
+
+    leader: _Image | None = None
+    repository: str | None = None
+    followers: list[tuple[_Image, Descriptor]] = field(default_factory=list)
+
+
+def copy_images(
+    jobs: Sequence[ImageJob],
+    *,
+    workers: int = 4,
+    retries: Retries | None = None,
+    patience_seconds: float = 60.0,
+    on_chunk: OnChunk | None = None,
+    on_done: Callable[[ImageJob, ImageResult], None] | None = None,
+) -> list[ImageResult]:
+    """
+    Copy images whose trees have been read; return a result for each. One's failure is its own.
+
+    :param workers: blobs in flight at a time; each holds a few chunks in memory, never a whole
+        blob.
+    :param patience_seconds: how long to wait for what another process is uploading, since the last
+        blob of its repository came.
+    :param on_chunk: told the bytes of each chunk, from several threads; what it raises ends the
+        copy of that image.
+    :param on_done: told each result when it is known, from several threads.
+    """
+    batch = _Batch(jobs, retries or Retries(), patience_seconds, on_chunk, on_done)
+    return batch.run(workers)
+
+
+class _Batch:
+    def __init__(
+        self,
+        jobs: Sequence[ImageJob],
+        retries: Retries,
+        patience: float,
+        on_chunk: OnChunk | None,
+        on_done: Callable[[ImageJob, ImageResult], None] | None,
+    ) -> None:
+        self._images = [_Image(job, len(job.tree.blobs)) for job in jobs]
+        self._retries = retries
+        self._patience = patience
+        self._on_chunk = on_chunk
+        self._on_done = on_done
+        self._shared: dict[tuple[Hashable, Digest], _Shared] = defaultdict(_Shared)
+        self._came: dict[tuple[Hashable, str], float] = {}
+        self._queue: list[tuple[_Order, int, int, Callable[[], None]]] = []
+        self._numbers = count()
+        self._running = 0
+        self._changed = threading.Condition(threading.RLock())
+
+    def run(self, workers: int) -> list[ImageResult]:
+        for image in self._images:
+            for blob in image.job.tree.blobs:
+                self._need(image, blob)
+            if not image.left:
+                self._put(_Order.PUBLISH, 0, partial(self._publish, image))
+        with ThreadPoolExecutor(workers, thread_name_prefix="images") as pool:
+            futures = [pool.submit(self._work) for _ in range(workers)]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                # The task was stopped: the threads must be, too, or it would wait for them.
+                self._retries.stop.set()
+                with self._changed:
+                    self._changed.notify_all()
+                raise
+        for image in self._images:
+            if not image.is_complete and image.result.error is None:
+                image.result.error = StoppedError("stopped before the image was complete")
+                self._tell(image)
+        return [image.result for image in self._images]
+
+    # The queue
+
+    def _put(self, order: _Order, size: int, work: Callable[[], None]) -> None:
+        with self._changed:
+            heapq.heappush(self._queue, (order, -size, next(self._numbers), work))
+            self._changed.notify()
+
+    def _work(self) -> None:
+        while work := self._next():
+            try:
+                work()
+            except BaseException:
+                # No failure of an image: nobody must wait for the others before it is told.
+                self._retries.stop.set()
+                raise
+            finally:
+                with self._changed:
+                    self._running -= 1
+                    self._changed.notify_all()
+
+    def _next(self) -> Callable[[], None] | None:
+        with self._changed:
+            # What runs now may bring more: only when nothing does, there will be no more.
+            while not self._queue and self._running and not self._retries.stop.is_set():
+                self._changed.wait()
+            if not self._queue or self._retries.stop.is_set():
+                return None
+            self._running += 1
+            return heapq.heappop(self._queue)[3]
+
+    # Blobs
+
+    def _need(self, image: _Image, blob: Descriptor) -> None:
+        shared = self._shared_of(image, blob)
+        with self._changed:
+            if shared.leader is None:
+                shared.leader = image
+                self._put_upload(image, blob)
+            else:
+                shared.followers.append((image, blob))
+
+    def _put_upload(self, image: _Image, blob: Descriptor) -> None:
+        hint = image.job.mounts.get(blob.digest)
+        order = _Order.WANTED if blob.digest in image.job.wanted else _Order.UPLOAD
+        order = _Order.AWAITED if hint else order
+        self._put(order, blob.size, partial(self._copy_blob, image, blob, hint))
+
+    def _put_mount(self, image: _Image, blob: Descriptor, repository: str) -> None:
+        self._put(_Order.MOUNT, blob.size, partial(self._copy_blob, image, blob, repository))
+
+    def _copy_blob(self, image: _Image, blob: Descriptor, mount_from: str | None) -> None:
+        shared = self._shared_of(image, blob)
+        try:
+            if image.result.error is None:
+                self._push(image, blob, mount_from)
+        except Exception as err:  # noqa: BLE001  # an image's failure is its own, whatever it is
+            self._fail(image, err)
+        if image.result.error is not None:
+            return
+        if not image.job.target.mounts_published:
+            self._release(shared, image)
+        self._count_down(image)
+
+    def _push(self, image: _Image, blob: Descriptor, mount_from: str | None) -> None:
+        job = image.job
+        # In this repository already, by another image of the batch.
+        if mount_from == job.target.name:
+            return
+        leads = self._shared_of(image, blob).leader is image
+        comes = partial(self._comes, image, blob, mount_from) if leads and mount_from else None
+
+        def attempt() -> Push:
+            reader = BlobReader(job.source, blob, self._retries, partial(self._watch, image))
+            return job.target.push_blob(blob, reader.open, mount_from, comes)
+
+        push = self._retries.call(attempt, retried=Side.SOURCE)
+        with self._changed:
+            image.result.sent += blob.size * (push is Push.SENT)
+            image.result.mounted += blob.size * (push is Push.MOUNTED)
+            image.result.mounts += push is Push.MOUNTED
+            image.result.late += blob.size * (push is Push.SENT and mount_from is not None)
+
+    def _comes(self, image: _Image, blob: Descriptor, repository: str) -> bool:
+        """Wait for another process to have uploaded a blob; tell whether it has."""
+        # From one that has died nothing comes: its blobs are waited for together, not one by one.
+        there = image.job.target.registry, repository
+        wait = _POLL_SECONDS
+        self._came.setdefault(there, time.monotonic())
+        while time.monotonic() < self._came[there] + self._patience:
+            self._retries.stop.wait(wait)
+            self._watch(image, 0)
+            try:
+                if image.job.target.has_blob(blob.digest, repository):
+                    self._came[there] = time.monotonic()
+                    return True
+            except PermanentError:
+                return False
+            except TransientError:
+                pass  # the next look may tell
+            wait = min(wait * 2, 4.0)
+        return False
+
+    def _watch(self, image: _Image, size: int) -> None:
+        if self._retries.stop.is_set():
+            raise StoppedError("stopped, because the task was killed")
+        if image.result.error is not None:
+            raise StoppedError("stopped, because another blob of the image failed")
+        if self._on_chunk:
+            self._on_chunk(size)
+
+    def _shared_of(self, image: _Image, blob: Descriptor) -> _Shared:
+        with self._changed:
+            return self._shared[image.job.target.registry, blob.digest]
+
+    def _release(self, shared: _Shared, image: _Image) -> None:
+        """Let the followers of a blob mount it, now that it is there."""
+        with self._changed:
+            if shared.leader is not image:
+                return
+            shared.repository = image.job.target.name
+            followers, shared.followers = shared.followers, []
+        for follower, blob in followers:
+            self._put_mount(follower, blob, shared.repository)
+
+    def _take_over(self, shared: _Shared, image: _Image) -> None:
+        """Let the next that needs a blob upload it, since its leader failed."""
+        with self._changed:
+            if shared.leader is not image or shared.repository is not None:
+                return
+            shared.leader = None
+            while shared.followers and shared.leader is None:
+                follower, blob = shared.followers.pop(0)
+                # One that has failed meanwhile would never hand over.
+                if follower.result.error is None:
+                    shared.leader = follower
+                    self._put_upload(follower, blob)
+
+    # Images
+
+    def _count_down(self, image: _Image) -> None:
+        with self._changed:
+            image.left -= 1
+            complete = image.left == 0
+        if complete:
+            self._put(_Order.PUBLISH, 0, partial(self._publish, image))
+
+    def _publish(self, image: _Image) -> None:
+        try:
+            publish(image.job, self._retries, partial(self._watch, image))
+        except Exception as err:  # noqa: BLE001  # an image's failure is its own, whatever it is
+            self._fail(image, err)
+        else:
+            image.is_complete = True
+            for blob in image.job.tree.blobs if image.job.target.mounts_published else ():
+                self._release(self._shared_of(image, blob), image)
+            self._tell(image)
+
+    def _fail(self, image: _Image, error: Exception) -> None:
+        with self._changed:
+            # Those that were stopped by the first failure are not the news.
+            first = image.result.error is None
+            if first:
+                image.result.error = error
+        if first:
+            for blob in image.job.tree.blobs:
+                self._take_over(self._shared_of(image, blob), image)
+            self._tell(image)
+
+    def _tell(self, image: _Image) -> None:
+        if self._on_done:
+            self._on_done(image.job, image.result)

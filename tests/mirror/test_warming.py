@@ -1,0 +1,141 @@
+"""A pull-through cache cannot be pushed to: it is read through, so that it has what nodes want."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kops_assets_provider.exceptions import (
+    RequestRejectedError,
+    TransientError,
+)
+from kops_assets_provider.files.memory import MemoryStore
+from kops_assets_provider.files.stores import Scheme
+from kops_assets_provider.kops.assets import ClusterAssets, ImageAsset
+from kops_assets_provider.mirror.asset_list import AssetList
+from kops_assets_provider.mirror.files import FileStores
+from kops_assets_provider.mirror.image_rules import ImageRules
+from kops_assets_provider.mirror.images import copy_planned_image, plan_images
+from kops_assets_provider.mirror.outcome import State
+from kops_assets_provider.mirror.planned_image import PlannedImage
+from kops_assets_provider.mirror.registries import Registries
+from kops_assets_provider.mirror.whole_list import Mirror
+from kops_assets_provider.testing.components import docker_registry
+from kops_assets_provider.testing.images import make_image, push_image
+from kops_assets_provider.testing.messages import Fault
+from kops_assets_provider.testing.oci_registry import OciRegistryServer
+
+IMAGE = make_image("app", layers=3)
+
+
+@pytest.fixture
+def upstream():
+    with OciRegistryServer() as server:
+        push_image(server.url, "team/app", "1", IMAGE)
+        yield server
+
+
+@pytest.fixture
+def cache(upstream, tmp_path):
+    """Debian's registry as a cache of it."""
+    with docker_registry(tmp_path, proxied_url=upstream.url) as server:
+        yield server
+
+
+@pytest.fixture
+def mirror(upstream, cache):
+    asset = ImageAsset(f"{upstream.host}/team/app:1", f"{cache.host}/team/app:1")
+    records = MemoryStore()
+    stores = FileStores({Scheme.FILE: lambda _: records})
+    listed = AssetList("c", "1.36.2", ClusterAssets((asset,), ()), "/records")
+
+    def copy(**rules):
+        upstream.clear()
+        rules = ImageRules(**{"warm": (cache.host,), **rules})
+        return Mirror(Registries(), stores, rules).copy(listed).outcomes[0]
+
+    return copy
+
+
+@pytest.mark.component
+def test_everything_is_read_through_the_cache(mirror, upstream, cache):
+    """Afterwards the cache answers although there is no upstream any more."""
+    outcome = mirror()
+    assert (outcome.state, outcome.content) == (State.WARMED, IMAGE.digest)
+    assert (outcome.size, outcome.sent) == (IMAGE.size, 0)
+    upstream.inject(Fault(status=503, times=None))
+    repository, reference = Registries().cache(f"{cache.host}/team/app@{IMAGE.digest}")
+    root = repository.fetch_manifest(reference.digest)
+    for child in root.children:
+        for blob in repository.fetch_manifest(child.digest).blobs:
+            with repository.open_blob(blob) as chunks:
+                assert b"".join(chunks) == IMAGE.blobs[blob.digest]
+
+
+@pytest.mark.component
+def test_what_was_read_is_not_read_again(mirror, upstream):
+    """One HEAD of the source: the record knows, and the cache could not prove it."""
+    first = mirror()
+    again = mirror()
+    assert again.state is State.PRESENT
+    assert again.verified_at == first.verified_at
+    assert [x.method for x in upstream.requests] == ["HEAD"]
+
+
+@pytest.mark.component
+def test_it_is_read_again_when_time_has_passed_or_the_tag_has_moved(mirror, upstream):
+    """A cache drops what is old, and does not have what is new."""
+    mirror()
+    assert mirror(warm_days=0).state is State.WARMED
+    moved = make_image("moved", layers=3)
+    push_image(upstream.url, "team/app", "1", moved)
+    assert mirror().content == moved.digest
+
+
+@pytest.mark.component
+def test_a_refused_push_names_the_option(upstream, cache):
+    """Whoever does not know that it is a cache learns what to say."""
+    asset = ImageAsset(f"{upstream.host}/team/app:1", f"{cache.host}/team/other:1")
+    (planned,) = plan_images([asset], registries := Registries()).to_copy
+    with pytest.raises(RequestRejectedError, match=r"405 UNSUPPORTED.*name its host in .* warm"):
+        copy_planned_image(planned, registries)
+
+
+def test_some_platforms_are_enough(upstream):
+    """Only what nodes will ask for is read: here half of it."""
+    with OciRegistryServer() as cache:
+        push_image(cache.url, "team/app", "1", IMAGE)
+        rules = ImageRules(("linux/amd64",), warm=(cache.host,))
+        asset = ImageAsset(f"{upstream.host}/team/app:1", f"{cache.host}/team/app:1")
+        outcome = copy_planned_image(PlannedImage(*names(asset)), Registries(), rules)
+        assert outcome.state is State.WARMED
+        assert cache.count("GET", "/manifests/") == 2
+        assert cache.count("GET", "/blobs/") == len(IMAGE.blobs) / 2
+
+
+def test_a_cache_that_is_behind_is_asked_later(upstream):
+    """It has another image under that name, and will ask upstream again some day."""
+    with OciRegistryServer() as cache:
+        push_image(cache.url, "team/app", "1", make_image("old"))
+        asset = ImageAsset(f"{upstream.host}/team/app:1", f"{cache.host}/team/app:1")
+        rules = ImageRules(warm=(cache.host,))
+        with pytest.raises(TransientError, match="the cache still has"):
+            copy_planned_image(PlannedImage(*names(asset)), Registries(), rules)
+
+
+def names(asset):
+    return asset.canonical, asset.download
+
+
+def test_age_is_counted_in_days():
+    """A record of yesterday is good for two days, and not for half of one."""
+    from kops_assets_provider.mirror.outcome import Kind
+    from kops_assets_provider.mirror.record import AssetRecord
+
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+    known = AssetRecord(Kind.IMAGE, "a", "b", State.PRESENT, source="d", verified_at=yesterday)
+    assert ImageRules(warm_days=2).is_warm(known, "d")
+    assert not ImageRules(warm_days=2).is_warm(known, "e")
+    assert not ImageRules(warm_days=0.5).is_warm(known, "d")
+    assert not ImageRules().is_warm(None, "d")
