@@ -18,8 +18,9 @@ missing asset is copied by a task of its own, and `report` says what became of e
 failed copies again, clear them together with their downstream tasks.
 """
 _STRUCTURES = (
-    *("registry_conn_ids", "source_rewrites", "file_targets", "platforms", "warm"),
-    *("immutable_tags", "extra_images", "extra_files", "kops_version", "kubernetes_version"),
+    *("registry_conn_ids", "source_rewrites", "file_targets", "ecr_repositories"),
+    *("platforms", "warm", "immutable_tags", "extra_images", "extra_files"),
+    *("kops_version", "kubernetes_version"),
 )
 _DEFAULTS: dict[str, Any] = {
     "cluster_spec": "",
@@ -42,6 +43,7 @@ _DEFAULTS: dict[str, Any] = {
     "platforms": [],
     "warm": [],
     "warm_days": None,
+    "ecr_repositories": None,
     "immutable_tags": [],
     "record_url": None,
     "aws_conn_id": "aws_default",

@@ -65,6 +65,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="credentials in the form of Docker's config.json (by default Docker's own)",
     )
+    group.add_argument(
+        "--create-ecr-repositories",
+        action="store_true",
+        help="make repositories in ECR that are not there",
+    )
     group.add_argument("--output", "-o", choices=("table", "json"), default="table")
 
 
@@ -102,6 +107,7 @@ def _copy(options: argparse.Namespace) -> int:
 
 
 def _mirror(options: argparse.Namespace, progress: Progress | None = None) -> Mirror:
+    from kops_assets_provider.mirror.cloud_logins import EcrRepositories
     from kops_assets_provider.mirror.default_places import open_default_places
     from kops_assets_provider.mirror.image_rules import ImageRules
 
@@ -116,6 +122,7 @@ def _mirror(options: argparse.Namespace, progress: Progress | None = None) -> Mi
             options.warm_days,
         ),
         record_url=options.record_url,
+        ecr_repositories=EcrRepositories() if options.create_ecr_repositories else None,
         jobs=getattr(options, "jobs", 1),
         progress=progress,
     )

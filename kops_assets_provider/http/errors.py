@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from kops_assets_provider.exceptions import (
@@ -21,6 +19,7 @@ from kops_assets_provider.exceptions import (
     Side,
     UntrustedServerError,
 )
+from kops_assets_provider.http.rate_limits import retry_after
 from kops_assets_provider.http.urls import printable, redact
 
 _PERMANENT: dict[int, type[PermanentError]] = {
@@ -31,7 +30,6 @@ _PERMANENT: dict[int, type[PermanentError]] = {
 }
 _TRANSIENT_CLIENT_ERRORS = {408, 425}
 _MAX_REASON = 200  # characters of a server's own words in our messages
-_LONGEST_WAIT = 86_400.0  # seconds; a server may not put us off for years
 
 
 def place(method: str, url: str) -> str:
@@ -95,25 +93,6 @@ def _wrapped(error: BaseException) -> BaseException | None:
         if isinstance(inner, BaseException) and inner is not error:
             return inner
     return None
-
-
-def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """
-    Return the seconds that ``Retry-After`` asks for (RFC 9110, section 10.2.3), if any.
-
-    Both of its forms are understood: a number of seconds and a date.
-    """
-    value = headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return min(float(value), _LONGEST_WAIT)
-    try:
-        date = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if date.tzinfo is None:  # what Python makes of the zone -0000
-        date = date.replace(tzinfo=UTC)
-    wait = (date - (now or datetime.now(UTC))).total_seconds()
-    return min(max(0.0, wait), _LONGEST_WAIT)
 
 
 def _reason(body: bytes) -> str:

@@ -46,6 +46,7 @@ _ECR = re.compile(
     r"\.(?:amazonaws\.com(?:\.cn)?|on\.aws|on\.amazonwebservices\.com\.cn)"
 )
 _GOOGLE = re.compile(r"(?:[a-z0-9-]+\.)?gcr\.io|[a-z0-9-]+-docker\.pkg\.dev")
+_NONE_FOUND = "default credentials were not found"  # in google-auth's words
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 # A token is new when we get it: one said to have ended comes from an imitation, or our clock is
 # wrong. It is used for a while then, and not renewed at each request.
@@ -214,16 +215,17 @@ def google_login(credentials: Callable[[], Any], name: str) -> Login | None:
     from google.auth.exceptions import DefaultCredentialsError
 
     try:
-        found, why = credentials(), "none are set"
-    except DefaultCredentialsError as err:
-        # Its subclasses are about some that are there, and damaged.
-        if type(err) is not DefaultCredentialsError:
-            raise InvalidInputError(
-                name, [f"its key cannot be used: {type(err).__name__}"]
-            ) from err
-        found, why = None, str(err)
+        found = credentials()
+    except KopsAssetsError:
+        raise
+    except (DefaultCredentialsError, OSError, ValueError) as err:
+        # What is there and damaged is not taken for none. A parser's own words may quote a key.
+        if _NONE_FOUND not in str(err):
+            problem = f"its key cannot be used: {type(err).__name__}"
+            raise InvalidInputError(name, [problem]) from None
+        found = None
     if found is None or isinstance(found, AnonymousCredentials):
-        log.info("no Google credentials, so its registries are spoken to anonymously: %s", why)
+        log.info("no Google credentials, so Google's registries are spoken to anonymously")
         return None
     return _google_login(found, name)
 

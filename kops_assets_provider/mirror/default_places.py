@@ -10,10 +10,11 @@ from kops_assets_provider.files.gcs import GCSStore
 from kops_assets_provider.files.s3 import S3Store
 from kops_assets_provider.files.stores import FileTarget, Scheme
 from kops_assets_provider.http.client import HttpClient
+from kops_assets_provider.mirror.cloud_logins import EcrRepositories, default_endpoints
 from kops_assets_provider.mirror.files import FileStores
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
 from kops_assets_provider.mirror.outcome import Outcome
-from kops_assets_provider.mirror.registries import Registries, anonymous
+from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.state.places import default_gcs_client
 from kops_assets_provider.mirror.state.s3_errors import s3_client_told
 from kops_assets_provider.mirror.whole_list import Mirror
@@ -40,6 +41,7 @@ def open_default_places(
     registry_config: str | None = None,
     source_rewrites: Mapping[str, str],
     file_targets: Mapping[str, str],
+    ecr_repositories: EcrRepositories | None = None,
     rules: ImageRules = ALL,
     record_url: str | None = None,
     jobs: int = 4,
@@ -49,12 +51,15 @@ def open_default_places(
     Open everything that a list names when it is needed.
 
     :param registry_config: a file in the form of Docker's ``config.json``; by default Docker's own.
+    :param ecr_repositories: how to make repositories in ECR that are not there; they are not made
+        if None.
+    :raises InvalidInputError: the file is none, or is not there.
     """
     told: dict[str, Any] = {}
     if progress:
         told = {x: getattr(progress, x) for x in ("on_chunk", "on_plan", "on_outcome")}
     return Mirror(
-        Registries(anonymous, source_rewrites),
+        Registries(default_endpoints(registry_config, ecr_repositories), source_rewrites),
         FileStores(_openers(), file_targets),
         rules,
         dict(source_rewrites),

@@ -21,7 +21,7 @@ import re
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
@@ -139,17 +139,20 @@ class RegistryAuth:
             return {"Authorization": f"Bearer {self._token(scope)}"}
         return {}
 
-    def accept_challenge(self, header: str, scope: str) -> None:
+    def accept_challenge(
+        self, header: str, scope: str, sent: Mapping[str, str] | None = None
+    ) -> None:
         """
         Learn from the ``WWW-Authenticate`` header of a 401 what ``headers`` must return.
 
+        :param sent: what ``headers`` had returned for the request that was refused.
         :raises AccessDeniedError: there is no login to answer it with.
         """
         challenges = _challenges(header)
         if "bearer" in challenges:
             self._realm = challenges["bearer"]
             self._basic = False
-            self.forget(scope)
+            self._forget_refused(scope, (sent or {}).get("Authorization"))
         elif "basic" in challenges and self._login:
             self._basic = True
         else:
@@ -158,6 +161,13 @@ class RegistryAuth:
     def forget(self, scope: str) -> None:
         """Drop the token for ``scope``: the registry refused it."""
         self._tokens.pop(self.scopes.group(scope), None)
+
+    def _forget_refused(self, scope: str, sent: str | None) -> None:
+        # Another thread may have got a new one since: that is not the one that was refused.
+        scopes = self.scopes.group(scope)
+        token = self._tokens.get(scopes)
+        if token and sent == f"Bearer {token.value}":
+            self._tokens.pop(scopes, None)
 
     @property
     def _host(self) -> str:

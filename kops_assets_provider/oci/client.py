@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 
 from kops_assets_provider.exceptions import Side
 from kops_assets_provider.http.client import HttpClient, Response
+from kops_assets_provider.http.rate_limits import quota
 from kops_assets_provider.http.urls import origin
 from kops_assets_provider.oci.auth import Login, RegistryAuth
 from kops_assets_provider.oci.limits import Limits
 
-_ATTEMPTS = 3  # without a token, with one for many scopes, with one for its own
+log = logging.getLogger(__name__)
+
+_LOW = 1  # tenths of what a registry allows that are left when it is worth a warning
 
 
 class RegistryClient:
@@ -38,6 +42,7 @@ class RegistryClient:
         self._limits = limits or Limits()
         self._meeting = threading.Lock()
         self._has_met = False
+        self._tenth = 10
         self.url = url.rstrip("/")
         self.side = side
 
@@ -64,6 +69,8 @@ class RegistryClient:
         """
         Send a request, and send it once more if the registry asks who we are.
 
+        Once more again if a token for many scopes was not good for this one.
+
         :param scope: the token scope that it needs, ``repository:<name>:<rights>``.
         :param body: bytes; or an iterator, which is sent once, after another request of the same
             scope.
@@ -84,31 +91,63 @@ class RegistryClient:
         # What cannot be sent twice, or is sent elsewhere, is no occasion to tell who we are.
         asks = not isinstance(body, Iterator) and ours
         with ExitStack() as stack:
-            for attempt in range(_ATTEMPTS):
-                last = not asks or attempt > self._auth.scopes.is_shared(scope)
-                allowed = (*accept, *(() if last else (401,)))
-                with self._introduced():
-                    stack.enter_context(self._limits.request())
-                    sent = send(headers=own | self._headers(url, scope), accept=allowed)
-                    response = stack.enter_context(sent)
-                if last or response.status != 401:
-                    break
-                challenge = response.headers.get("WWW-Authenticate", "")
-                redirected = not self._is_ours(response.url)
-                stack.close()
-                # A registry redirects to its storage; what that asks for is not the registry's.
-                if not redirected:
-                    self._learn(challenge, scope, is_refusal=attempt > 0)
+            with self._introduced():
+                response = self._answer(stack, send, url, scope, own, accept, asks=asks)
             yield response
 
-    def _learn(self, challenge: str, scope: str, *, is_refusal: bool) -> None:
+    def _answer(
+        self,
+        stack: ExitStack,
+        send: Callable[..., AbstractContextManager[Response]],
+        url: str,
+        scope: str,
+        headers: dict[str, str],
+        accept: Collection[int],
+        *,
+        asks: bool,
+    ) -> Response:
+        """Return the first answer that is no question who we are, or the last one."""
+        attempt = 0
+        while True:
+            last = not asks or attempt > self._auth.scopes.is_shared(scope)
+            known = self._headers(url, scope)
+            stack.enter_context(self._limits.request())
+            allowed = (*accept, *(() if last else (401,)))
+            response = stack.enter_context(send(headers=headers | known, accept=allowed))
+            self._note_quota(response)
+            if last or response.status != 401:
+                return response
+            challenge = response.headers.get("WWW-Authenticate", "")
+            redirected = not self._is_ours(response.url)
+            stack.close()
+            # A registry redirects to its storage; what that asks for is not the registry's to get.
+            if not redirected:
+                self._learn(challenge, scope, known, is_refusal=attempt > 0)
+            attempt += 1
+
+    def _note_quota(self, response: Response) -> None:
+        found = quota(response.headers)
+        if found is None:
+            return
+        # Once for each tenth that is gone: a warning must not be one of hundreds.
+        tenth = found.remaining * 10 // max(1, found.limit)
+        if tenth < min(self._tenth, _LOW + 1):
+            log.warning(
+                "%s lets us ask for %d more manifests of %d in %d seconds",
+                *(self.url, found.remaining, found.limit, found.window),
+            )
+        self._tenth = tenth
+
+    def _learn(
+        self, challenge: str, scope: str, sent: Mapping[str, str], *, is_refusal: bool
+    ) -> None:
+        self._auth.accept_challenge(challenge, scope, sent)
         if is_refusal:
             self._auth.scopes.refuse(scope)
-        self._auth.accept_challenge(challenge, scope)
 
     @contextmanager
     def _introduced(self) -> Iterator[None]:
-        """Let one request go before all others: its answer tells how to ask."""
+        """Let one request go before all others: what it is asked tells them how to ask."""
         if not self._has_met:
             with self._meeting:
                 if not self._has_met:

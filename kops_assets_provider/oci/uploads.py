@@ -18,6 +18,7 @@ from typing import NamedTuple, Protocol
 from urllib.parse import urlencode, urlsplit
 
 from kops_assets_provider.exceptions import (
+    AccessDeniedError,
     ConnectionFailedError,
     KopsAssetsError,
     NotFoundError,
@@ -80,11 +81,16 @@ class Uploads:
         query = urlencode({"mount": blob.digest, "from": mount_from})
         url = f"{self._uploads}?{query}"
         send = partial(self._send, "POST", url, headers=_EMPTY, reads=mount_from)
-        with send(accept=_NO_MOUNTS) as response:
-            if response.status == 201:
-                return None
-            if response.status not in _NO_MOUNTS:
-                return _Session(self._lead(url, response))
+        try:
+            with send(accept=_NO_MOUNTS) as response:
+                if response.status == 201:
+                    return None
+                if response.status not in _NO_MOUNTS:
+                    return _Session(self._lead(url, response))
+        except AccessDeniedError:
+            # Reading the other repository may be what is denied; if not, that will be told.
+            if self._uploads.endswith(f"/v2/{mount_from}/blobs/uploads/"):
+                raise
         # The spec wants a session also from a registry that cannot mount; some refuse instead.
         return self.start_unmounted()
 

@@ -12,7 +12,13 @@ from kops_assets_provider.hooks.registries import open_registries
 from kops_assets_provider.mirror.files import FileStores
 from kops_assets_provider.mirror.image_rules import ImageRules
 from kops_assets_provider.mirror.registries import Registries
-from kops_assets_provider.operators.values import as_days, as_mapping, as_names, as_optional
+from kops_assets_provider.operators.values import (
+    as_days,
+    as_mapping,
+    as_names,
+    as_optional,
+    as_optional_mapping,
+)
 
 _GOOGLE = "google_cloud_default"
 
@@ -56,6 +62,8 @@ class RegistriesOperator(_CloudOperator):
     :param warm: hosts of registries that are pull-through caches, in the names that nodes pull:
         images are read through them, and nothing is pushed. (templated)
     :param warm_days: after which an image is read through its cache again. (templated)
+    :param ecr_repositories: how to make repositories in ECR that are not there, ``{}`` for ECR's
+        defaults (see docs/registries.md); None to make none. (templated)
     """
 
     template_fields: Sequence[str] = (
@@ -64,6 +72,7 @@ class RegistriesOperator(_CloudOperator):
         "platforms",
         "warm",
         "warm_days",
+        "ecr_repositories",
         *_CloudOperator.template_fields,
     )
 
@@ -75,6 +84,7 @@ class RegistriesOperator(_CloudOperator):
         platforms: Sequence[str] | str | None = None,
         warm: Sequence[str] | str | None = None,
         warm_days: float | str | None = None,
+        ecr_repositories: Mapping[str, Any] | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -83,6 +93,7 @@ class RegistriesOperator(_CloudOperator):
         self.platforms = platforms
         self.warm = warm
         self.warm_days = warm_days
+        self.ecr_repositories = ecr_repositories
 
     def rules(self, immutable_tags: Sequence[str] = ()) -> ImageRules:
         """Return what to copy of the images; raises InvalidInputError."""
@@ -99,6 +110,7 @@ class RegistriesOperator(_CloudOperator):
             as_mapping("registry_conn_ids", self.registry_conn_ids),
             as_mapping("source_rewrites", self.source_rewrites),
             *self.cloud_conn_ids(),
+            as_optional_mapping("ecr_repositories", self.ecr_repositories),
         )
 
 

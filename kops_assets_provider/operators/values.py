@@ -28,6 +28,14 @@ def as_mapping(name: str, value: Mapping[str, str] | str | None) -> dict[str, st
     return dict(found)
 
 
+def as_optional_mapping(name: str, value: Mapping[str, Any] | str | None) -> dict[str, Any] | None:
+    """Return a mapping, also from its JSON text; None, unlike an empty one, means not given."""
+    found = _from_text(name, value)
+    if found is None or isinstance(found, Mapping):
+        return None if found is None else dict(found)
+    raise InvalidInputError(f"parameter {name}", [f"expected a mapping, got {found!r}"])
+
+
 def as_names(name: str, value: Sequence[str] | str | None) -> tuple[str, ...]:
     """Return names, also from JSON text of a list; raises InvalidInputError."""
     found = _from_text(name, value) or []
@@ -40,7 +48,8 @@ def as_versions(name: str, value: Sequence[str] | str | None) -> tuple[str, ...]
     """Return versions from a list, its JSON text, or text with commas; raises InvalidInputError."""
     is_json = isinstance(value, str) and value.lstrip().startswith(("[", '"'))
     found = _from_text(name, value) if is_json else value
-    if found in (None, "None"):
+    # What templates make of None, as text and as JSON.
+    if found in (None, "None", "null"):
         return ()
     texts = [found] if isinstance(found, str) else found
     if not isinstance(texts, list | tuple) or not all(isinstance(x, str) for x in texts):

@@ -27,7 +27,7 @@ _LIST_OPTIONS = (
     *("any_kubernetes_version", "extended", "extra_images", "extra_files"),
     *("sha_file", "output_url"),
 )
-_IMAGE_OPTIONS = ("registry_conn_ids", "platforms", "warm", "warm_days")
+_IMAGE_OPTIONS = ("registry_conn_ids", "platforms", "warm", "warm_days", "ecr_repositories")
 
 
 class CopyAssetsOptions(TypedDict, total=False):
@@ -54,6 +54,7 @@ class CopyAssetsOptions(TypedDict, total=False):
     :param platforms: ``os/architecture[/variant]`` to copy of each image; all if empty.
     :param warm: hosts of pull-through caches, which images are read through, and after how many
         days again: ``warm_days``.
+    :param ecr_repositories: how to make repositories in ECR that are not there; None to make none.
     :param immutable_tags: beginnings of canonical names whose tags never move: the source is not
         asked about those that the target has.
     :param file_targets: prefixes of download URLs, and where to write what belongs under them.
@@ -81,6 +82,7 @@ class CopyAssetsOptions(TypedDict, total=False):
     platforms: Sequence[str] | str | None
     warm: Sequence[str] | str | None
     warm_days: float | str | None
+    ecr_repositories: Mapping[str, Any] | str | None
     immutable_tags: Sequence[str] | str | None
     file_targets: Mapping[str, str] | str | None
     output_url: str | None

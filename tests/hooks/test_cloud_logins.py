@@ -4,14 +4,30 @@ import json
 
 import pytest
 
-from kops_assets_provider.exceptions import AccessDeniedError, ConnectionFailedError
-from kops_assets_provider.hooks.cloud_logins import cloud_login
+from kops_assets_provider.exceptions import (
+    AccessDeniedError,
+    ConnectionFailedError,
+    InvalidInputError,
+)
+from kops_assets_provider.hooks.cloud_logins import cloud_login, ecr_at
 from kops_assets_provider.testing.components import moto
 from kops_assets_provider.testing.file_server import FileServer
 from kops_assets_provider.testing.messages import Fault
 
 ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 GOOGLE = "europe-west1-docker.pkg.dev"
+
+
+def login_for(host, aws_conn_id, gcp_conn_id="google_cloud_default"):
+    return cloud_login(host, ecr_at(host, aws_conn_id), gcp_conn_id)
+
+
+@pytest.fixture
+def masked(monkeypatch):
+    """What is hidden from Airflow's logs."""
+    secrets = []
+    monkeypatch.setattr("kops_assets_provider.hooks.cloud_logins.mask_secret", secrets.append)
+    return secrets
 
 
 @pytest.fixture
@@ -30,8 +46,8 @@ def no_credentials(monkeypatch, tmp_path):
 def aws(monkeypatch):
     """Define the AWS connection ``cloud`` with an endpoint."""
 
-    def define(endpoint):
-        extra = {"endpoint_url": endpoint, "region_name": "eu-west-1"}
+    def define(endpoint, **more):
+        extra = {"endpoint_url": endpoint, "region_name": "eu-west-1", **more}
         value = {"conn_type": "aws", "login": "AKIAEXAMPLE00001", "password": "s", "extra": extra}
         monkeypatch.setenv("AIRFLOW_CONN_CLOUD", json.dumps(value))
 
@@ -39,14 +55,24 @@ def aws(monkeypatch):
 
 
 @pytest.mark.component
-def test_ecr_gives_its_token_as_a_password(aws, tmp_path):
-    """The AWS connection is asked for a token of the account in the host's region."""
+@pytest.mark.parametrize("role", [{}, {"role_arn": "arn:aws:iam::123456789012:role/copier"}])
+def test_ecr_gives_its_token_as_a_password(aws, tmp_path, role):
+    """The AWS connection, or its role, is asked for a token of the account in the host's region."""
     with moto(tmp_path) as server:
-        aws(server.url)
-        login = cloud_login(ECR, "cloud", "google_cloud_default")
+        aws(server.url, service_config={"sts": {"endpoint_url": server.url}}, **role)
+        login = login_for(ECR, "cloud")
     assert login.username == "AWS"
     assert login.password == "123456789012-auth-token"
     assert login.name == "connection cloud"
+
+
+@pytest.mark.component
+def test_every_token_is_masked(aws, masked, tmp_path):
+    """The first one, and what it is renewed to; Airflow's own hook has no part in the latter."""
+    with moto(tmp_path) as server:
+        aws(server.url)
+        login_for(ECR, "cloud").renew().renew()
+    assert masked == ["123456789012-auth-token"] * 3
 
 
 def test_a_denied_token_names_the_right_that_is_needed(aws):
@@ -56,47 +82,48 @@ def test_a_denied_token_names_the_right_that_is_needed(aws):
         server.inject(Fault(status=400, body=body, times=None))
         aws(server.url)
         with pytest.raises(AccessDeniedError, match="ecr:GetAuthorizationToken"):
-            cloud_login(ECR, "cloud", "google_cloud_default")
+            login_for(ECR, "cloud")
 
 
 def test_an_ecr_that_is_down_is_transient(aws):
     """It may be up again."""
     aws("http://127.0.0.1:9")
     with pytest.raises(ConnectionFailedError, match="the ECR of account 123456789012"):
-        cloud_login(ECR, "cloud", "google_cloud_default")
+        login_for(ECR, "cloud")
+
+
+def test_a_connection_that_verifies_nothing_is_refused(aws):
+    """No option anywhere disables a check."""
+    aws("http://127.0.0.1:9", verify=False)
+    with pytest.raises(InvalidInputError, match="connection cloud: verify is false"):
+        login_for(ECR, "cloud")
 
 
 @pytest.mark.usefixtures("no_credentials")
 @pytest.mark.parametrize("host", [ECR, GOOGLE])
 def test_without_credentials_the_registry_is_asked_anonymously(host):
     """Some repositories of these registries are public."""
-    assert cloud_login(host, None, "no_such_connection") is None
+    assert login_for(host, None, "no_such_connection") is None
 
 
-@pytest.mark.parametrize(
-    "host",
-    [
-        "registry.k8s.io",
-        "public.ecr.aws",
-        "123456789012.dkr.ecr.eu-west-1.amazonaws.com.evil.example",
-        "evil-docker.pkg.dev.example.com",
-        "gcr.io.example.com",
-    ],
-)
+@pytest.mark.parametrize("host", ["registry.k8s.io", "public.ecr.aws", f"{ECR}.evil.example"])
 def test_no_other_host_gets_a_cloud_login(host):
     """Least of all one that only looks like theirs; nothing is even asked for."""
-    assert cloud_login(host, "no_such_connection", "no_such_connection") is None
+    assert login_for(host, "no_such_connection", "no_such_connection") is None
 
 
-def test_google_gives_an_access_token(monkeypatch):
+def test_google_gives_an_access_token(monkeypatch, masked):
     """The service account's key is traded for a token, and the token is the password."""
     with FileServer() as server:
-        body = b'{"access_token": "canary-token", "expires_in": 3600, "token_type": "Bearer"}'
-        headers = {"Content-Type": "application/json"}
-        server.inject(Fault("POST", status=200, body=body, headers=headers))
+        for number in (1, 2):
+            body = f'{{"access_token": "canary-{number}", "expires_in": 3600}}'.encode()
+            headers = {"Content-Type": "application/json"}
+            server.inject(Fault("POST", status=200, body=body, headers=headers))
         monkeypatch.setenv("AIRFLOW_CONN_GOOGLE", google_connection(f"{server.url}/token"))
-        login = cloud_login(GOOGLE, None, "google")
-    assert (login.username, login.password) == ("oauth2accesstoken", "canary-token")
+        login = login_for(GOOGLE, None, "google")
+        assert (login.username, login.password) == ("oauth2accesstoken", "canary-1")
+        assert login.renew().password == "canary-2"
+    assert masked == ["canary-1", "canary-2"]
 
 
 def test_a_key_that_google_refuses_is_permanent(monkeypatch):
@@ -105,7 +132,17 @@ def test_a_key_that_google_refuses_is_permanent(monkeypatch):
         server.inject(Fault("POST", status=400, body=b'{"error": "invalid_grant"}', times=None))
         monkeypatch.setenv("AIRFLOW_CONN_GOOGLE", google_connection(f"{server.url}/token"))
         with pytest.raises(AccessDeniedError, match="connection google"):
-            cloud_login(GOOGLE, None, "google")
+            login_for(GOOGLE, None, "google")
+
+
+@pytest.mark.parametrize("extra", [{"keyfile_dict": "{canary"}, {"key_path": "/no/such/file.json"}])
+def test_a_damaged_key_is_not_taken_for_none(monkeypatch, extra):
+    """The copy would be anonymous, and nobody would know why."""
+    value = json.dumps({"conn_type": "google_cloud_platform", "extra": extra})
+    monkeypatch.setenv("AIRFLOW_CONN_GOOGLE", value)
+    with pytest.raises(InvalidInputError, match="connection google") as caught:
+        login_for(GOOGLE, None, "google")
+    assert "canary" not in str(caught.value)
 
 
 def google_connection(token_uri):

@@ -1,16 +1,21 @@
 """The connection type ``oci_registry``."""
 
 import json
+import time
 
 import pytest
+import trustme
 
 from kops_assets_provider.exceptions import InvalidInputError, Side
 from kops_assets_provider.hooks.oci_registry import OciRegistryHook
 from kops_assets_provider.hooks.registries import open_registries
+from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint, Way
+from kops_assets_provider.testing.connect_proxy import ConnectProxy
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from kops_assets_provider.testing.registry.auth import BasicAuth, TokenAuth
 
 PASSWORD = "canary-password"
+FILES = {"ca_file": "ca", "client_cert": "cert", "client_key": "key"}
 
 
 @pytest.fixture
@@ -75,6 +80,113 @@ def test_a_wrong_connection_says_what_is_wrong(connection, fields, words):
     assert PASSWORD not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        ({"requests_per_second": 0}, "requests_per_second is 0, expected a number above 0"),
+        ({"requests_per_second": "fast"}, "requests_per_second is 'fast'"),
+        ({"requests_per_second": "nan"}, "requests_per_second is 'nan'"),
+        ({"requests_per_second": True}, "requests_per_second is True"),
+        ({"concurrency": -1}, "concurrency is -1, expected a whole number above 0"),
+        ({"concurrency": 1.5}, "concurrency is 1.5"),
+        ({"concurrency": [1]}, "concurrency is [1]"),
+        ({"proxy": f"robot:{PASSWORD}@proxy.example.com"}, "proxy is no URL"),
+        ({"proxy": f"socks5://robot:{PASSWORD}@proxy.example.com"}, "proxy is no URL"),
+        ({"proxy": [PASSWORD]}, "proxy is not text"),
+        ({"ca_file": 5}, "ca_file is not text"),
+        ({"token_hosts": ["a"]}, "token_hosts is not text"),
+        ({"client_key": "/etc/key.pem"}, "a client_key and no client_cert"),
+    ],
+)
+def test_a_wrong_field_says_what_is_wrong(connection, extra, words):
+    """The form checks little, and nothing checks a connection from the environment."""
+    with pytest.raises(InvalidInputError, match="connection reg") as caught:
+        connection(host="registry.example.com", extra=extra).get_conn()
+    assert words in str(caught.value)
+    assert PASSWORD not in str(caught.value)
+
+
+def test_all_that_is_wrong_is_told_at_once(connection):
+    """Nobody wants to be told one thing after the other."""
+    extra = {
+        "scheme": "ftp",
+        "requests_per_second": -1,
+        "concurrency": 0,
+        "proxy": "x",
+        "ca_file": 1,
+    }
+    with pytest.raises(InvalidInputError) as caught:
+        connection(host="x/y", password=PASSWORD, extra={**extra, "client_key": "k"}).get_conn()
+    assert len(caught.value.problems) == 8
+
+
+def test_a_connection_tells_how_to_get_there(connection):
+    """Proxy, certificate and limits, also from text; the proxy's password is not shown."""
+    proxy = f"http://robot:{PASSWORD}@proxy.example.com:3128"
+    extra = {"client_cert": "/etc/cert.pem", "client_key": "/etc/key.pem", "proxy": proxy}
+    endpoint = connection(host="registry.example.com", extra=extra).get_conn()
+    assert endpoint.way == Way(None, proxy, "/etc/cert.pem", "/etc/key.pem")
+    assert PASSWORD not in repr(endpoint) + repr(endpoint.way)
+
+
+def test_a_proxys_password_is_masked(connection, monkeypatch):
+    """As it stands in the URL, and as it is."""
+    secrets = []
+    monkeypatch.setattr("kops_assets_provider.hooks.oci_registry.mask_secret", secrets.append)
+    extra = {"proxy": "http://robot:canary%21@proxy.example.com:3128"}
+    connection(host="registry.example.com", extra=extra).get_conn()
+    assert secrets == ["canary%21", "canary!"]
+
+
+@pytest.mark.parametrize("value", [20, "20"])
+def test_requests_are_held_back(connection, value):
+    """One after the other, as far apart as the connection says; source and target share it."""
+    with OciRegistryServer() as server:
+        connection(host=server.host, extra={"requests_per_second": value, "concurrency": value})
+        registries = open_registries({server.host: "reg"}, {}, None, "google_cloud_default")
+        began = time.monotonic()
+        for _ in range(3):
+            for side in (registries.source, registries.target):
+                side(f"{server.host}/app:1")[0].resolve("1")
+    assert time.monotonic() - began >= 5 / 20
+
+
+def test_a_registry_is_reached_through_its_own_proxy(connection, tmp_path):
+    """Nobody else knows its name; its certificate asks for ours."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    issued = authority.issue_cert("registry.test")
+    issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+    issued.private_key_pem.write_to_path(tmp_path / "key.pem")
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    with (
+        OciRegistryServer(certificate=tmp_path / "server.pem") as server,
+        ConnectProxy({"registry.test": server.host}) as proxy,
+    ):
+        files = {x: str(tmp_path / f"{y}.pem") for x, y in FILES.items()}
+        extra = {"proxy": proxy.url, **files}
+        good, message = connection(host="registry.test", extra=extra).test_connection()
+        assert proxy.tunnels == ["registry.test:443"]
+    assert (good, message) == (True, "https://registry.test answers to an anonymous user")
+
+
+def test_registries_share_connections_if_they_are_reached_alike():
+    """One client for each way there is to get somewhere."""
+    ways = {"a": None, "b": None, "c": "http://proxy.example.com"}
+    opened = []
+
+    class Endpoint(RegistryEndpoint):
+        def open(self, side, http=None):
+            opened.append(http)
+            return super().open(side, http)
+
+    registries = Registries(lambda host: Endpoint(f"https://{host}", proxy=ways[host[0]]))
+    for host in ways:
+        registries.target(f"{host}.test/app:1")
+    assert opened[0] is opened[1]
+    assert opened[0] is not opened[2]
+
+
 @pytest.mark.parametrize("auth", [BasicAuth, TokenAuth])
 def test_the_connection_test_asks_the_registry(connection, auth):
     """It says who we are to the registry, or why it does not let us in."""
@@ -111,7 +223,6 @@ def test_each_registry_gets_its_own_connection(connection):
 
 def test_a_registry_behind_a_private_authority_is_trusted_by_its_file(connection, tmp_path):
     """Without the file the certificate is refused, with it the registry answers."""
-    trustme = pytest.importorskip("trustme")
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     certificate = authority.issue_cert("127.0.0.1")

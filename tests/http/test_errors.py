@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from kops_assets_provider.exceptions import Side
-from kops_assets_provider.http.errors import place, retry_after, status_error
+from kops_assets_provider.http.errors import place, status_error
+from kops_assets_provider.http.rate_limits import retry_after
 
 NOW = datetime(2026, 10, 21, 7, 28, 0, tzinfo=UTC)
 

@@ -270,7 +270,8 @@ def test_warnings_are_in_the_result_and_the_log(get_assets, capsys):
 def test_extras_may_be_templates(get_assets):
     """Rendered they are text: JSON of a list or a mapping, or nothing."""
     listed = {"cluster_spec": str(SPEC), "kops_version": "1.36.2"}
-    plain, _ = get_assets(**listed, extra_images="", extra_files="None", nearest_release="False")
+    nothing = {"extra_images": "", "extra_files": "None", "kubernetes_version": "null"}
+    plain, _ = get_assets(**listed, **nothing, nearest_release="False")
     assert canonicals(plain) == canonicals(EXPECTED)
     files = json.dumps({"https://x.example.com/a": "a" * 64})
     more, _ = get_assets(**listed, extra_files=files, extended="true")

@@ -1,0 +1,37 @@
+"""What a server that limits us says about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from kops_assets_provider.http.rate_limits import Quota, quota, retry_after
+
+HUB = {"RateLimit-Limit": "100;w=21600", "RateLimit-Remaining": "76;w=21600"}
+
+
+def test_docker_hubs_quota_is_read():
+    """Pulls that are left, of how many, in how many seconds."""
+    assert quota(HUB) == Quota(100, 76, 21600)
+    assert quota({"RateLimit-Limit": "5", "RateLimit-Remaining": "0"}) == Quota(5, 0, 0)
+
+
+@pytest.mark.parametrize("value", ["", "many", "-1;w=3", ";w=3", "9" * 500 + "x"])
+def test_what_is_no_quota_is_none(value):
+    """A server may say what it likes."""
+    found = quota({"RateLimit-Limit": value, "RateLimit-Remaining": value})
+    assert found is None or found.limit < 10**12
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "7", **HUB}, 7),
+        ({"RateLimit-Reset": "50", **HUB}, 50),
+        (HUB, 21600),
+        ({"RateLimit-Limit": "5", "RateLimit-Remaining": "0"}, None),
+        ({"Retry-After": "9" * 400}, 86400),
+    ],
+)
+def test_the_wait_is_what_the_server_says(headers, seconds):
+    """Its own words first, then when its window begins anew, then the window."""
+    assert retry_after(headers) == seconds
