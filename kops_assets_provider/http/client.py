@@ -144,6 +144,10 @@ class HttpClient:
             proxy=proxy,
         )
 
+    def abort(self) -> None:
+        """Break all connections, also those that other threads wait for."""
+        self._pools.abort()
+
     @contextmanager
     def request(
         self,

@@ -9,6 +9,7 @@ is connected to, of which there is one and which does not change.
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -31,10 +32,12 @@ class Rules:
 
     :param stall_seconds: limit for silence, and for less than ``pace.MIN_BYTES``.
     :param inside: they may lead to this machine.
+    :param opened: told every socket, when it is connected.
     """
 
     stall_seconds: float
     inside: bool
+    opened: Callable[[socket.socket], None]
 
 
 class _Guarded(HTTPConnection):
@@ -62,6 +65,7 @@ class _Guarded(HTTPConnection):
         # urllib3 leaves the limit for connecting on the socket while a request is sent: an upload
         # would have to move within that, and not within the limit for silence.
         self.sock.settimeout(self.rules.stall_seconds)
+        self.rules.opened(self.sock)
 
 
 class _GuardedTls(_Guarded, HTTPSConnection):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
+from weakref import WeakSet
 
 import urllib3
 
@@ -60,6 +63,7 @@ class Pools:
         }
         self._pools: dict[_Way, urllib3.PoolManager] = {}
         self._lock = threading.Lock()
+        self._sockets: WeakSet[socket.socket] = WeakSet()
         keep_secrets_out()
 
     def for_url(self, url: str, leader: str | None = None) -> urllib3.PoolManager:
@@ -82,8 +86,23 @@ class Pools:
         context = self._tls.context(with_certificate=not way.led)
         options = {**self._options, "ssl_context": context}
         manager = self._through(way.proxy, options) if way.proxy else urllib3.PoolManager(**options)
-        manager.pool_classes_by_scheme = pool_classes(Rules(self._stall_seconds, way.inside))
+        manager.pool_classes_by_scheme = pool_classes(
+            Rules(self._stall_seconds, way.inside, self._opened)
+        )
         return manager
+
+    def abort(self) -> None:
+        """Break all connections: whoever waits for one sees it end at once."""
+        with self._lock:
+            sockets = list(self._sockets)
+        for sock in sockets:
+            with suppress(OSError):
+                # Not SSLSocket.shutdown, which takes the TLS state from under a reading thread.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    def _opened(self, sock: socket.socket) -> None:
+        with self._lock:
+            self._sockets.add(sock)
 
     def _through(self, proxy: str, options: dict[str, Any]) -> urllib3.ProxyManager:
         parts = urlsplit(proxy)

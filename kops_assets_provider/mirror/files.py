@@ -10,7 +10,13 @@ from kops_assets_provider.exceptions import InvalidInputError, Side
 from kops_assets_provider.files.copy import copy_file
 from kops_assets_provider.files.http_source import HttpFileSource
 from kops_assets_provider.files.ports import FileStore
-from kops_assets_provider.files.stores import FileTarget, Scheme, locate, locate_place
+from kops_assets_provider.files.stores import (
+    FileTarget,
+    Scheme,
+    check_file_targets,
+    locate,
+    locate_place,
+)
 from kops_assets_provider.files.verify import Presence, verify_file
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.verify import OnChunk
@@ -28,11 +34,13 @@ class FileStores:
 
     :param openers: opens the store that a target is in, for each kind of store.
     :param file_targets: prefixes of download URLs, and where to write what belongs under them.
+    :raises InvalidInputError: an entry of ``file_targets`` is wrong; with all of them.
     """
 
     def __init__(
         self, openers: Mapping[Scheme, OpenStore], file_targets: Mapping[str, str] | None = None
     ) -> None:
+        check_file_targets(file_targets or {})
         self._openers = openers
         self._file_targets = file_targets or {}
         self._lock = threading.Lock()
@@ -86,11 +94,16 @@ def copy_file_asset(
     stores: FileStores,
     source_rewrites: Mapping[str, str],
     on_chunk: OnChunk | None = None,
+    http: HttpClient | None = None,
 ) -> Outcome:
-    """Copy one file, and its hash beside it, unless it is there; raises what ``copy_file`` does."""
+    """
+    Copy one file, and its hash beside it, unless it is there; raises what ``copy_file`` does.
+
+    :param http: fetches it; by default a client of its own.
+    """
     store, path = stores.open(asset.download)
     url = rewrite(asset.canonical, source_rewrites)
-    source = HttpFileSource(HttpClient())
+    source = HttpFileSource(http or HttpClient())
     done = copy_file(source, url, store, path, _sha(asset), on_chunk=on_chunk)
     state = State.COPIED if done.copied or done.sidecar_written else State.PRESENT
     return _outcome(asset, state, done.size, done.uploaded)

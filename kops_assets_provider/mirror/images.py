@@ -16,7 +16,7 @@ from kops_assets_provider.mirror.planned_image import PlannedImage, resolve_hint
 from kops_assets_provider.mirror.record import MirrorRecord
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.warming import plan_warming, warm
-from kops_assets_provider.oci.batch import ImageJob, ImageResult, copy_images
+from kops_assets_provider.oci.batch import ImageJob, ImageResult, IsComing, copy_images
 from kops_assets_provider.oci.copy import chosen_platforms, survey
 from kops_assets_provider.oci.manifest import Manifest
 from kops_assets_provider.oci.platforms import trim
@@ -149,6 +149,7 @@ def copy_planned_images(
         [job for _, job in jobs],
         workers=workers,
         retries=retries,
+        abort=registries.abort,
         on_chunk=on_chunk,
         on_done=done,
     )
@@ -161,6 +162,7 @@ def copy_planned_image(
     rules: ImageRules = ALL,
     *,
     retries: Retries | None = None,
+    is_coming: IsComing = lambda _: True,
     on_chunk: OnChunk | None = None,
 ) -> Outcome:
     """
@@ -169,6 +171,7 @@ def copy_planned_image(
     Its manifests are read again by the planned digest. If its tag stands for another one by now,
     that is told by the outcome's ``drift``: the next plan will see to it.
 
+    :param is_coming: told a repository of its ``mounts``, whether its leader is being copied.
     :raises KopsAssetsError: what ``copy_image`` raises.
     """
     began = time.monotonic()
@@ -182,11 +185,17 @@ def copy_planned_image(
     if rules.is_cache(Reference.parse(planned.download)):
         return warm(planned, registries, rules, retries=retries, on_chunk=on_chunk)
     job, drift = (planned.job, None) if planned.job else _read_job(planned, registries, rules)
-    (result,) = copy_images([job], retries=retries, on_chunk=on_chunk)
+    (result,) = copy_images(
+        [job],
+        retries=retries,
+        is_coming=is_coming,
+        abort=registries.abort,
+        on_chunk=on_chunk,
+    )
     if result.error is not None:
         raise result.error
     outcome = _outcome(planned, job, result, began)
-    return replace(outcome, drift=drift, retries=retries.count)
+    return replace(outcome, drift=drift)
 
 
 def _read_job(
@@ -226,6 +235,7 @@ def _outcome(planned: PlannedImage, job: ImageJob, result: ImageResult, began: f
         mounted=result.mounted,
         mounts=result.mounts,
         late=result.late,
+        retries=result.retries,
         requests=sum(x.requests for x in traffic),
         seconds=round(time.monotonic() - began, 3),
         verified_at=now(),

@@ -30,6 +30,8 @@ class PlannedImage:
     :param mounts: a repository of the target's registry to beginnings of the digests, in hex, of
         the blobs that it has, or will have first.
     :param wanted: likewise, the blobs that other images will mount from this one.
+    :param leaders: a repository of ``mounts`` to the place of the image in the plan that uploads
+        those blobs to it.
     :param there: digest of the other image that the target has; not handed to a task.
     :param job: all that was read of it; not handed to a task.
     """
@@ -39,6 +41,7 @@ class PlannedImage:
     digest: str | None = None
     mounts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     wanted: Sequence[str] = ()
+    leaders: Mapping[str, int] = field(default_factory=dict)
     there: str | None = None
     job: ImageJob | None = field(default=None, compare=False, repr=False)
 
@@ -49,6 +52,7 @@ class PlannedImage:
             "digest": self.digest,
             "mounts": {k: list(v) for k, v in self.mounts.items()},
             "wanted": list(self.wanted),
+            "leaders": dict(self.leaders),
         }
         if _fits(values):
             return {k: v for k, v in values.items() if v}
@@ -62,6 +66,7 @@ def with_hints(planned: Iterable[PlannedImage]) -> list[PlannedImage]:
     images = list(planned)
     mounts: list[dict[str, list[str]]] = [{} for _ in images]
     wanted: list[dict[str, None]] = [{} for _ in images]
+    led_by: list[dict[str, int]] = [{} for _ in images]
     for number, image in enumerate(images):
         for blob, key in _blobs(image):
             leader = leaders.setdefault(key, number)
@@ -69,11 +74,18 @@ def with_hints(planned: Iterable[PlannedImage]) -> list[PlannedImage]:
             if leader != number and repository != _repository(image):
                 mounts[number].setdefault(repository, []).append(blob.digest.hex[:_PREFIX])
                 wanted[leader][blob.digest.hex[:_PREFIX]] = None
-    hinted = [
-        replace(image, mounts=mounts[number], wanted=tuple(wanted[number]))
-        for number, image in enumerate(images)
+                led_by[number][repository] = leader
+    order = sorted(range(len(images)), key=lambda number: not wanted[number])
+    places = {number: place for place, number in enumerate(order)}
+    return [
+        replace(
+            images[number],
+            mounts=mounts[number],
+            wanted=tuple(wanted[number]),
+            leaders={name: places[leader] for name, leader in led_by[number].items()},
+        )
+        for number in order
     ]
-    return sorted(hinted, key=lambda image: not image.wanted)
 
 
 def resolve_hints(
@@ -103,12 +115,13 @@ def _fits(values: Mapping[str, Any]) -> bool:
 
 def _cut(values: dict[str, Any], ranks: Mapping[str, int]) -> dict[str, Any]:
     """Leave out hints until the rest fits: the largest blobs stay, whoever has them."""
-    cut = {**values, "mounts": {}, "wanted": []}
+    cut = {**values, "mounts": {}, "wanted": [], "leaders": {}}
     pairs = [(prefix, repository) for repository, x in values["mounts"].items() for prefix in x]
     for prefix, repository in sorted(pairs, key=lambda pair: ranks.get(pair[0], 0)):
         more = {**cut["mounts"], repository: [*cut["mounts"].get(repository, []), prefix]}
-        if _fits({**cut, "mounts": more}):
-            cut["mounts"] = more
+        leaders = {**cut["leaders"], repository: values["leaders"].get(repository, 0)}
+        if _fits({**cut, "mounts": more, "leaders": leaders}):
+            cut |= {"mounts": more, "leaders": leaders}
     for prefix in sorted(values["wanted"], key=lambda prefix: ranks.get(prefix, 0)):
         if _fits({**cut, "wanted": [*cut["wanted"], prefix]}):
             cut["wanted"] = [*cut["wanted"], prefix]

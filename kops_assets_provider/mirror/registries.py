@@ -113,6 +113,13 @@ class Registries:
         """Open the repository that ``download`` names, to write to it."""
         return self._open(Reference.parse(download), Side.TARGET)
 
+    def abort(self) -> None:
+        """Break all connections, also those that other threads wait for."""
+        with self._lock:
+            https = list(self._https.values())
+        for http in https:
+            http.abort()
+
     def cache(self, download: str) -> tuple[RemoteRepository, Reference]:
         """Open the repository that ``download`` names, to read through it as nodes do."""
         return self._open(Reference.parse(download), Side.TARGET, pull_only=True)

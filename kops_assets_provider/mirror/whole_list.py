@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
 from kops_assets_provider.exceptions import InvalidInputError, StoppedError
 from kops_assets_provider.files.ports import FileStore
+from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.kops.assets import FileAsset
 from kops_assets_provider.mirror.asset_list import AssetList
@@ -31,6 +32,7 @@ from kops_assets_provider.oci.retries import Retries
 log = logging.getLogger(__name__)
 
 _ASKED_AT_A_TIME = 16
+_GRACE = 1.0  # seconds that copies have to cancel what they had begun
 _Asset = TypeVar("_Asset")
 _LONG_WAIT = 300.0  # seconds that a server may ask for: nobody comes back later for a command
 
@@ -131,17 +133,21 @@ class Mirror:
 
         def copy(asset: FileAsset) -> Outcome:
             attempt = partial(
-                copy_file_asset, asset, self.stores, self.source_rewrites, on_chunk=on_chunk
+                copy_file_asset, asset, self.stores, self.source_rewrites, on_chunk, http
             )
             return self._told(Kind.FILE, asset, lambda _: retries.call(attempt))
 
+        http = HttpClient()
         with ThreadPoolExecutor(self.jobs, thread_name_prefix="files") as pool:
+            futures = [pool.submit(copy, file) for file in files]
             try:
-                return list(pool.map(copy, files))
+                return [future.result() for future in futures]
             except BaseException:
                 # Ctrl-C: the threads must end, too, or the command would wait for them.
                 retries.stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)
+                if wait(futures, _GRACE).not_done:
+                    http.abort()
                 raise
 
     def _told(self, kind: Kind, asset: _Asset, settle: Callable[[_Asset], Outcome]) -> Outcome:

@@ -17,7 +17,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import partial
@@ -33,6 +33,9 @@ from kops_assets_provider.oci.reader import BlobReader
 from kops_assets_provider.oci.retries import Retries
 from kops_assets_provider.oci.tree import ImageTree
 
+IsComing = Callable[[str], bool]
+
+_GRACE = 1.0  # seconds that threads have to cancel what they had begun
 _POLL_SECONDS = 0.25  # first wait for what another copy is uploading; doubled up to 4 seconds
 
 
@@ -67,6 +70,7 @@ class ImageResult:
     mounted: int = 0
     mounts: int = 0
     late: int = 0
+    retries: int = 0
     error: Exception | None = None
 
 
@@ -82,6 +86,7 @@ class _Order(IntEnum):
 class _Image:
     job: ImageJob
     left: int
+    retries: Retries
     is_complete: bool = False
     result: ImageResult = field(default_factory=ImageResult)
 
@@ -95,12 +100,22 @@ class _Shared:
     followers: list[tuple[_Image, Descriptor]] = field(default_factory=list)
 
 
+def _always(_: str) -> bool:
+    return True
+
+
+def _nothing() -> None:
+    return
+
+
 def copy_images(
     jobs: Sequence[ImageJob],
     *,
     workers: int = 4,
     retries: Retries | None = None,
     patience_seconds: float = 60.0,
+    is_coming: IsComing = _always,
+    abort: Callable[[], None] = _nothing,
     on_chunk: OnChunk | None = None,
     on_done: Callable[[ImageJob, ImageResult], None] | None = None,
 ) -> list[ImageResult]:
@@ -111,12 +126,15 @@ def copy_images(
         blob.
     :param patience_seconds: how long to wait for what another process is uploading, since the last
         blob of its repository came.
+    :param is_coming: told a repository, whether another process is uploading to it: nothing is
+        waited for otherwise.
+    :param abort: called if threads wait for a server when the copy is stopped.
     :param on_chunk: told the bytes of each chunk, from several threads; what it raises ends the
         copy of that image.
     :param on_done: told each result when it is known, from several threads.
     """
-    batch = _Batch(jobs, retries or Retries(), patience_seconds, on_chunk, on_done)
-    return batch.run(workers)
+    batch = _Batch(jobs, retries or Retries(), patience_seconds, is_coming, on_chunk, on_done)
+    return batch.run(workers, abort)
 
 
 class _Batch:
@@ -125,12 +143,14 @@ class _Batch:
         jobs: Sequence[ImageJob],
         retries: Retries,
         patience: float,
+        is_coming: IsComing,
         on_chunk: OnChunk | None,
         on_done: Callable[[ImageJob, ImageResult], None] | None,
     ) -> None:
-        self._images = [_Image(job, len(job.tree.blobs)) for job in jobs]
+        self._images = [_Image(job, len(job.tree.blobs), retries.fork()) for job in jobs]
         self._retries = retries
         self._patience = patience
+        self._is_coming = is_coming
         self._on_chunk = on_chunk
         self._on_done = on_done
         self._shared: dict[tuple[Hashable, Digest], _Shared] = defaultdict(_Shared)
@@ -140,7 +160,7 @@ class _Batch:
         self._running = 0
         self._changed = threading.Condition(threading.RLock())
 
-    def run(self, workers: int) -> list[ImageResult]:
+    def run(self, workers: int, abort: Callable[[], None]) -> list[ImageResult]:
         for image in self._images:
             for blob in image.job.tree.blobs:
                 self._need(image, blob)
@@ -156,6 +176,8 @@ class _Batch:
                 self._retries.stop.set()
                 with self._changed:
                     self._changed.notify_all()
+                if wait(futures, _GRACE).not_done:
+                    abort()
                 raise
         for image in self._images:
             if not image.is_complete and image.result.error is None:
@@ -235,10 +257,10 @@ class _Batch:
         comes = partial(self._comes, image, blob, mount_from) if leads and mount_from else None
 
         def attempt() -> Push:
-            reader = BlobReader(job.source, blob, self._retries, partial(self._watch, image))
+            reader = BlobReader(job.source, blob, image.retries, partial(self._watch, image))
             return job.target.push_blob(blob, reader.open, mount_from, comes)
 
-        push = self._retries.call(attempt, retried=Side.SOURCE)
+        push = image.retries.call(attempt, retried=Side.SOURCE)
         with self._changed:
             image.result.sent += blob.size * (push is Push.SENT)
             image.result.mounted += blob.size * (push is Push.MOUNTED)
@@ -251,8 +273,11 @@ class _Batch:
         there = image.job.target.registry, repository
         wait = _POLL_SECONDS
         self._came.setdefault(there, time.monotonic())
-        while time.monotonic() < self._came[there] + self._patience:
-            self._retries.stop.wait(wait)
+        coming = True
+        while coming and time.monotonic() < self._came[there] + self._patience:
+            # Asked before the last look: what has just ended has left all that it will leave.
+            coming = self._is_coming(repository)
+            self._retries.stop.wait(wait if coming else 0)
             self._watch(image, 0)
             try:
                 if image.job.target.has_blob(blob.digest, repository):
@@ -311,7 +336,7 @@ class _Batch:
 
     def _publish(self, image: _Image) -> None:
         try:
-            publish(image.job, self._retries, partial(self._watch, image))
+            publish(image.job, image.retries, partial(self._watch, image))
         except Exception as err:  # noqa: BLE001  # an image's failure is its own, whatever it is
             self._fail(image, err)
         else:
@@ -332,5 +357,6 @@ class _Batch:
             self._tell(image)
 
     def _tell(self, image: _Image) -> None:
+        image.result.retries = image.retries.count
         if self._on_done:
             self._on_done(image.job, image.result)

@@ -42,6 +42,10 @@ class Retries:
         self._lock = threading.Lock()
         self.count = 0
 
+    def fork(self) -> Retries:
+        """Return one that counts for itself, with the same limits and the same stop."""
+        return Retries(self.attempts, self._first_wait, self._max_wait, self.stop)
+
     def call(self, attempt: Callable[[], _Result], *, retried: Side | None = None) -> _Result:
         """
         Return what ``attempt`` returns; raises its last error, or the first permanent one.

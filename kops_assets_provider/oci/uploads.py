@@ -146,6 +146,10 @@ class Uploads:
             status = 404
         if status == 401:
             self._forget()
+        if status == 416 and session.offset:
+            # Some of what broke off was still on its way: the session is further than it told.
+            told = "answered 416 to the rest of an upload"
+            raise ConnectionFailedError(f"{place('PUT', url)} {told}", side=Side.TARGET)
         if status in (404, *gone):
             told = f"answered {status} to an upload that it had let us begin"
             raise ServerFailedError(f"{place('PUT', url)} {told}", side=Side.TARGET)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import BaseOperator, Context, TaskInstanceState
 
 from kops_assets_provider.exceptions import StoppedError
 from kops_assets_provider.kops.assets import FileAsset
@@ -42,7 +43,7 @@ class _CopyOperator(BaseOperator):
         self._stop = threading.Event()
         self.log.info("%s to %s", self.canonical, self.download)
         with told_to_airflow(context, kind=str(self.kind), canonical=self.canonical):
-            outcome = self.copy()
+            outcome = self.copy(context)
         self.log.info("%s: %d bytes sent, %s", outcome.state, outcome.sent, outcome.content)
         if outcome.drift:
             self.log.warning(
@@ -50,7 +51,7 @@ class _CopyOperator(BaseOperator):
             )
         return outcome.to_dict()
 
-    def copy(self) -> Outcome:
+    def copy(self, context: Context) -> Outcome:
         """Copy the asset unless it is there."""
         raise NotImplementedError
 
@@ -75,6 +76,8 @@ class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
     :param mounts: a repository of the target's registry to beginnings of the digests of blobs that
         it has, or will have soon. (templated)
     :param wanted: beginnings of the digests of blobs that other images wait for. (templated)
+    :param leaders: a repository of ``mounts`` to the map index of the task that uploads to it.
+        (templated)
 
     The other parameters are those of ``RegistriesOperator``.
     """
@@ -85,6 +88,7 @@ class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
         "digest",
         "mounts",
         "wanted",
+        "leaders",
         *RegistriesOperator.template_fields,
     )
 
@@ -94,20 +98,36 @@ class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
         digest: str | None = None,
         mounts: Mapping[str, Sequence[str]] | None = None,
         wanted: Sequence[str] = (),
+        leaders: Mapping[str, int] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.digest = digest
         self.mounts = mounts
         self.wanted = wanted
+        self.leaders = leaders
 
-    def copy(self) -> Outcome:
+    def copy(self, context: Context) -> Outcome:
         """Copy the image unless it is there."""
         planned = PlannedImage(
-            self.canonical, self.download, self.digest, self.mounts or {}, tuple(self.wanted)
+            *(self.canonical, self.download, self.digest, self.mounts or {}, tuple(self.wanted)),
+            leaders=self.leaders or {},
         )
-        rules, registries = self.rules(), self.registries()
-        return copy_planned_image(planned, registries, rules, on_chunk=self.check_stop)
+        return copy_planned_image(
+            *(planned, self.registries(), self.rules()),
+            is_coming=partial(self.is_running, context["ti"]),
+            on_chunk=self.check_stop,
+        )
+
+    def is_running(self, ti: Any, repository: str) -> bool:
+        """Tell whether the task runs that uploads to ``repository`` what this one will mount."""
+        index = (self.leaders or {}).get(repository)
+        if index is None:
+            return False
+        found = ti.get_task_states(
+            dag_id=ti.dag_id, task_ids=[ti.task_id], map_index=index, run_ids=[ti.run_id]
+        )
+        return TaskInstanceState.RUNNING in found.get(ti.run_id, {}).values()
 
 
 class KopsCopyFileOperator(_CopyOperator, FileStoresOperator):
@@ -138,7 +158,7 @@ class KopsCopyFileOperator(_CopyOperator, FileStoresOperator):
         self.sha = sha
         self.source_rewrites = source_rewrites
 
-    def copy(self) -> Outcome:
+    def copy(self, context: Context) -> Outcome:
         """Copy the file unless it is there."""
         asset = FileAsset(self.canonical, self.download, self.sha)
         rewrites = as_mapping("source_rewrites", self.source_rewrites)

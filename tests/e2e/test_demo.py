@@ -17,7 +17,14 @@ pytestmark = [pytest.mark.component, pytest.mark.airflow, pytest.mark.timeout(60
 
 def demo(directory, *arguments):
     command = [sys.executable, ROOT / "scripts" / "demo.py", "--directory", directory, *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    # A shell that runs its jobs in the background has them ignore Ctrl-C, tests and all.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def listening_beyond_loopback():

@@ -1,0 +1,250 @@
+"""kops-assets check and copy, as a shell sees them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from kops_assets_provider.cli import main
+from kops_assets_provider.testing.file_server import FileServer
+from kops_assets_provider.testing.images import make_image, put_image
+from kops_assets_provider.testing.messages import Fault
+from kops_assets_provider.testing.oci_registry import OciRegistryServer
+from kops_assets_provider.testing.registry.auth import BasicAuth
+
+FILE = b"kubelet" * 1000
+DOWNLOAD = "https://files.example.com/k/kubelet"
+LOGIN = ("robot", "canary-password")
+
+
+class World:
+    """A source, a target that wants a password, and a list of two images and a file."""
+
+    def __init__(self, source, target, files, folder):
+        self.source, self.target, self.files, self.folder = source, target, files, folder
+        for name in ("one", "two"):
+            put_image(source, f"app/{name}:1", make_image(name))
+        files.put("/kubelet", FILE)
+        self.config = folder / "config.json"
+        auth = base64.b64encode(":".join(LOGIN).encode()).decode()
+        self.config.write_text(json.dumps({"auths": {target.host: {"auth": auth}}}))
+        self.list = folder / "prod.example.com.json"
+        self.write_list("one", "two")
+
+    def write_list(self, *names):
+        images = [
+            {
+                "canonical": f"{self.source.host}/app/{x}:1",
+                "download": f"{self.target.host}/kops/{x}:1",
+            }
+            for x in names
+        ]
+        sha = hashlib.sha256(FILE).hexdigest()
+        file = {"canonical": f"{self.files.url}/kubelet", "download": DOWNLOAD, "sha": sha}
+        self.list.write_text(json.dumps({"images": images, "files": [file]}))
+
+    def arguments(self, command, *more):
+        return [
+            *(command, "--list", str(self.list), "--registry-config", str(self.config)),
+            *("--file-target", f"https://files.example.com={self.folder}/mirror", *more),
+        ]
+
+    def run(self, command, *more):
+        return main(self.arguments(command, *more))
+
+
+@pytest.fixture
+def world(tmp_path):
+    auth = BasicAuth(*LOGIN)
+    with (
+        OciRegistryServer() as source,
+        OciRegistryServer(auth=auth) as target,
+        FileServer() as files,
+    ):
+        yield World(source, target, files, tmp_path)
+
+
+def test_a_check_tells_what_is_missing_and_a_copy_ends_it(world, capsys):
+    """The status says it to a script, the table to whoever reads it; nothing is left to be done."""
+    assert world.run("check") == 1
+    assert capsys.readouterr().out.count("missing") == 3 + 2
+    assert world.run("copy") == 0
+    out = capsys.readouterr().out
+    assert "prod.example.com: 2 images (2 copied), 1 files (1 copied)" in out
+    assert (world.folder / "mirror/k/kubelet").read_bytes() == FILE
+    assert world.run("check") == 0
+    assert "2 images (2 present), 1 files (1 present)" in capsys.readouterr().out
+
+
+def test_a_check_writes_nothing(world):
+    """Also where everything is missing."""
+    world.run("check")
+    assert {x.method for x in world.target.requests} == {"HEAD"}
+    assert not (world.folder / "mirror").exists()
+
+
+def test_what_is_wrong_is_another_thing_than_what_is_missing(world, capsys):
+    """A tag that moved upstream, and a file that was overwritten."""
+    world.run("copy")
+    put_image(world.source, "app/one:1", make_image("moved"))
+    (world.folder / "mirror/k/kubelet").write_bytes(b"other")
+    capsys.readouterr()
+    assert world.run("check") == 1
+    out = capsys.readouterr().out
+    assert "2 images (1 present, 1 wrong), 1 files (1 wrong)" in out
+    assert "it is another file" in out
+    assert world.run("copy") == 0
+
+
+def test_json_has_a_result_for_every_asset(world, capsys):
+    """What each cost, and why one failed, while the others go on."""
+    world.write_list("one", "none", "two")
+    assert world.run("copy", "--output", "json", "--jobs", "2") == 1
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    assert report["ready"] is False
+    assert report["counts"] == {"copied": 3, "failed": 1}
+    one, none, two, file = report["assets"]
+    assert one["content"] == one["source"] == make_image("one").digest
+    assert one["sent"] == two["sent"] + two["mounted"]
+    assert one["seconds"] > 0
+    assert two["mounts"] == 2
+    assert one["requests"] > two["requests"]
+    assert none["error"]["type"] == "NotFoundError"
+    assert file["sent"] == len(FILE) + 64
+    assert f"failed {none['canonical']}: source" in err
+
+
+def test_retries_are_counted(world, capsys):
+    """Of each image its own."""
+    world.source.inject(Fault("GET", "/app/two/blobs/", status=503, times=2))
+    world.run("copy", "--output", "json", "--jobs", "1")
+    one, two, _ = json.loads(capsys.readouterr().out)["assets"]
+    assert (one.get("retries", 0), two["retries"]) == (0, 2)
+
+
+def test_the_record_is_kept(world):
+    """Beside the files, as the DAGs keep it, or where it is wanted."""
+    world.run("copy", "--record-url", str(world.folder / "records"))
+    record = json.loads((world.folder / "records/prod.example.com.json").read_text())
+    assert {x["state"] for x in record["assets"]} == {"copied"}
+    assert record["run"].startswith("kops-assets copy at ")
+
+
+def test_platforms(world, capsys):
+    """One of two, under an index of its own."""
+    assert world.run("copy", "--platform", "linux/arm64", "-o", "json") == 0
+    one = json.loads(capsys.readouterr().out)["assets"][0]
+    assert one["content"] != one["source"] == make_image("one").digest
+    assert world.run("check", "--platform", "linux/arm64") == 0
+    assert world.run("check") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--platform", "amd64"], "platforms: 'amd64' is none"),
+        (["--file-target", "nothing"], "--file-target: expected PREFIX=PLACE"),
+        (["--file-target", "https://x=relative"], "file_targets"),
+        (["--registry-config", "/nowhere"], "/nowhere"),
+        (["--source-rewrite", "=x"], "--source-rewrite: expected"),
+        (["--list", "/nowhere.json"], "no such document"),
+    ],
+)
+def test_a_typo_is_one_line(world, capsys, arguments, words):
+    """It says what is wrong, and nothing is done."""
+    assert world.run("copy", *arguments) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert words in err
+    assert world.target.requests == []
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "many"])
+def test_jobs_are_a_number(world, capsys, jobs):
+    """Wrong usage, like any other."""
+    with pytest.raises(SystemExit) as caught:
+        world.run("copy", f"--jobs={jobs}")
+    assert caught.value.code == 2
+    assert "is no number from 1 on" in capsys.readouterr().err
+
+
+def test_a_wrong_password_is_told_and_not_shown(world, capsys):
+    """A target that lets nobody in is one error, not one for every image."""
+    auth = base64.b64encode(b"robot:canary-wrong").decode()
+    world.config.write_text(json.dumps({"auths": {world.target.host: {"auth": auth}}}))
+    assert world.run("copy") == 1
+    err = capsys.readouterr().err
+    assert "answered 401" in err
+    assert "canary" not in err
+
+
+def test_progress_on_a_terminal_ends_at_the_whole(world):
+    """Bytes that go up; and a line for each asset that is done."""
+    script = [sys.executable, "-m", "kops_assets_provider.cli", *world.arguments("copy")]
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(script, stderr=follower, stdout=subprocess.DEVNULL)
+    os.close(follower)
+    shown = b""
+    try:
+        while chunk := os.read(leader, 4096):
+            shown += chunk
+    except OSError:
+        pass  # how a terminal ends
+    os.close(leader)
+    assert process.wait(30) == 0
+    text = shown.decode()
+    assert "copying" in text
+    assert text.count("copied ") == 3
+
+
+def test_quiet_is_quiet(world, capsys):
+    """Only the result is printed."""
+    assert world.run("copy", "--quiet") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_ctrl_c_ends_it_at_once(world):
+    """Status 130, within a second or two, with nothing half-made left behind."""
+    world.source.inject(Fault("GET", "/blobs/", drip=0.05, times=None))
+    # A shell that runs its jobs in the background has them ignore Ctrl-C, tests and all.
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        f"import sys; from kops_assets_provider.cli import main; "
+        f"sys.exit(main({world.arguments('copy')!r}))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 20
+    while not world.source.count("GET", "/blobs/"):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert time.monotonic() - began < 5
+    assert "Traceback" not in err
+    assert world.target.count("PUT", "/manifests/") == 0
+
+
+def test_airflow_is_not_imported(world, tmp_path):
+    """The command is the core alone, and loads no cloud's SDK that it does not need."""
+    code = (
+        "import sys; from kops_assets_provider.cli import main; "
+        f"main({world.arguments('copy', '--quiet')!r}); "
+        "sys.exit(bool({'airflow', 'boto3', 'botocore', 'google.auth'} & sys.modules.keys()))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=False, cwd=tmp_path
+    )
+    assert run.returncode == 0, run.stderr
