@@ -129,6 +129,13 @@ def manual_params() -> dict[str, Param]:
             **what,
             description="Its name in the state store",
         ),
+        "asset_list": Param(
+            None,
+            type=text,
+            title="Saved list",
+            **what,
+            description="Instead of both: a saved asset list, s3://…, gs://…, https://… or a file",
+        ),
         "kops_version": Param(
             None,
             type=text,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from kops_assets_provider.exceptions import KopsAssetsError, Side
 from kops_assets_provider.http.verify import OnChunk
@@ -25,6 +26,8 @@ from kops_assets_provider.oci.remote import RemoteRepository
 from kops_assets_provider.oci.retries import Retries
 from kops_assets_provider.oci.tree import read_tree
 
+# For what is read before a copy: short, since many images are asked about at a time.
+_PATIENT = Retries(attempts=3, first_wait_seconds=0.3)
 OnImage = Callable[[Outcome], None]
 
 
@@ -66,11 +69,13 @@ def _plan_image(
     target, target_ref = registries.target(asset.download)
     if rules.is_cache(target_ref):
         return plan_warming(asset, source, source_ref, rules, record)
-    found = survey(
+    asking = partial(
+        survey,
         *(source, source_ref, target, target_ref),
         platforms=rules.platforms,
         immutable=rules.is_immutable(asset.canonical),
     )
+    found = _PATIENT.call(asking)
     if found.present:
         return Outcome(
             *(Kind.IMAGE, asset.canonical, asset.download, State.PRESENT, found.present),
@@ -78,8 +83,10 @@ def _plan_image(
             verified_at=now(),
             requests=source.traffic.requests + target.traffic.requests,
         )
-    root = found.root or source.fetch_manifest(found.source or source_ref.pull_by)
-    tree = read_tree(source, root, found.source or root.digest)
+    root = found.root or _PATIENT.call(
+        partial(source.fetch_manifest, found.source or source_ref.pull_by)
+    )
+    tree = _PATIENT.call(partial(read_tree, source, root, found.source or root.digest))
     job = ImageJob(source, target, target_ref.push_as, tree)
     names = asset.canonical, asset.download
     return PlannedImage(*names, tree.source_digest, there=found.there, job=job)
@@ -92,7 +99,9 @@ def check_image(asset: ImageAsset, registries: Registries, rules: ImageRules = A
         return Outcome(*names, State.NOT_MIRRORED)
     source, target = registries.source(asset.canonical), registries.target(asset.download)
     immutable = rules.is_immutable(asset.canonical)
-    found = survey(*source, *target, platforms=rules.platforms, immutable=immutable)
+    found = _PATIENT.call(
+        partial(survey, *source, *target, platforms=rules.platforms, immutable=immutable)
+    )
     outcome = Outcome(
         *names,
         State.MISSING,
@@ -205,9 +214,9 @@ def _read_job(
     registries.expect([ImageAsset(planned.canonical, planned.download)], tuple(planned.mounts))
     source, source_ref = registries.source(planned.canonical)
     target, target_ref = registries.target(planned.download)
-    root, drift = _read_root(source, source_ref, planned.digest)
+    root, drift = _PATIENT.call(partial(_read_root, source, source_ref, planned.digest))
     trimmed = trim(root, chosen_platforms(target_ref, rules.platforms))
-    tree = read_tree(source, trimmed, root.digest)
+    tree = _PATIENT.call(partial(read_tree, source, trimmed, root.digest))
     mounts, wanted = resolve_hints(tree.blobs, planned.mounts, planned.wanted)
     return ImageJob(source, target, target_ref.push_as, tree, mounts, wanted), drift
 

@@ -45,8 +45,18 @@ class Report:
         if self.outcomes and all(x.state is State.NOT_MIRRORED for x in self.outcomes):
             return f"{self.cluster}: {_NOTHING_MIRRORED}"
         counts = [f"{_count(self.outcomes, kind)} {kind}s ({_states(self, kind)})" for kind in Kind]
-        sent = sum(x.sent for x in self.outcomes)
-        return f"{self.cluster}: {', '.join(counts)}; {sent} bytes sent"
+        late = f", {self.late} of them twice" if self.late else ""
+        return f"{self.cluster}: {', '.join(counts)}; {self.sent} bytes sent{late}"
+
+    @property
+    def sent(self) -> int:
+        """Bytes that were sent to the targets."""
+        return sum(x.sent for x in self.outcomes)
+
+    @property
+    def late(self) -> int:
+        """Bytes among those sent that were sent for another image as well."""
+        return sum(x.late for x in self.outcomes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -54,7 +64,8 @@ class Report:
             "cluster": self.cluster,
             "ready": self.ready,
             "counts": dict(Counter(str(x.state) for x in self.outcomes)),
-            "sent": sum(x.sent for x in self.outcomes),
+            "sent": self.sent,
+            "late": self.late,
             "assets": [x.to_dict() for x in self.outcomes],
         }
 
