@@ -11,19 +11,24 @@ from image_copies.measure import Bench
 from image_copies.runs import Run
 from image_copies.tables import Medians, median_lines, medians, ratio_lines, ratios
 
+ASKED_AT_A_TIME = 16  # images that a plan asks about, see kops_assets_provider/mirror/plan.py
+
 
 def summary_lines(bench: Bench, runs: Sequence[Run], python: Usage) -> Iterator[str]:
     """Yield the lines below the runs: for each delay the medians, the ratios and the bounds."""
+    direct = medians(run for run in runs if not run.delay).get(OURS)
     for delay in sorted({run.delay for run in runs}):
         found = medians(run for run in runs if run.delay == delay)
         yield f"\n{delay * 1000:g} ms each way" if delay else "\nwithout delay"
         yield from median_lines(found)
         yield from ratio_lines(found, [engine.name for engine in bench.engines])
         if OURS in found:
-            yield from _bound_lines(bench, found, python, delay)
+            yield from _bound_lines(bench, found, python)
+        if OURS in found and delay and direct:
+            yield _delay_line(bench, found[OURS]["wall s"] - direct["wall s"], 2 * delay)
 
 
-def _bound_lines(bench: Bench, found: Medians, python: Usage, delay: float) -> Iterator[str]:
+def _bound_lines(bench: Bench, found: Medians, python: Usage) -> Iterator[str]:
     ours = bounds(found, python, bench.rule.cores)
     yield (
         f"{OURS}: all its CPU seconds on {bench.rule.cores} cores would take "
@@ -31,14 +36,15 @@ def _bound_lines(bench: Bench, found: Medians, python: Usage, delay: float) -> I
         f"peak RSS {ours['MB above Python']:.1f} MB above that of Python; "
         f"{ours['wall s without Python']:.3f} s without Python's start"
     )
-    if delay:
-        took = ours["wall s without Python"] / (2 * delay)
-        heads = 2 * len(bench.images.digests)
-        least = head_round_trips(len(bench.images.digests), bench.jobs)
-        yield (
-            f"{OURS}: that is {took:.1f} round trips of {2000 * delay:g} ms; {heads} HEADs, "
-            f"{bench.jobs} at a time, take {least}"
-        )
+
+
+def _delay_line(bench: Bench, more_seconds: float, round_trip: float) -> str:
+    images = len(bench.images.digests)
+    return (
+        f"{OURS}: the delay costs {more_seconds / round_trip:.1f} round trips of "
+        f"{1000 * round_trip:g} ms; {2 * images} HEADs, {ASKED_AT_A_TIME} at a time, take "
+        f"{head_round_trips(images, ASKED_AT_A_TIME)}"
+    )
 
 
 def bounds(found: Medians, python: Usage, cores: int) -> dict[str, float]:

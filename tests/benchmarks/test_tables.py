@@ -102,7 +102,7 @@ def test_summary():
     python = Usage(0.1, 0.1, 10_000_000)
     both = [
         run
-        for delay, wall in ((0, 2.1), (0.015, 0.4))
+        for delay, wall in ((0, 2.1), (0.015, 2.19))
         for engine in ("kops-assets", "skopeo-sync")
         for run in runs_of(engine, wall, wall, wall, delay=delay)
     ]
@@ -110,5 +110,5 @@ def test_summary():
     assert "would take 2.00 s, 95% of the wall time" in direct
     assert "skopeo-sync: wall s 1.000" in direct
     assert "round trips" not in direct
-    assert "that is 10.0 round trips of 30 ms; 24 HEADs, 4 at a time, take 6" in late
+    assert "the delay costs 3.0 round trips of 30 ms; 24 HEADs, 16 at a time, take 2" in late
     assert list(summary_document(bench, both, python)) == ["0", "15"]
