@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,8 +14,14 @@ from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State, error_dict, failed, now
 from kops_assets_provider.mirror.plan import Plan, make_plan
-from kops_assets_provider.mirror.planned_image import PlannedImage, resolve_hints, with_hints
-from kops_assets_provider.mirror.record import MirrorRecord
+from kops_assets_provider.mirror.planned_image import (
+    PlannedImage,
+    beginnings,
+    having,
+    resolve_hints,
+    with_hints,
+)
+from kops_assets_provider.mirror.record import AssetRecord, MirrorRecord
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.warming import plan_warming, warm
 from kops_assets_provider.oci.batch import ImageJob, ImageResult, IsComing, copy_images
@@ -29,26 +36,29 @@ from kops_assets_provider.oci.tree import read_tree
 # For what is read before a copy: short, since many images are asked about at a time.
 _PATIENT = Retries(attempts=3, first_wait_seconds=0.3)
 OnImage = Callable[[Outcome], None]
+ReadRecord = Callable[[], MirrorRecord | None]
 
 
 def plan_images(
     assets: Sequence[ImageAsset],
     registries: Registries,
     rules: ImageRules = ALL,
-    record: MirrorRecord | None = None,
+    read_record: ReadRecord = lambda: None,
 ) -> Plan[PlannedImage]:
     """
     Ask the target registry which images it has; see ``make_plan`` for the errors.
 
-    :param record: what is known of pull-through caches, which cannot be asked.
+    :param read_record: reads what is known of the mirror, when it is needed: for pull-through
+        caches, which cannot be asked, and for tags that have moved, to know what is there of them.
     """
+    known = _Known(read_record)
     planned: dict[ImageAsset, PlannedImage] = {}
     registries.expect([x for x in assets if x.download != x.canonical])
 
     def settle(asset: ImageAsset) -> Outcome | None:
         if asset.download == asset.canonical:
             return Outcome(Kind.IMAGE, asset.canonical, asset.download, State.NOT_MIRRORED)
-        found = _plan_image(asset, registries, rules, record)
+        found = _plan_image(asset, registries, rules, known)
         if isinstance(found, Outcome):
             return found
         planned[asset] = found
@@ -63,12 +73,12 @@ def _plan_image(
     asset: ImageAsset,
     registries: Registries,
     rules: ImageRules,
-    record: MirrorRecord | None = None,
+    known: _Known,
 ) -> Outcome | PlannedImage:
     source, source_ref = registries.source(asset.canonical)
     target, target_ref = registries.target(asset.download)
     if rules.is_cache(target_ref):
-        return plan_warming(asset, source, source_ref, rules, record)
+        return plan_warming(asset, source, source_ref, rules, known.image(asset))
     asking = partial(
         survey,
         *(source, source_ref, target, target_ref),
@@ -87,9 +97,30 @@ def _plan_image(
         partial(source.fetch_manifest, found.source or source_ref.pull_by)
     )
     tree = _PATIENT.call(partial(read_tree, source, root, found.source or root.digest))
-    job = ImageJob(source, target, target_ref.push_as, tree)
+    has = known.blobs(asset, found.there) if found.there else ()
+    job = ImageJob(source, target, target_ref.push_as, tree, has=having(tree.blobs, has))
     names = asset.canonical, asset.download
-    return PlannedImage(*names, tree.source_digest, there=found.there, job=job)
+    return PlannedImage(*names, tree.source_digest, has=has, there=found.there, job=job)
+
+
+class _Known:
+    """What the record knows, read at most once, and only if somebody asks; for many threads."""
+
+    def __init__(self, read: ReadRecord) -> None:
+        self._read = read
+        self._lock = threading.Lock()
+        self._record: tuple[MirrorRecord | None] | None = None
+
+    def image(self, asset: ImageAsset) -> AssetRecord | None:
+        with self._lock:
+            self._record = self._record or (self._read(),)
+        (record,) = self._record
+        return record.image(asset.canonical, asset.download) if record else None
+
+    def blobs(self, asset: ImageAsset, there: str) -> tuple[str, ...]:
+        """Return the blobs of the image that the target has, if it is the one that is known."""
+        known = self.image(asset)
+        return tuple(known.blobs or ()) if known and known.target == there else ()
 
 
 def check_image(asset: ImageAsset, registries: Registries, rules: ImageRules = ALL) -> Outcome:
@@ -187,7 +218,7 @@ def copy_planned_image(
     retries = retries or Retries()
     if planned.digest is None:
         asset = ImageAsset(planned.canonical, planned.download)
-        found = _plan_image(asset, registries, rules)
+        found = _plan_image(asset, registries, rules, _Known(lambda: None))
         if isinstance(found, Outcome):
             return found
         planned = found
@@ -218,7 +249,8 @@ def _read_job(
     trimmed = trim(root, chosen_platforms(target_ref, rules.platforms))
     tree = _PATIENT.call(partial(read_tree, source, trimmed, root.digest))
     mounts, wanted = resolve_hints(tree.blobs, planned.mounts, planned.wanted)
-    return ImageJob(source, target, target_ref.push_as, tree, mounts, wanted), drift
+    has = having(tree.blobs, planned.has)
+    return ImageJob(source, target, target_ref.push_as, tree, mounts, wanted, has), drift
 
 
 def _read_root(
@@ -245,6 +277,7 @@ def _outcome(planned: PlannedImage, job: ImageJob, result: ImageResult, began: f
         mounts=result.mounts,
         late=result.late,
         retries=result.retries,
+        blobs=beginnings(job.tree.blobs),
         requests=sum(x.requests for x in traffic),
         seconds=round(time.monotonic() - began, 3),
         verified_at=now(),

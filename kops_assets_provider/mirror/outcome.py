@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -60,6 +60,7 @@ class Outcome:
     :param retries: tries after one that failed.
     :param seconds: that the copy took.
     :param drift: digest that the source's tag has come to stand for since it was planned.
+    :param blobs: beginnings of the digests of a copied image's blobs, in hex.
     :param verified_at: when the target was last seen to have it, ISO 8601 in UTC.
     :param error: an error's ``to_dict()``, for a failed one.
     """
@@ -81,10 +82,11 @@ class Outcome:
     retries: int = 0
     seconds: float | None = None
     drift: str | None = None
+    blobs: Sequence[str] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, those without meaning left out."""
-        plain = ("mounted", "mounts", "late", "retries")
+        plain = ("mounted", "mounts", "late", "retries", "blobs")
         return {k: v for k, v in asdict(self).items() if v or (v == 0 and k not in plain)}
 
     @classmethod

@@ -18,6 +18,7 @@ from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.manifest import Descriptor
 
 _PREFIX = 8  # hex digits of a digest in a hint: enough to tell an image's blobs apart
+_LONG_PREFIX = 12  # where nobody asks the registry again before the manifest is pushed
 _MAX_BYTES = 1000  # of a planned image as JSON: every mapped task pulls the whole list
 
 
@@ -30,6 +31,8 @@ class PlannedImage:
     :param mounts: a repository of the target's registry to beginnings of the digests, in hex, of
         the blobs that it has, or will have first.
     :param wanted: likewise, the blobs that other images will mount from this one.
+    :param has: likewise, longer, the blobs that the target has already, of another image under the
+        same tag.
     :param leaders: a repository of ``mounts`` to the place of the image in the plan that uploads
         those blobs to it.
     :param there: digest of the other image that the target has; not handed to a task.
@@ -42,6 +45,7 @@ class PlannedImage:
     mounts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     wanted: Sequence[str] = ()
     leaders: Mapping[str, int] = field(default_factory=dict)
+    has: Sequence[str] = ()
     there: str | None = None
     job: ImageJob | None = field(default=None, compare=False, repr=False)
 
@@ -53,6 +57,7 @@ class PlannedImage:
             "mounts": {k: list(v) for k, v in self.mounts.items()},
             "wanted": list(self.wanted),
             "leaders": dict(self.leaders),
+            "has": list(self.has),
         }
         if _fits(values):
             return {k: v for k, v in values.items() if v}
@@ -69,6 +74,8 @@ def with_hints(planned: Iterable[PlannedImage]) -> list[PlannedImage]:
     led_by: list[dict[str, int]] = [{} for _ in images]
     for number, image in enumerate(images):
         for blob, key in _blobs(image):
+            if image.job and blob.digest in image.job.has:
+                continue
             leader = leaders.setdefault(key, number)
             repository = _repository(images[leader])
             if leader != number and repository != _repository(image):
@@ -86,6 +93,16 @@ def with_hints(planned: Iterable[PlannedImage]) -> list[PlannedImage]:
         )
         for number in order
     ]
+
+
+def beginnings(blobs: Iterable[Descriptor]) -> list[str]:
+    """Return what a record keeps of blobs: enough to know them again."""
+    return [blob.digest.hex[:_LONG_PREFIX] for blob in blobs]
+
+
+def having(blobs: Iterable[Descriptor], beginnings: Sequence[str]) -> frozenset[Digest]:
+    """Return the digests of the blobs that begin so."""
+    return frozenset(x.digest for x in blobs if x.digest.hex[:_LONG_PREFIX] in set(beginnings))
 
 
 def resolve_hints(
@@ -115,7 +132,7 @@ def _fits(values: Mapping[str, Any]) -> bool:
 
 def _cut(values: dict[str, Any], ranks: Mapping[str, int]) -> dict[str, Any]:
     """Leave out hints until the rest fits: the largest blobs stay, whoever has them."""
-    cut = {**values, "mounts": {}, "wanted": [], "leaders": {}}
+    cut = {**values, "mounts": {}, "wanted": [], "leaders": {}, "has": []}
     pairs = [(prefix, repository) for repository, x in values["mounts"].items() for prefix in x]
     for prefix, repository in sorted(pairs, key=lambda pair: ranks.get(pair[0], 0)):
         more = {**cut["mounts"], repository: [*cut["mounts"].get(repository, []), prefix]}
@@ -125,4 +142,7 @@ def _cut(values: dict[str, Any], ranks: Mapping[str, int]) -> dict[str, Any]:
     for prefix in sorted(values["wanted"], key=lambda prefix: ranks.get(prefix, 0)):
         if _fits({**cut, "wanted": [*cut["wanted"], prefix]}):
             cut["wanted"] = [*cut["wanted"], prefix]
+    for prefix in values["has"]:
+        if _fits({**cut, "has": [*cut["has"], prefix]}):
+            cut["has"] = [*cut["has"], prefix]
     return {k: v for k, v in cut.items() if v}

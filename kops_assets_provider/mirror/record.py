@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -39,6 +39,7 @@ class AssetRecord:
     :param verified_at: when the target was last seen to have it, ISO 8601 in UTC.
     :param copied_at: when it was last copied, and ``copied_by`` which run did it.
     :param reason: why it is failed.
+    :param blobs: beginnings of the digests of the blobs of the image ``target``, in hex.
     """
 
     kind: Kind
@@ -52,6 +53,7 @@ class AssetRecord:
     copied_at: str | None = None
     copied_by: str | None = None
     reason: str | None = None
+    blobs: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,12 @@ class MirrorRecord:
         except (ValueError, KeyError, TypeError, AttributeError) as err:
             raise InvalidInputError(where, [f"not a mirror record: {err}"]) from err
 
+    def image(self, canonical: str, download: str) -> AssetRecord | None:
+        """Return what is known of an image."""
+        names = Kind.IMAGE, canonical, download
+        found = (x for x in self.assets if (x.kind, x.canonical, x.download) == names)
+        return next(found, None)
+
 
 def update_record(
     old: MirrorRecord | None, report: Report, kops_version: str, run: str
@@ -110,6 +118,7 @@ def _after(asset: AssetRecord, outcome: Outcome, run: str) -> AssetRecord:
         size=asset.size if outcome.size is None else outcome.size,
         verified_at=outcome.verified_at or asset.verified_at,
         reason=None,
+        blobs=outcome.blobs or (asset.blobs if outcome.content == asset.target else None),
     )
     if outcome.state in (State.COPIED, State.WARMED):
         asset = replace(asset, copied_at=outcome.verified_at, copied_by=run)

@@ -11,7 +11,7 @@ from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.image_rules import ImageRules
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State, now
 from kops_assets_provider.mirror.planned_image import PlannedImage
-from kops_assets_provider.mirror.record import AssetRecord, MirrorRecord
+from kops_assets_provider.mirror.record import AssetRecord
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.reference import Reference
@@ -25,17 +25,17 @@ def plan_warming(
     source: RemoteRepository,
     reference: Reference,
     rules: ImageRules,
-    record: MirrorRecord | None,
+    known: AssetRecord | None,
 ) -> Outcome | PlannedImage:
     """
     Decide by the source's digest and the record: one HEAD, and no request to the cache.
 
+    :param known: what the record knows of it.
     :raises NotFoundError: the source has no such image.
     """
     digest = reference.digest or source.resolve(reference.pull_by)
     if digest is None:
         raise NotFoundError(f"{reference}: there is no such image", side=Side.SOURCE)
-    known = _known(asset, record)
     if known is None or not rules.is_warm(known, digest):
         return PlannedImage(asset.canonical, asset.download, digest)
     return Outcome(
@@ -75,9 +75,3 @@ def warm(
         seconds=round(time.monotonic() - began, 3),
         verified_at=now(),
     )
-
-
-def _known(asset: ImageAsset, record: MirrorRecord | None) -> AssetRecord | None:
-    names = Kind.IMAGE, asset.canonical, asset.download
-    assets = record.assets if record else ()
-    return next((x for x in assets if (x.kind, x.canonical, x.download) == names), None)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from kops_assets_provider.exceptions import InvalidInputError, StoppedError
+from kops_assets_provider.exceptions import KopsAssetsError, StoppedError
 from kops_assets_provider.files.ports import FileStore
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.verify import OnChunk
@@ -81,8 +81,8 @@ class Mirror:
         :raises ConflictingTargetsError: two different sources for one target.
         :raises KopsAssetsError: a target answered no question at all.
         """
-        record = self._record(listed) if self.rules.warm else None
-        images = plan_images(listed.assets.images, self.registries, self.rules, record)
+        read_record = partial(self._record, listed)
+        images = plan_images(listed.assets.images, self.registries, self.rules, read_record)
         files = plan_files(listed.assets.files, self.stores)
         for outcome in (*images.settled, *files.settled):
             self.on_outcome(outcome)
@@ -104,11 +104,10 @@ class Mirror:
         return report
 
     def _record(self, listed: AssetList) -> MirrorRecord | None:
-        if not (place := self._record_place(listed)):
-            return None
         try:
-            return read_record(*place)
-        except InvalidInputError as err:
+            place = self._record_place(listed)
+            return read_record(*place) if place else None
+        except KopsAssetsError as err:
             log.warning("the mirror record is not used: %s", err)
             return None
 

@@ -47,6 +47,9 @@ class ImageJob:
     :param push_as: the tag or digest to publish it under.
     :param mounts: blobs that another repository of the target's registry has, or will have soon.
     :param wanted: blobs that other copies wait for: they go first.
+    :param has: blobs that the target has, since a manifest that names them is there: they are not
+        asked about. If they are gone all the same, the registry refuses the new manifest, and they
+        are sent.
     """
 
     source: ImageSource
@@ -55,6 +58,7 @@ class ImageJob:
     tree: ImageTree
     mounts: Mapping[Digest, str] = field(default_factory=dict)
     wanted: frozenset[Digest] = frozenset()
+    has: frozenset[Digest] = frozenset()
 
 
 @dataclass(slots=True)
@@ -163,7 +167,10 @@ class _Batch:
     def run(self, workers: int, abort: Callable[[], None]) -> list[ImageResult]:
         for image in self._images:
             for blob in image.job.tree.blobs:
-                self._need(image, blob)
+                if blob.digest in image.job.has:
+                    image.left -= 1
+                else:
+                    self._need(image, blob)
             if not image.left:
                 self._put(_Order.PUBLISH, 0, partial(self._publish, image))
         with ThreadPoolExecutor(workers, thread_name_prefix="images") as pool:

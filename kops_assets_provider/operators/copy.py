@@ -76,6 +76,8 @@ class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
     :param mounts: a repository of the target's registry to beginnings of the digests of blobs that
         it has, or will have soon. (templated)
     :param wanted: beginnings of the digests of blobs that other images wait for. (templated)
+    :param has: likewise, of blobs that the target has of another image under the same tag.
+        (templated)
     :param leaders: a repository of ``mounts`` to the map index of the task that uploads to it.
         (templated)
 
@@ -89,6 +91,7 @@ class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
         "mounts",
         "wanted",
         "leaders",
+        "has",
         *RegistriesOperator.template_fields,
     )
 
@@ -99,6 +102,7 @@ class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
         mounts: Mapping[str, Sequence[str]] | None = None,
         wanted: Sequence[str] = (),
         leaders: Mapping[str, int] | None = None,
+        has: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -106,12 +110,14 @@ class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
         self.mounts = mounts
         self.wanted = wanted
         self.leaders = leaders
+        self.has = has
 
     def copy(self, context: Context) -> Outcome:
         """Copy the image unless it is there."""
         planned = PlannedImage(
             *(self.canonical, self.download, self.digest, self.mounts or {}, tuple(self.wanted)),
             leaders=self.leaders or {},
+            has=tuple(self.has),
         )
         return copy_planned_image(
             *(planned, self.registries(), self.rules()),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
-from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.exceptions import KopsAssetsError
 from kops_assets_provider.mirror.files import plan_files
 from kops_assets_provider.mirror.images import plan_images
 from kops_assets_provider.mirror.lists import AssetList
@@ -65,19 +66,18 @@ class KopsPlanImagesOperator(FileStoresOperator, RegistriesOperator):
         with told_to_airflow(context, kind=str(Kind.IMAGE)):
             listed = AssetList.from_dict(self.assets)
             rules = self.rules(as_names("immutable_tags", self.immutable_tags))
-            record = self.record(listed) if rules.warm else None
-            plan = plan_images(listed.assets.images, self.registries(), rules, record)
+            read_record = partial(self.record, listed)
+            plan = plan_images(listed.assets.images, self.registries(), rules, read_record)
             return _publish(self, context, plan, [x.to_dict() for x in plan.to_copy])
 
     def record(self, listed: AssetList) -> MirrorRecord | None:
-        """Read the mirror's record. Without it pull-through caches are read through again."""
+        """Read the mirror's record. Without it more is asked, and caches are read through again."""
         url = as_optional(self.record_url) or listed.record_url
         if not url:
             return None
-        store, path = self.file_stores().open_place(url, f"{listed.cluster}.json")
         try:
-            return read_record(store, path)
-        except InvalidInputError as err:
+            return read_record(*self.file_stores().open_place(url, f"{listed.cluster}.json"))
+        except KopsAssetsError as err:
             self.log.warning("the mirror record is not used: %s", err)
             return None
 

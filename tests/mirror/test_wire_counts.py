@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -22,7 +23,10 @@ from kops_assets_provider.mirror.images import (
 )
 from kops_assets_provider.mirror.outcome import State
 from kops_assets_provider.mirror.planned_image import PlannedImage
+from kops_assets_provider.mirror.record import MirrorRecord, update_record
 from kops_assets_provider.mirror.registries import Registries
+from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.testing.components import docker_registry
 from kops_assets_provider.testing.images import make_image, push_image
 
@@ -50,9 +54,17 @@ class Wire:
     def asset(self, name):
         return ImageAsset(f"{self.source.host}/{name}", f"{self.target.host}/kops/{name}")
 
+    record = None
+
     def plan(self, *names, **rules):
         self.registries, self.rules = Registries(), ImageRules(**rules)
-        return plan_images([self.asset(x) for x in names], self.registries, self.rules)
+        assets = [self.asset(x) for x in names]
+        return plan_images(assets, self.registries, self.rules, lambda: self.record)
+
+    def keep_record(self, outcomes):
+        """Let the next plan know what was copied, as the mirror's record does."""
+        record = update_record(None, Report("c", tuple(outcomes)), "1.36.2", "run")
+        self.record = MirrorRecord.from_json(record.to_json(), "the record")
 
     def command(self, *names, **rules):
         plan = self.plan(*names, **rules)
@@ -142,16 +154,49 @@ def test_two_platforms_of_four(wire, way, reads):
     assert wire.counts() == [{"GET": 1}, {"HEAD": 1}]
 
 
+@pytest.mark.parametrize("is_known", [True, False])
 @pytest.mark.parametrize(("way", "reads"), [("command", 0), ("tasks", 1 + P)])
-def test_a_moved_tag(wire, way, reads):
-    """4 + 2P + 3B' for what is new, and one request for each blob that was there before."""
+def test_a_moved_tag(wire, way, reads, is_known):
+    """4 + 2P + 3B' for the B' new blobs; without the record one more for each that is not new."""
     wire.push("app:1", image("old", base_layers=2))
-    wire.command("app:1")
+    copied = wire.command("app:1")
+    if is_known:
+        wire.keep_record(copied)
     wire.push("app:1", image("new", base_layers=2))
     (outcome,) = getattr(wire, way)("app:1")
     kept = 2 * P
-    assert total(wire.counts()) == 4 + 2 * P + 3 * (B - kept) + kept + reads
+    asked = 0 if is_known else kept
+    assert total(wire.counts()) == 4 + 2 * P + 3 * (B - kept) + asked + reads
     assert outcome.content == image("new", base_layers=2).digest
+    assert whole(wire.target, "kops/app", outcome.content)
+
+
+@pytest.mark.parametrize("way", ["command", "tasks"])
+def test_a_record_that_is_wrong_costs_requests_and_nothing_else(wire, way):
+    """It says that blobs are there which are not: the registry refuses, and gets them."""
+    wire.push("app:1", image("old", base_layers=2))
+    wire.keep_record(wire.command("app:1"))
+    (asset,) = wire.record.assets
+    new = image("new", base_layers=2)
+    wire.record = replace(wire.record, assets=(replace(asset, blobs=known(new)),))
+    wire.push("app:1", new)
+    (outcome,) = getattr(wire, way)("app:1")
+    assert outcome.content == new.digest
+    assert whole(wire.target, "kops/app", outcome.content)
+
+
+def known(image):
+    return [digest.partition(":")[2][:12] for digest in image.blobs]
+
+
+def whole(server, repository, digest):
+    """Read an image as a node would; true if all of it is there and right."""
+    opened, _ = Registries().cache(f"{server.host}/{repository}@{digest}")
+    for child in opened.fetch_manifest(digest).children:
+        for blob in opened.fetch_manifest(child.digest).blobs:
+            with opened.open_blob(blob) as chunks:
+                assert Digest.of(b"".join(chunks)) == blob.digest
+    return True
 
 
 @pytest.mark.parametrize(("way", "reads"), [("command", 0), ("tasks", 1 + P)])
