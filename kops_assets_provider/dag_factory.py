@@ -35,6 +35,7 @@ _DEFAULTS: dict[str, Any] = {
     "extended": False,
     "extra_images": [],
     "extra_files": {},
+    "bucket_owner": None,
     "output_url": None,
     "sha_file": None,
     "registry_conn_ids": {},

@@ -66,6 +66,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="credentials in the form of Docker's config.json (by default Docker's own)",
     )
     group.add_argument(
+        "--bucket-owner",
+        metavar="ACCOUNT",
+        help="the AWS account that buckets in S3 must belong to",
+    )
+    group.add_argument(
         "--create-ecr-repositories",
         action="store_true",
         help="make repositories in ECR that are not there",
@@ -122,6 +127,7 @@ def _mirror(options: argparse.Namespace, progress: Progress | None = None) -> Mi
             options.warm_days,
         ),
         record_url=options.record_url,
+        bucket_owner=options.bucket_owner,
         ecr_repositories=EcrRepositories() if options.create_ecr_repositories else None,
         jobs=getattr(options, "jobs", 1),
         progress=progress,

@@ -42,8 +42,10 @@ _SHA = "x-amz-checksum-sha256"
 _HEADERS = {
     "ChecksumMode": "x-amz-checksum-mode",
     "ChecksumSHA256": _SHA,
+    "ExpectedBucketOwner": "x-amz-expected-bucket-owner",
     "IfNoneMatch": "If-None-Match",
 }
+_ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 _CODE = re.compile(rb"<Code>(\w+)</Code>", re.ASCII)
 _NEEDS = {"HEAD": "s3:GetObject and s3:ListBucket", "GET": "s3:GetObject", "PUT": "s3:PutObject"}
 # 301, 307, 400: also how a bucket in another region answers, with the region in a header.
@@ -57,12 +59,20 @@ class S3Store:
     :param client: a boto3 client for S3, made with ``signature_version="s3v4"``: the version that
         boto3 takes by default for an endpoint of one's own leaves conditions unsigned.
     :param http: sends the requests; its limits, authorities and proxies apply.
+    :param owner: the AWS account, 12 digits, that the bucket must belong to: S3 then refuses one of
+        that name that somebody else has made. Not checked if None.
+    :raises InvalidInputError: ``owner`` is no account.
     """
 
-    def __init__(self, client: Any, http: HttpClient, bucket: str) -> None:
+    def __init__(
+        self, client: Any, http: HttpClient, bucket: str, owner: str | None = None
+    ) -> None:
         self._client = client
         self._http = http
         self._bucket = bucket
+        self._owner = owner
+        if owner is not None and not _ACCOUNT.fullmatch(owner):
+            raise InvalidInputError("bucket owner", [f"{owner!r} is no AWS account of 12 digits"])
 
     def stat(self, path: str) -> StoredFile | None:
         """Look at the object: one HEAD."""
@@ -104,10 +114,14 @@ class S3Store:
         content: Content | None = None,
         accept: Collection[int] = (),
     ) -> Iterator[Response]:
+        if self._owner:
+            params = {**params, "ExpectedBucketOwner": self._owner}
         headers = {_HEADERS[name]: value for name, value in params.items()}
         if content:
             headers["Content-Length"] = str(content.size)
         hint = f"{self._place(path)}: the AWS connection needs {_NEEDS[method]}"
+        if self._owner:
+            hint += f", and the bucket must belong to the account {self._owner}"
         with self._http.request(
             method,
             self._sign(method, path, params),

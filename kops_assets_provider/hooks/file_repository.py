@@ -43,10 +43,16 @@ class S3FileRepositoryHook(BaseHook):
             raise InvalidInputError(f"connection {self.aws_conn_id}", [problem])
         return hook.get_conn(), hook.verify if isinstance(hook.verify, str) else None
 
-    def get_store(self, bucket: str, region: str | None = None) -> S3Store:
-        """Return the store of a bucket; its region is the connection's if it is not given."""
+    def get_store(
+        self, bucket: str, region: str | None = None, owner: str | None = None
+    ) -> S3Store:
+        """
+        Return the store of a bucket; its region is the connection's if it is not given.
+
+        :param owner: the AWS account that the bucket must belong to.
+        """
         client, ca_file = self.get_client(region)
-        return S3Store(client, HttpClient(ca_file=ca_file), bucket)
+        return S3Store(client, HttpClient(ca_file=ca_file), bucket, owner)
 
 
 class GCSFileRepositoryHook(BaseHook):
@@ -85,12 +91,16 @@ class GCSFileRepositoryHook(BaseHook):
 
 
 def open_file_stores(
-    file_targets: Mapping[str, str], aws_conn_id: str | None, gcp_conn_id: str
+    file_targets: Mapping[str, str],
+    aws_conn_id: str | None,
+    gcp_conn_id: str,
+    bucket_owner: str | None = None,
 ) -> FileStores:
     """Open the file repositories of a list; see ``FileStoresOperator`` for the parameters."""
 
     def s3(target: FileTarget) -> S3Store:
-        return S3FileRepositoryHook(aws_conn_id).get_store(target.root, target.region)
+        hook = S3FileRepositoryHook(aws_conn_id)
+        return hook.get_store(target.root, target.region, bucket_owner)
 
     def gcs(target: FileTarget) -> GCSStore:
         return GCSFileRepositoryHook(gcp_conn_id).get_store(target.root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from kops_assets_provider.files.directory import DirectoryStore
@@ -41,6 +42,7 @@ def open_default_places(
     registry_config: str | None = None,
     source_rewrites: Mapping[str, str],
     file_targets: Mapping[str, str],
+    bucket_owner: str | None = None,
     ecr_repositories: EcrRepositories | None = None,
     rules: ImageRules = ALL,
     record_url: str | None = None,
@@ -60,7 +62,7 @@ def open_default_places(
         told = {x: getattr(progress, x) for x in ("on_chunk", "on_plan", "on_outcome")}
     return Mirror(
         Registries(default_endpoints(registry_config, ecr_repositories), source_rewrites),
-        FileStores(_openers(), file_targets),
+        FileStores(_openers(bucket_owner), file_targets),
         rules,
         dict(source_rewrites),
         record_url,
@@ -69,11 +71,12 @@ def open_default_places(
     )
 
 
-def _openers() -> dict[Scheme, Callable[[FileTarget], Any]]:
-    return {Scheme.S3: _s3, Scheme.GS: _gcs, Scheme.FILE: lambda x: DirectoryStore(x.root)}
+def _openers(bucket_owner: str | None) -> dict[Scheme, Callable[[FileTarget], Any]]:
+    s3 = partial(_s3, owner=bucket_owner)
+    return {Scheme.S3: s3, Scheme.GS: _gcs, Scheme.FILE: lambda x: DirectoryStore(x.root)}
 
 
-def _s3(target: FileTarget) -> S3Store:
+def _s3(target: FileTarget, owner: str | None) -> S3Store:
     import boto3
     from botocore.config import Config
 
@@ -81,7 +84,7 @@ def _s3(target: FileTarget) -> S3Store:
     config = Config(signature_version="s3v4")
     with s3_client_told():
         client = boto3.Session().client("s3", region_name=target.region, config=config)
-    return S3Store(client, HttpClient(), target.root)
+    return S3Store(client, HttpClient(), target.root, owner)
 
 
 def _gcs(target: FileTarget) -> GCSStore:

@@ -121,17 +121,28 @@ class FileStoresOperator(_CloudOperator):
     :param file_targets: prefixes of download URLs, and where to write what belongs under them:
         ``s3://bucket/prefix``, ``gs://bucket/prefix`` or a directory. Without an entry S3's and
         Google's own URLs are understood as kOps does. (templated)
+    :param bucket_owner: the AWS account that buckets in S3 must belong to. (templated)
     """
 
-    template_fields: Sequence[str] = ("file_targets", *_CloudOperator.template_fields)
+    template_fields: Sequence[str] = (
+        "file_targets",
+        "bucket_owner",
+        *_CloudOperator.template_fields,
+    )
 
     def __init__(
-        self, *, file_targets: Mapping[str, str] | str | None = None, **kwargs: Any
+        self,
+        *,
+        file_targets: Mapping[str, str] | str | None = None,
+        bucket_owner: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.file_targets = file_targets
+        self.bucket_owner = bucket_owner
 
     def file_stores(self) -> FileStores:
         """Open the file repositories."""
         targets = as_mapping("file_targets", self.file_targets)
-        return open_file_stores(targets, *self.cloud_conn_ids())
+        owner = as_optional(self.bucket_owner)
+        return open_file_stores(targets, *self.cloud_conn_ids(), owner)

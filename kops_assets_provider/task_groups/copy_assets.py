@@ -58,6 +58,7 @@ class CopyAssetsOptions(TypedDict, total=False):
     :param immutable_tags: beginnings of canonical names whose tags never move: the source is not
         asked about those that the target has.
     :param file_targets: prefixes of download URLs, and where to write what belongs under them.
+    :param bucket_owner: the AWS account that buckets in S3 must belong to.
     :param output_url: where to save the list as well.
     :param record_url: where the mirror's record is kept, if not beside the files.
     :param aws_conn_id: connection for ECR and S3.
@@ -85,6 +86,7 @@ class CopyAssetsOptions(TypedDict, total=False):
     ecr_repositories: Mapping[str, Any] | str | None
     immutable_tags: Sequence[str] | str | None
     file_targets: Mapping[str, str] | str | None
+    bucket_owner: str | None
     output_url: str | None
     record_url: str | None
     aws_conn_id: str | None
@@ -108,7 +110,7 @@ def copy_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
     clouds = _pick(options, "aws_conn_id", "gcp_conn_id") | _RETRIES
     sources = _pick(options, "source_rewrites")
     images = clouds | sources | _pick(options, *_IMAGE_OPTIONS)
-    files = clouds | _pick(options, "file_targets")
+    files = clouds | _pick(options, "file_targets", "bucket_owner")
 
     listed = KopsGetAssetsOperator(
         task_id="get_assets",
@@ -120,7 +122,7 @@ def copy_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
         task_id="plan_images",
         assets=listed.output,
         **images,
-        **_pick(options, "immutable_tags", "record_url", "file_targets"),
+        **_pick(options, "immutable_tags", "record_url", "file_targets", "bucket_owner"),
     )
     plan_files = KopsPlanFilesOperator(task_id="plan_files", assets=listed.output, **files)
     copy_image = KopsCopyImageOperator.partial(
