@@ -16,7 +16,8 @@ _SHA = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}")
 # would be read as something else than text.
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@:/?&%~-]*(?<!:)", re.ASCII)
 _NOT_TEXT = re.compile(
-    r"[0-9_]*\.?[0-9_]*(?:e[-+]?[0-9]+)?|0[xob][0-9a-f_]+|[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?"
+    r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:T[0-9:.Z+-]*)?"
+    r"|[0-9_]*\.?[0-9_]*(?:e[-+]?[0-9]+)?|0[xob][0-9a-f_]+|[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?"
     r"|y|n|yes|no|on|off|true|false|null",
     re.ASCII | re.IGNORECASE,
 )
