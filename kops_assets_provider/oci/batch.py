@@ -289,7 +289,9 @@ class _Batch:
             try:
                 if image.job.target.has_blob(blob.digest, repository):
                     self._came[there] = time.monotonic()
-                    return True
+                    # Where only a manifest makes it a blob to mount, its image must be published.
+                    if not (image.job.target.mounts_published and coming):
+                        return True
             except PermanentError:
                 return False
             except TransientError:

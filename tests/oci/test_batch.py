@@ -719,6 +719,30 @@ def test_two_processes_that_wait_for_each_other_end(servers):
     assert [(x.error, x.mounts, x.late) for x in results.values()] == [(None, 1, 0)] * 2
 
 
+def test_where_only_a_published_image_gives_blobs_its_whole_task_is_waited_for():
+    """ECR: that the blob is there is not enough, so until then nothing is sent a second time."""
+    one, two = (make_image(x, platforms=PLATFORM, layers=2) for x in ("one", "two"))
+    (shared,) = set(one.blobs) & set(two.blobs)
+    with (
+        OciRegistryServer() as source,
+        OciRegistryServer(quirks=Quirks(mount_needs_manifest=True)) as target,
+    ):
+        target.storage.put_blob("kops/one", one.blobs[shared])
+        (job,) = remote_jobs(source, client(target), ("two", two), profile=ECR)
+        job = ImageJob(job.source, job.target, "1", job.tree, {Digest(shared): "kops/one"})
+        asked = []
+
+        def is_coming(repository):
+            asked.append(repository)
+            if len(asked) == 2:
+                put_image(target, "kops/one:1", one)
+            return len(asked) < 2
+
+        (result,) = run([job], is_coming=is_coming)
+    assert (result.error, result.mounts, result.late) == (None, 1, 0)
+    assert asked == ["kops/one"] * 2
+
+
 # Any graph, any failure.
 
 BLOBS = st.integers(0, 5)
