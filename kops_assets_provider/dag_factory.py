@@ -22,6 +22,8 @@ _STRUCTURES = (
     *("platforms", "warm", "immutable_tags", "extra_images", "extra_files"),
     *("kops_version", "kubernetes_version"),
 )
+_SWITCHES = ("any_kubernetes_version", "extended", "nearest_release")
+_SOURCES = ("cluster_spec", "state_store", "asset_list")
 _DEFAULTS: dict[str, Any] = {
     "cluster_spec": "",
     "state_store": None,
@@ -94,8 +96,11 @@ def _template(variable: str, option: str, params: bool) -> str:
     if params:
         own = f"params.get({option!r})"
         # An empty field of the form means the Variable's value; a switch that is off means off.
-        is_set = f"{own} is not none" if option == "any_kubernetes_version" else own
-        found = f"({own} if {is_set} else {found})"
+        is_set = f"{own} is not none" if option in _SWITCHES else own
+        # Who says one source of the list in the form does not mean the Variable's other one.
+        others = [f"params.get({x!r})" for x in _SOURCES if option in _SOURCES and x != option]
+        unsaid = f"none if {' or '.join(others)} else {found}" if others else found
+        found = f"({own} if {is_set} else {unsaid})"
     # What is not text must survive being rendered to text.
     return f"{{{{ {found} | tojson }}}}" if option in _STRUCTURES else f"{{{{ {found} }}}}"
 

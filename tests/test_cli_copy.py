@@ -105,6 +105,16 @@ def test_what_is_wrong_is_another_thing_than_what_is_missing(world, capsys):
     assert world.run("copy") == 0
 
 
+def test_a_check_tells_what_will_bite(world, capsys):
+    """As list and copy do, on standard error."""
+    put_image(world.source, "app/three:latest", make_image("three"))
+    listed = json.loads(world.list.read_text())
+    listed["images"][0]["canonical"] = f"{world.source.host}/app/three:latest"
+    world.list.write_text(json.dumps(listed))
+    world.run("check")
+    assert "warning: " in capsys.readouterr().err
+
+
 def test_json_has_a_result_for_every_asset(world, capsys):
     """What each cost, and why one failed, while the others go on."""
     world.write_list("one", "none", "two")

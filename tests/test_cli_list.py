@@ -285,8 +285,11 @@ def run_in_shell(script: str) -> subprocess.CompletedProcess[str]:
     ("script", "status", "words"),
     [
         ("LIST --spec - <&-", 1, "error: standard input: it is closed"),
+        ("LIST --spec SPEC >&-", 1, "error: standard output"),
+        ("LIST --spec SPEC --kubernetes-version ''", 1, "--kubernetes-version is empty"),
+        ("LIST --spec SPEC --extra-file https://x/y=abc", 1, "no SHA-256"),
         ("LIST --spec SPEC -o yaml | { exec <&-; sleep 2; }", 1, ""),
-        ("LIST --spec SPEC -o yaml >/dev/full", 1, "No space left"),
+        ("LIST --spec SPEC -o yaml >/dev/full", 1, "error: standard output: No space left"),
         ("LIST --spec $'\\xff'", 1, "No such file"),
         ("LIST --spec SPEC --hosts --extra-file 'http://[x'", 1, "error: extra files"),
         ("AWS_ENDPOINT_URL_S3=s3.local LIST --state s3://state --name a.b", 1, "AWS_ENDPOINT_URL"),

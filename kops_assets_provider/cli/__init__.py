@@ -1,5 +1,18 @@
 """The ``kops-assets`` command: the package's use cases from a shell, without Airflow."""
 
-from kops_assets_provider.cli.main import main
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 __all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status: see ``cli.main``."""
+    try:
+        # Here, so that Ctrl-C is no traceback either while it starts.
+        from kops_assets_provider.cli.main import main as run
+
+        return run(argv)
+    except KeyboardInterrupt:
+        return 130

@@ -2,6 +2,6 @@
 
 import sys
 
-from kops_assets_provider.cli.main import main
+from kops_assets_provider.cli import main
 
 sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,11 +26,19 @@ class Command:
 
 def write(text: str) -> None:
     """Write to standard output."""
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, "it is closed", "standard output")
     # What Python read from a broken name (a lone surrogate) is no text that can be written.
-    sys.stdout.write(text.encode(errors="replace").decode())
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text.encode(errors="replace").decode())
+        sys.stdout.flush()
+    except OSError as err:
+        if err.errno != errno.EPIPE:
+            err.filename = "standard output"
+        raise
 
 
 def tell(line: str) -> None:
     """Write a line to standard error."""
-    sys.stderr.write(line.encode(errors="replace").decode() + "\n")
+    if sys.stderr is not None:
+        sys.stderr.write(line.encode(errors="replace").decode() + "\n")

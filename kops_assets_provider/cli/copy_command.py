@@ -97,7 +97,10 @@ def _positive(text: str) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    return _report(options, _mirror(options).check(get_list(options)))
+    found = get_list(options)
+    for caveat in found.warnings:
+        tell(f"warning: {caveat.message}")
+    return _report(options, _mirror(options).check(found))
 
 
 def _copy(options: argparse.Namespace) -> int:

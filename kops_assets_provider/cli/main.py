@@ -29,8 +29,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read the output has had enough; nothing is left to be written when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except KeyboardInterrupt:
-        return 130
     except (KopsAssetsError, OSError) as err:
         tell(f"error: {_in_one_line(err)}")
         return 1

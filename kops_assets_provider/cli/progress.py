@@ -17,8 +17,8 @@ class Progress:
     """
     Told by a copy how far it is, from several threads.
 
-    Bytes are those on their way, each counted once: the bar never goes back, and is full when all
-    is done, also if blobs need not be sent.
+    Bytes are those on their way: the bar never goes back. It ends before it is full where blobs
+    were there already, or could be mounted.
     """
 
     def __init__(self, display: bars.Progress, quiet: bool) -> None:

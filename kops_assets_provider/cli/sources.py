@@ -90,6 +90,10 @@ def add_content(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
 
 def get_list(options: argparse.Namespace, *, fetch_hashes: bool = True) -> AssetList:
     """Return the list that the options ask for; raises KopsAssetsError."""
+    empty = sorted(x for x, value in vars(options).items() if value == "" or value == [""])
+    if empty:
+        names = [f"--{x.replace('_', '-')}" for x in empty]
+        raise InvalidInputError("options", [f"{x} is empty" for x in names])
     return make_list(_request(options, fetch_hashes), kops=_kops(options.kops_command))
 
 
@@ -133,9 +137,10 @@ def _place(value: str | None) -> str | None:
 
 
 def _url_and_sha(value: str) -> tuple[str, str | None]:
-    # A URL may have a query, so the hash is told by its form.
+    # A URL may have a query: then the hash is told by its form.
     url, _, sha = value.rpartition("=")
-    return (url, sha) if len(sha) == _SHA_LENGTH and url else (value, None)
+    is_sha = len(sha) == _SHA_LENGTH or "?" not in value
+    return (url, sha) if url and is_sha else (value, None)
 
 
 def _kops(program: str | None) -> KopsCommand | None:

@@ -145,7 +145,7 @@ class HttpClient:
         )
 
     def abort(self) -> None:
-        """Break all connections, also those that other threads wait for."""
+        """Break all connections, for good, also those that other threads wait for."""
         self._pools.abort()
 
     @contextmanager

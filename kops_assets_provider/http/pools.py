@@ -12,7 +12,7 @@ from weakref import WeakSet
 
 import urllib3
 
-from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.exceptions import InvalidInputError, StoppedError
 from kops_assets_provider.http.connections import Rules, pool_classes
 from kops_assets_provider.http.logs import keep_secrets_out
 from kops_assets_provider.http.trust import Tls
@@ -64,6 +64,7 @@ class Pools:
         self._pools: dict[_Way, urllib3.PoolManager] = {}
         self._lock = threading.Lock()
         self._sockets: WeakSet[socket.socket] = WeakSet()
+        self._aborted = False
         keep_secrets_out()
 
     def for_url(self, url: str, leader: str | None = None) -> urllib3.PoolManager:
@@ -71,12 +72,15 @@ class Pools:
         Return the pools for ``url``.
 
         :param leader: the host that led us there; None if the user did.
+        :raises StoppedError: after :meth:`abort`.
         :raises InvalidInputError: a bad proxy, or a certificate's file that cannot be used.
         """
         # What the user himself names may be on this machine, and so may what this machine names.
         inside = leader is None or is_loopback(leader)
         way = _Way(self._proxy_for(url), leader is not None, inside)
         with self._lock:
+            if self._aborted:
+                raise StoppedError("stopped, so nothing more is sent")
             if way not in self._pools:
                 self._pools[way] = self._new(way)
             return self._pools[way]
@@ -92,8 +96,9 @@ class Pools:
         return manager
 
     def abort(self) -> None:
-        """Break all connections: whoever waits for one sees it end at once."""
+        """Break all connections, for good: whoever waits for one sees it end at once."""
         with self._lock:
+            self._aborted = True
             sockets = list(self._sockets)
         for sock in sockets:
             with suppress(OSError):

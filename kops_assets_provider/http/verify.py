@@ -53,6 +53,14 @@ def verified(
     yield held
 
 
+def without_first(chunks: Iterable[bytes], count: int) -> Iterator[bytes]:
+    """Leave out the first ``count`` bytes."""
+    for chunk in chunks:
+        if count < len(chunk):
+            yield chunk[count:] if count else chunk
+        count = max(0, count - len(chunk))
+
+
 def _mismatch(what: str, expected: str, actual: str) -> ChecksumMismatchError:
     message = f"{what}: expected {expected}, got {actual}; nothing was stored"
     return ChecksumMismatchError(message, side=Side.SOURCE)

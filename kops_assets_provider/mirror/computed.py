@@ -55,19 +55,19 @@ def _lists(
     versions = request.kubernetes_versions or (cluster.spec["kubernetesVersion"],)
     variants = {x: cluster.with_kubernetes_version(x) for x in versions}
     used: set[str] = set()
-    refused: list[UnsupportedKubernetesError] = []
+    refused: dict[tuple[str, str], UnsupportedKubernetesError] = {}
     for found in releases:
         for version, variant in variants.items():
             try:
                 yield _one_list(variant, found, request, sources)
             except UnsupportedKubernetesError as err:
-                refused.append(err)
+                refused[found.release.version, version] = err
             else:
                 used |= {found.release.version, version}
     # An old release need not support the new version, if another one does.
     wanted = {x.release.version for x in releases} | variants.keys()
-    if wanted - used:
-        raise refused[0]
+    if left := wanted - used:
+        raise next(err for pair, err in refused.items() if left & set(pair))
 
 
 def _one_list(

@@ -16,6 +16,7 @@ from kops_assets_provider.mirror.files import FileStores
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
 from kops_assets_provider.mirror.outcome import Outcome
 from kops_assets_provider.mirror.registries import Registries
+from kops_assets_provider.mirror.state.gcs import gcs_told
 from kops_assets_provider.mirror.state.places import default_gcs_client
 from kops_assets_provider.mirror.state.s3_errors import s3_client_told
 from kops_assets_provider.mirror.whole_list import Mirror
@@ -88,4 +89,6 @@ def _s3(target: FileTarget, owner: str | None) -> S3Store:
 
 
 def _gcs(target: FileTarget) -> GCSStore:
-    return GCSStore(default_gcs_client(), HttpClient(), target.root)
+    with gcs_told(str(target), "storage.objects.create"):
+        client = default_gcs_client()
+    return GCSStore(client, HttpClient(), target.root)

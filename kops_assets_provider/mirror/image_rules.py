@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -34,10 +36,29 @@ class ImageRules:
     warm_days: float = 7.0
 
     def __post_init__(self) -> None:
-        wrong = [x for x in self.platforms if not _PLATFORM.fullmatch(x)]
-        if wrong:
-            problems = [f"{x!r} is none; expected one like linux/amd64" for x in wrong]
-            raise InvalidInputError("platforms", problems)
+        problems = [
+            f"platforms: {x!r} is none; expected one like linux/amd64"
+            for x in self.platforms
+            if not _PLATFORM.fullmatch(x)
+        ]
+        problems += [
+            f"warm: {x!r} is no host, as it stands at the beginning of an image's name"
+            for x in self.warm
+            if not x or "/" in x
+        ]
+        if not 0 <= self.warm_days < math.inf:
+            problems.append(f"warm_days: expected days, got {self.warm_days}")
+        if problems:
+            raise InvalidInputError("images", problems)
+
+    def check_caches(self, downloads: Iterable[str]) -> None:
+        """Raise InvalidInputError if no image is downloaded through one of the caches."""
+        hosts = {x.partition("/")[0] for x in downloads} if self.warm else set()
+        unknown = sorted(set(self.warm) - hosts)
+        if unknown:
+            here = ", ".join(sorted(hosts)) or "none"
+            problem = f"no image is downloaded from {', '.join(unknown)}; the hosts are {here}"
+            raise InvalidInputError("warm", [problem])
 
     def is_immutable(self, canonical: str) -> bool:
         """Tell whether the tag of an image never moves."""
@@ -50,6 +71,8 @@ class ImageRules:
     def is_warm(self, known: AssetRecord | None, digest: str) -> bool:
         """Tell whether an image was read through its cache not too long ago."""
         if known is None or known.state.is_bad or known.source != digest:
+            return False
+        if known.warmed is None or tuple(known.warmed) != self.platforms:
             return False
         verified = datetime.fromisoformat(known.verified_at) if known.verified_at else None
         limit = timedelta(days=self.warm_days)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
-from kops_assets_provider.exceptions import KopsAssetsError, Side
+from kops_assets_provider.exceptions import NotFoundError, Side
 from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
+from kops_assets_provider.mirror.known import Known, ReadRecord
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State, error_dict, failed, now
 from kops_assets_provider.mirror.plan import Plan, make_plan
 from kops_assets_provider.mirror.planned_image import (
@@ -21,7 +21,6 @@ from kops_assets_provider.mirror.planned_image import (
     resolve_hints,
     with_hints,
 )
-from kops_assets_provider.mirror.record import AssetRecord, MirrorRecord
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.warming import plan_warming, warm
 from kops_assets_provider.oci.batch import ImageJob, ImageResult, IsComing, copy_images
@@ -34,9 +33,8 @@ from kops_assets_provider.oci.retries import Retries
 from kops_assets_provider.oci.tree import read_tree
 
 # For what is read before a copy: short, since many images are asked about at a time.
-_PATIENT = Retries(attempts=3, first_wait_seconds=0.3)
+PATIENT = Retries(attempts=3, first_wait_seconds=0.3)
 OnImage = Callable[[Outcome], None]
-ReadRecord = Callable[[], MirrorRecord | None]
 
 
 def plan_images(
@@ -51,7 +49,8 @@ def plan_images(
     :param read_record: reads what is known of the mirror, when it is needed: for pull-through
         caches, which cannot be asked, and for tags that have moved, to know what is there of them.
     """
-    known = _Known(read_record)
+    rules.check_caches(x.download for x in assets if x.download != x.canonical)
+    known = Known(read_record)
     planned: dict[ImageAsset, PlannedImage] = {}
     registries.expect([x for x in assets if x.download != x.canonical])
 
@@ -73,7 +72,7 @@ def _plan_image(
     asset: ImageAsset,
     registries: Registries,
     rules: ImageRules,
-    known: _Known,
+    known: Known,
 ) -> Outcome | PlannedImage:
     source, source_ref = registries.source(asset.canonical)
     target, target_ref = registries.target(asset.download)
@@ -85,7 +84,7 @@ def _plan_image(
         platforms=rules.platforms,
         immutable=rules.is_immutable(asset.canonical),
     )
-    found = _PATIENT.call(asking)
+    found = PATIENT.call(asking)
     if found.present:
         return Outcome(
             *(Kind.IMAGE, asset.canonical, asset.download, State.PRESENT, found.present),
@@ -93,59 +92,14 @@ def _plan_image(
             verified_at=now(),
             requests=source.traffic.requests + target.traffic.requests,
         )
-    root = found.root or _PATIENT.call(
+    root = found.root or PATIENT.call(
         partial(source.fetch_manifest, found.source or source_ref.pull_by)
     )
-    tree = _PATIENT.call(partial(read_tree, source, root, found.source or root.digest))
+    tree = PATIENT.call(partial(read_tree, source, root, found.source or root.digest))
     has = known.blobs(asset, found.there) if found.there else ()
     job = ImageJob(source, target, target_ref.push_as, tree, has=having(tree.blobs, has))
     names = asset.canonical, asset.download
     return PlannedImage(*names, tree.source_digest, has=has, there=found.there, job=job)
-
-
-class _Known:
-    """What the record knows, read at most once, and only if somebody asks; for many threads."""
-
-    def __init__(self, read: ReadRecord) -> None:
-        self._read = read
-        self._lock = threading.Lock()
-        self._record: tuple[MirrorRecord | None] | None = None
-
-    def image(self, asset: ImageAsset) -> AssetRecord | None:
-        with self._lock:
-            self._record = self._record or (self._read(),)
-        (record,) = self._record
-        return record.image(asset.canonical, asset.download) if record else None
-
-    def blobs(self, asset: ImageAsset, there: str) -> tuple[str, ...]:
-        """Return the blobs of the image that the target has, if it is the one that is known."""
-        known = self.image(asset)
-        return tuple(known.blobs or ()) if known and known.target == there else ()
-
-
-def check_image(asset: ImageAsset, registries: Registries, rules: ImageRules = ALL) -> Outcome:
-    """Tell how an image stands at the target; raises what ``survey`` does."""
-    names = Kind.IMAGE, asset.canonical, asset.download
-    if asset.download == asset.canonical:
-        return Outcome(*names, State.NOT_MIRRORED)
-    source, target = registries.source(asset.canonical), registries.target(asset.download)
-    immutable = rules.is_immutable(asset.canonical)
-    found = _PATIENT.call(
-        partial(survey, *source, *target, platforms=rules.platforms, immutable=immutable)
-    )
-    outcome = Outcome(
-        *names,
-        State.MISSING,
-        source=found.source,
-        requests=source[0].traffic.requests + target[0].traffic.requests,
-    )
-    if found.present:
-        return replace(outcome, state=State.PRESENT, content=found.present, verified_at=now())
-    if found.there is None:
-        return outcome
-    reason = f"it is another image than {found.source} at the source"
-    error = {"type": "WrongImage", "message": reason, "side": str(Side.TARGET)}
-    return replace(outcome, state=State.WRONG, content=found.there, error=error)
 
 
 def copy_planned_images(
@@ -163,26 +117,25 @@ def copy_planned_images(
 
     :param on_image: told each outcome as soon as it is known, from several threads.
     """
-    began = time.monotonic()
     jobs: list[tuple[PlannedImage, ImageJob]] = []
     outcomes: dict[str, Outcome] = {}
     for image in planned:
         try:
             if rules.is_cache(Reference.parse(image.download)):
-                outcomes[image.download] = warm(
+                outcomes[image.download] = _warm(
                     *(image, registries, rules), workers=workers, retries=retries, on_chunk=on_chunk
                 )
                 on_image(outcomes[image.download])
                 continue
             jobs.append((image, image.job or _read_job(image, registries, rules)[0]))
-        except KopsAssetsError as err:
+        except Exception as err:  # noqa: BLE001  # an image's failure is its own, whatever it is
             outcomes[image.download] = _failed(image, err)
             on_image(outcomes[image.download])
     names = {id(job): image for image, job in jobs}
 
     def done(job: ImageJob, result: ImageResult) -> None:
         image = names[id(job)]
-        outcomes[image.download] = outcome = _outcome(image, job, result, began)
+        outcomes[image.download] = outcome = _outcome(image, job, result)
         on_image(outcome)
 
     copy_images(
@@ -214,17 +167,20 @@ def copy_planned_image(
     :param is_coming: told a repository of its ``mounts``, whether its leader is being copied.
     :raises KopsAssetsError: what ``copy_image`` raises.
     """
-    began = time.monotonic()
     retries = retries or Retries()
+    if rules.is_cache(Reference.parse(planned.download)):
+        return _warm(planned, registries, rules, retries=retries, on_chunk=on_chunk)
     if planned.digest is None:
         asset = ImageAsset(planned.canonical, planned.download)
-        found = _plan_image(asset, registries, rules, _Known(lambda: None))
+        found = _plan_image(asset, registries, rules, Known(lambda: None))
         if isinstance(found, Outcome):
             return found
         planned = found
-    if rules.is_cache(Reference.parse(planned.download)):
-        return warm(planned, registries, rules, retries=retries, on_chunk=on_chunk)
     job, drift = (planned.job, None) if planned.job else _read_job(planned, registries, rules)
+    if drift and PATIENT.call(partial(job.target.resolve, job.push_as)) == drift:
+        # A later run has copied what the tag stands for now: an old plan must not undo that.
+        names = Kind.IMAGE, planned.canonical, planned.download
+        return Outcome(*names, State.PRESENT, drift, source=drift, drift=drift, verified_at=now())
     (result,) = copy_images(
         [job],
         retries=retries,
@@ -234,8 +190,20 @@ def copy_planned_image(
     )
     if result.error is not None:
         raise result.error
-    outcome = _outcome(planned, job, result, began)
+    outcome = _outcome(planned, job, result)
     return replace(outcome, drift=drift)
+
+
+def _warm(
+    planned: PlannedImage, registries: Registries, rules: ImageRules, **options: Any
+) -> Outcome:
+    if planned.digest is None:
+        asset = ImageAsset(planned.canonical, planned.download)
+        found = _plan_image(asset, registries, rules, Known(lambda: None))
+        if isinstance(found, Outcome):
+            return found
+        planned = found
+    return warm(planned, registries, rules, **options)
 
 
 def _read_job(
@@ -245,9 +213,9 @@ def _read_job(
     registries.expect([ImageAsset(planned.canonical, planned.download)], tuple(planned.mounts))
     source, source_ref = registries.source(planned.canonical)
     target, target_ref = registries.target(planned.download)
-    root, drift = _PATIENT.call(partial(_read_root, source, source_ref, planned.digest))
+    root, drift = PATIENT.call(partial(_read_root, source, source_ref, planned.digest))
     trimmed = trim(root, chosen_platforms(target_ref, rules.platforms))
-    tree = _PATIENT.call(partial(read_tree, source, trimmed, root.digest))
+    tree = PATIENT.call(partial(read_tree, source, trimmed, root.digest))
     mounts, wanted = resolve_hints(tree.blobs, planned.mounts, planned.wanted)
     has = having(tree.blobs, planned.has)
     return ImageJob(source, target, target_ref.push_as, tree, mounts, wanted, has), drift
@@ -257,30 +225,43 @@ def _read_root(
     source: RemoteRepository, reference: Reference, digest: str | None
 ) -> tuple[Manifest, str | None]:
     # By its tag, so that one request tells as well whether the tag has moved.
-    root = source.fetch_manifest(reference.pull_by)
+    try:
+        root = source.fetch_manifest(reference.pull_by)
+    except NotFoundError:
+        if digest is None:
+            raise
+        return source.fetch_manifest(digest), None
     if digest is None or root.digest == digest:
         return root, None
-    return source.fetch_manifest(digest), root.digest
+    try:
+        return source.fetch_manifest(digest), root.digest
+    except NotFoundError as err:
+        message = f"{reference} has moved to {root.digest}, and what was planned is gone"
+        advice = "plan again: in Airflow clear plan_images with its downstream"
+        raise NotFoundError(f"{message}: {digest}; {advice}", side=Side.SOURCE) from err
 
 
-def _outcome(planned: PlannedImage, job: ImageJob, result: ImageResult, began: float) -> Outcome:
-    if result.error is not None:
-        return _failed(planned, result.error)
+def _outcome(planned: PlannedImage, job: ImageJob, result: ImageResult) -> Outcome:
     source, target = job.source, job.target
     traffic = [x.traffic for x in (source, target) if isinstance(x, RemoteRepository)]
+    cost: dict[str, Any] = {
+        "sent": result.sent,
+        "mounted": result.mounted,
+        "mounts": result.mounts,
+        "late": result.late,
+        "retries": result.retries,
+        "requests": sum(x.requests for x in traffic),
+        "seconds": round(result.seconds, 3),
+    }
+    if result.error is not None:
+        return replace(_failed(planned, result.error), **cost)
     return Outcome(
         *(Kind.IMAGE, planned.canonical, planned.download, State.COPIED, job.tree.root.digest),
         source=job.tree.source_digest,
         size=job.tree.size,
-        sent=result.sent,
-        mounted=result.mounted,
-        mounts=result.mounts,
-        late=result.late,
-        retries=result.retries,
         blobs=beginnings(job.tree.blobs),
-        requests=sum(x.requests for x in traffic),
-        seconds=round(time.monotonic() - began, 3),
         verified_at=now(),
+        **cost,
     )
 
 

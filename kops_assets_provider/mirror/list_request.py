@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.kops.inventory import FindSha
 
-_NOT_SET = "it is not set: give it to the DAG, in its Variable or in the run's form"
+_NOT_SET = (
+    "it is not set: give it to the DAG, in its Variable or in the run's form; to the command as "
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,17 +57,17 @@ class ListRequest:
         """Raise InvalidInputError, with every problem, if the parameters do not go together."""
         problems = []
         if not (self.cluster_spec or self.state_store or self.asset_list):
-            problems.append(f"cluster_spec: {_NOT_SET}; or state_store and cluster_name")
+            problems.append(f"cluster_spec: {_NOT_SET}--spec; or state_store and cluster_name")
         if self.cluster_spec and self.state_store:
             problems.append("cluster_spec and state_store: give one of them")
         if self.state_store and not self.cluster_name:
-            problems.append(f"cluster_name: {_NOT_SET}, since there is a state_store")
+            problems.append(f"cluster_name: {_NOT_SET}--name, since there is a state store")
         if by_kops and self.asset_list:
             problems.append("kops_command and asset_list: give one of them")
         if by_kops and not self.state_store:
             problems.append("kops_command: it reads a state store, so give state_store too")
         if self.cluster_spec and not (self.kops_versions or self.asset_list):
-            problems.append(f"kops_version: {_NOT_SET}")
+            problems.append(f"kops_version: {_NOT_SET}--kops-version")
         if by_kops or self.asset_list:
             problems += self._rehearsals("kops_command" if by_kops else "asset_list")
         if self.adds and self.asset_list and not (self.cluster_spec or self.state_store):

@@ -61,6 +61,7 @@ class Outcome:
     :param seconds: that the copy took.
     :param drift: digest that the source's tag has come to stand for since it was planned.
     :param blobs: beginnings of the digests of a copied image's blobs, in hex.
+    :param warmed: the platforms that were read through a cache; empty for all of them.
     :param verified_at: when the target was last seen to have it, ISO 8601 in UTC.
     :param error: an error's ``to_dict()``, for a failed one.
     """
@@ -83,6 +84,7 @@ class Outcome:
     seconds: float | None = None
     drift: str | None = None
     blobs: Sequence[str] = ()
+    warmed: Sequence[str] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, those without meaning left out."""
@@ -109,7 +111,7 @@ def error_dict(error: BaseException) -> dict[str, Any]:
     """
     if isinstance(error, KopsAssetsError):
         return error.to_dict()
-    return {"type": type(error).__name__, "message": "unexpected error; the task's log has it"}
+    return {"type": type(error).__name__, "message": "unexpected error; the log has it"}
 
 
 def now() -> str:

@@ -33,7 +33,7 @@ class PlannedImage:
     :param wanted: likewise, the blobs that other images will mount from this one.
     :param has: likewise, longer, the blobs that the target has already, of another image under the
         same tag.
-    :param leaders: a repository of ``mounts`` to the place of the image in the plan that uploads
+    :param leaders: a repository of ``mounts`` to the places in the plan of the images that upload
         those blobs to it.
     :param there: digest of the other image that the target has; not handed to a task.
     :param job: all that was read of it; not handed to a task.
@@ -44,7 +44,7 @@ class PlannedImage:
     digest: str | None = None
     mounts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     wanted: Sequence[str] = ()
-    leaders: Mapping[str, int] = field(default_factory=dict)
+    leaders: Mapping[str, Sequence[int]] = field(default_factory=dict)
     has: Sequence[str] = ()
     there: str | None = None
     job: ImageJob | None = field(default=None, compare=False, repr=False)
@@ -71,17 +71,17 @@ def with_hints(planned: Iterable[PlannedImage]) -> list[PlannedImage]:
     images = list(planned)
     mounts: list[dict[str, list[str]]] = [{} for _ in images]
     wanted: list[dict[str, None]] = [{} for _ in images]
-    led_by: list[dict[str, int]] = [{} for _ in images]
+    led_by: list[dict[str, dict[int, None]]] = [{} for _ in images]
     for number, image in enumerate(images):
         for blob, key in _blobs(image):
             if image.job and blob.digest in image.job.has:
                 continue
             leader = leaders.setdefault(key, number)
             repository = _repository(images[leader])
-            if leader != number and repository != _repository(image):
+            if leader != number:
                 mounts[number].setdefault(repository, []).append(blob.digest.hex[:_PREFIX])
                 wanted[leader][blob.digest.hex[:_PREFIX]] = None
-                led_by[number][repository] = leader
+                led_by[number].setdefault(repository, {})[leader] = None
     order = sorted(range(len(images)), key=lambda number: not wanted[number])
     places = {number: place for place, number in enumerate(order)}
     return [
@@ -89,7 +89,7 @@ def with_hints(planned: Iterable[PlannedImage]) -> list[PlannedImage]:
             images[number],
             mounts=mounts[number],
             wanted=tuple(wanted[number]),
-            leaders={name: places[leader] for name, leader in led_by[number].items()},
+            leaders={name: [places[x] for x in those] for name, those in led_by[number].items()},
         )
         for number in order
     ]
@@ -136,7 +136,7 @@ def _cut(values: dict[str, Any], ranks: Mapping[str, int]) -> dict[str, Any]:
     pairs = [(prefix, repository) for repository, x in values["mounts"].items() for prefix in x]
     for prefix, repository in sorted(pairs, key=lambda pair: ranks.get(pair[0], 0)):
         more = {**cut["mounts"], repository: [*cut["mounts"].get(repository, []), prefix]}
-        leaders = {**cut["leaders"], repository: values["leaders"].get(repository, 0)}
+        leaders = {**cut["leaders"], repository: values["leaders"].get(repository, [])}
         if _fits({**cut, "mounts": more, "leaders": leaders}):
             cut |= {"mounts": more, "leaders": leaders}
     for prefix in sorted(values["wanted"], key=lambda prefix: ranks.get(prefix, 0)):

@@ -39,6 +39,7 @@ class AssetRecord:
     :param verified_at: when the target was last seen to have it, ISO 8601 in UTC.
     :param copied_at: when it was last copied, and ``copied_by`` which run did it.
     :param reason: why it is failed.
+    :param warmed: platforms that were read through a cache, empty for all; None if it was not.
     :param blobs: beginnings of the digests of the blobs of the image ``target``, in hex.
     """
 
@@ -54,6 +55,7 @@ class AssetRecord:
     copied_by: str | None = None
     reason: str | None = None
     blobs: Sequence[str] | None = None
+    warmed: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +115,22 @@ def _after(asset: AssetRecord, outcome: Outcome, run: str) -> AssetRecord:
     asset = replace(
         asset,
         state=outcome.state,
-        source=outcome.source or outcome.content or asset.source,
+        source=outcome.source or _source(outcome, asset),
         target=outcome.content or asset.target,
         size=asset.size if outcome.size is None else outcome.size,
         verified_at=outcome.verified_at or asset.verified_at,
         reason=None,
+        warmed=outcome.warmed,
         blobs=outcome.blobs or (asset.blobs if outcome.content == asset.target else None),
     )
     if outcome.state in (State.COPIED, State.WARMED):
         asset = replace(asset, copied_at=outcome.verified_at, copied_by=run)
     return asset
+
+
+def _source(outcome: Outcome, asset: AssetRecord) -> str | None:
+    # A file is the same on both sides; of an image some platforms may have been left out.
+    return outcome.content if outcome.kind is Kind.FILE else asset.source
 
 
 def keep_record(store: FileStore, path: str, report: Report, kops_version: str, run: str) -> None:

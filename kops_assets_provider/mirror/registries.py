@@ -68,7 +68,9 @@ class RegistryEndpoint:
 
     def open(self, side: Side, http: HttpClient | None = None) -> RegistryClient:
         """Return a client for it."""
-        return RegistryClient(http or self.way.open(), self.url, self.login, side, self.limits)
+        # Source and target apart, or one would wait for what the other waits with.
+        limits = self.limits.fork() if self.limits else None
+        return RegistryClient(http or self.way.open(), self.url, self.login, side, limits)
 
 
 def default_url(host: str) -> str:

@@ -42,6 +42,7 @@ def plan_warming(
         *(Kind.IMAGE, asset.canonical, asset.download, State.PRESENT, digest),
         source=digest,
         verified_at=known.verified_at,
+        warmed=known.warmed,
         requests=source.traffic.requests,
     )
 
@@ -63,12 +64,14 @@ def warm(
         platforms=rules.platforms,
         workers=workers,
         retries=retries,
+        abort=registries.abort,
         on_chunk=on_chunk,
     )
     outcome = Outcome(Kind.IMAGE, planned.canonical, planned.download, State.WARMED, planned.digest)
     return replace(
         outcome,
         source=planned.digest,
+        warmed=rules.platforms,
         size=tree.size,
         requests=cache.traffic.requests,
         retries=retries.count,

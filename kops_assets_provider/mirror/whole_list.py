@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from kops_assets_provider.exceptions import KopsAssetsError, StoppedError
+from kops_assets_provider.exceptions import (
+    ConflictingTargetsError,
+    InvalidInputError,
+    KopsAssetsError,
+    StoppedError,
+)
 from kops_assets_provider.files.ports import FileStore
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.verify import OnChunk
-from kops_assets_provider.kops.assets import FileAsset
+from kops_assets_provider.kops.assets import FileAsset, ImageAsset
 from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.files import (
     FileStores,
@@ -21,9 +26,12 @@ from kops_assets_provider.mirror.files import (
     copy_file_asset,
     plan_files,
 )
+from kops_assets_provider.mirror.image_checks import check_images
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
-from kops_assets_provider.mirror.images import check_image, copy_planned_images, plan_images
-from kops_assets_provider.mirror.outcome import Kind, Outcome, error_dict, failed, now
+from kops_assets_provider.mirror.images import copy_planned_images, plan_images
+from kops_assets_provider.mirror.outcome import Kind, Outcome, State, error_dict, failed, now
+from kops_assets_provider.mirror.plan import Plan
+from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.record import MirrorRecord, keep_record, read_record
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.report import Report
@@ -66,8 +74,8 @@ class Mirror:
     def check(self, listed: AssetList) -> Report:
         """Ask how every asset stands at the target. Nothing is written."""
         assets = listed.assets
-        self.registries.expect(x for x in assets.images if x.download != x.canonical)
-        image = partial(check_image, registries=self.registries, rules=self.rules)
+        read_record = partial(self._record, listed)
+        image = check_images(assets.images, self.registries, self.rules, read_record)
         file = partial(check_file, stores=self.stores)
         with ThreadPoolExecutor(_ASKED_AT_A_TIME, thread_name_prefix="check") as pool:
             images = pool.map(lambda x: self._told(Kind.IMAGE, x, image), assets.images)
@@ -79,11 +87,10 @@ class Mirror:
         Copy what is missing or wrong at the target, and keep it in the mirror's record.
 
         :raises ConflictingTargetsError: two different sources for one target.
-        :raises KopsAssetsError: a target answered no question at all.
+        :raises InvalidInputError: no image is downloaded through one of the caches.
         """
-        read_record = partial(self._record, listed)
-        images = plan_images(listed.assets.images, self.registries, self.rules, read_record)
-        files = plan_files(listed.assets.files, self.stores)
+        images = self._plan_images(listed)
+        files = self._plan_files(listed.assets.files)
         for outcome in (*images.settled, *files.settled):
             self.on_outcome(outcome)
         sizes = (x.job.tree.size for x in images.to_copy if x.job)
@@ -103,13 +110,27 @@ class Mirror:
         self._keep_record(listed, report)
         return report
 
-    def _record(self, listed: AssetList) -> MirrorRecord | None:
+    def _plan_images(self, listed: AssetList) -> Plan[PlannedImage]:
+        images = listed.assets.images
         try:
-            place = self._record_place(listed)
-            return read_record(*place) if place else None
-        except KopsAssetsError as err:
-            log.warning("the mirror record is not used: %s", err)
-            return None
+            read_record = partial(self._record, listed)
+            return plan_images(images, self.registries, self.rules, read_record)
+        except (ConflictingTargetsError, InvalidInputError):
+            raise
+        except Exception as err:  # noqa: BLE001  # a target that is down must not keep files back
+            return Plan((), tuple(_unplanned(Kind.IMAGE, x, err) for x in images))
+
+    def _plan_files(self, files: Sequence[FileAsset]) -> Plan[FileAsset]:
+        try:
+            return plan_files(files, self.stores)
+        except ConflictingTargetsError:
+            raise
+        except Exception as err:  # noqa: BLE001  # likewise for images
+            return Plan((), tuple(_unplanned(Kind.FILE, x, err) for x in files))
+
+    def _record(self, listed: AssetList) -> MirrorRecord | None:
+        place = self._record_place(listed)
+        return read_record(*place) if place else None
 
     def _keep_record(self, listed: AssetList, report: Report) -> None:
         """Update the record. Without it less is known of the past, so nothing fails."""
@@ -152,11 +173,19 @@ class Mirror:
     def _told(self, kind: Kind, asset: _Asset, settle: Callable[[_Asset], Outcome]) -> Outcome:
         try:
             outcome = settle(asset)
-        except Exception as err:  # noqa: BLE001  # one asset's failure is its own, whatever it is
+        except Exception as err:  # one asset's failure is its own, whatever it is
             names: tuple[str, str] = asset.canonical, asset.download  # type: ignore[attr-defined]  # both kinds have them
             outcome = failed(kind, *names, error_dict(err))
+            if not isinstance(err, KopsAssetsError):
+                log.exception("%s: unexpected error", names[0])
         self.on_outcome(outcome)
         return outcome
+
+
+def _unplanned(kind: Kind, asset: ImageAsset | FileAsset, err: Exception) -> Outcome:
+    if asset.canonical == asset.download:
+        return Outcome(kind, asset.canonical, asset.download, State.NOT_MIRRORED)
+    return failed(kind, asset.canonical, asset.download, error_dict(err))
 
 
 def _report(listed: AssetList, outcomes: Iterable[Outcome]) -> Report:

@@ -25,7 +25,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
-from kops_assets_provider.exceptions import AccessDeniedError, Side, UntrustedServerError
+from kops_assets_provider.exceptions import (
+    AccessDeniedError,
+    PermanentError,
+    Side,
+    UntrustedServerError,
+)
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.urls import (
     DEFAULT_PORTS,
@@ -128,7 +133,7 @@ class RegistryAuth:
         """What to do when access is denied."""
         rights = "push" if self._side is Side.TARGET else "pull"
         if self._login:
-            return f"{self._login.name} needs {rights} rights there"
+            return f"{self._login.name} is refused, or needs {rights} rights there"
         return f"no credentials are set for this registry, and {rights} needs them"
 
     def headers(self, scope: str) -> dict[str, str]:
@@ -174,8 +179,19 @@ class RegistryAuth:
         return urlsplit(self._url).netloc
 
     def _token(self, scope: str) -> str:
+        try:
+            return self._token_for(self.scopes.group(scope))
+        except UntrustedServerError:
+            raise
+        except PermanentError:
+            # One scope of many may be what is refused: then each is asked for by itself.
+            if not self.scopes.is_shared(scope):
+                raise
+            self.scopes.refuse(scope)
+            return self._token_for(self.scopes.group(scope))
+
+    def _token_for(self, scopes: frozenset[str]) -> str:
         # Whoever needs the same token waits for it; other scopes do not wait.
-        scopes = self.scopes.group(scope)
         with self._locks[scopes]:
             token = self._tokens.get(scopes)
             if token is None or token.renew_at < time.monotonic():

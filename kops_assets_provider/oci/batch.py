@@ -66,8 +66,9 @@ class ImageResult:
     """
     What became of an image: ``error`` is None if it is whole at the target.
 
-    ``sent`` and ``mounted`` count bytes of blobs, ``mounts`` counts them, and ``late`` is the bytes
-    among those sent that another repository was to have, but had not in time.
+    ``seconds`` are those since work for it began. ``sent`` and ``mounted`` count bytes of blobs,
+    ``mounts`` counts them, and ``late`` is the bytes among those sent that another repository was
+    to have, but had not in time.
     """
 
     sent: int = 0
@@ -75,6 +76,7 @@ class ImageResult:
     mounts: int = 0
     late: int = 0
     retries: int = 0
+    seconds: float = 0.0
     error: Exception | None = None
 
 
@@ -91,6 +93,7 @@ class _Image:
     job: ImageJob
     left: int
     retries: Retries
+    began: float | None = None
     is_complete: bool = False
     result: ImageResult = field(default_factory=ImageResult)
 
@@ -244,6 +247,7 @@ class _Batch:
 
     def _copy_blob(self, image: _Image, blob: Descriptor, mount_from: str | None) -> None:
         shared = self._shared_of(image, blob)
+        image.began = image.began or time.monotonic()
         try:
             if image.result.error is None:
                 self._push(image, blob, mount_from)
@@ -257,10 +261,10 @@ class _Batch:
 
     def _push(self, image: _Image, blob: Descriptor, mount_from: str | None) -> None:
         job = image.job
-        # In this repository already, by another image of the batch.
-        if mount_from == job.target.name:
-            return
         leads = self._shared_of(image, blob).leader is image
+        # In this repository already, by another image of the batch.
+        if mount_from == job.target.name and not leads:
+            return
         comes = partial(self._comes, image, blob, mount_from) if leads and mount_from else None
 
         def attempt() -> Push:
@@ -283,7 +287,7 @@ class _Batch:
         coming = True
         while coming and time.monotonic() < self._came[there] + self._patience:
             # Asked before the last look: what has just ended has left all that it will leave.
-            coming = self._is_coming(repository)
+            coming = self._asked_is_coming(repository)
             self._retries.stop.wait(wait if coming else 0)
             self._watch(image, 0)
             try:
@@ -298,6 +302,12 @@ class _Batch:
                 pass  # the next look may tell
             wait = min(wait * 2, 4.0)
         return False
+
+    def _asked_is_coming(self, repository: str) -> bool:
+        try:
+            return self._is_coming(repository)
+        except Exception:  # noqa: BLE001  # whoever cannot tell must not fail the copy: it is sent
+            return False
 
     def _watch(self, image: _Image, size: int) -> None:
         if self._retries.stop.is_set():
@@ -344,6 +354,7 @@ class _Batch:
             self._put(_Order.PUBLISH, 0, partial(self._publish, image))
 
     def _publish(self, image: _Image) -> None:
+        image.began = image.began or time.monotonic()
         try:
             publish(image.job, image.retries, partial(self._watch, image))
         except Exception as err:  # noqa: BLE001  # an image's failure is its own, whatever it is
@@ -367,5 +378,7 @@ class _Batch:
 
     def _tell(self, image: _Image) -> None:
         image.result.retries = image.retries.count
+        if image.began is not None:
+            image.result.seconds = time.monotonic() - image.began
         if self._on_done:
             self._on_done(image.job, image.result)

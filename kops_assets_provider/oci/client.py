@@ -107,10 +107,12 @@ class RegistryClient:
         asks: bool,
     ) -> Response:
         """Return the first answer that is no question who we are, or the last one."""
-        attempt = 0
+        attempt, tries = 0, 0
         while True:
-            last = not asks or attempt > self._auth.scopes.is_shared(scope)
             known = self._headers(url, scope)
+            # A token that we had may have ended; the new one is then refused for other reasons.
+            tries = tries or 1 + bool(known) + self._auth.scopes.is_shared(scope)
+            last = not asks or attempt == tries
             stack.enter_context(self._limits.request())
             allowed = (*accept, *(() if last else (401,)))
             response = stack.enter_context(send(headers=headers | known, accept=allowed))

@@ -66,10 +66,12 @@ def survey(
     takes that to know what some ``platforms`` of it are.
 
     :param immutable: the tag never moves, so what the target has under it is right: one request.
+        Without effect if only some platforms are copied.
     :raises NotFoundError: the source has no such image.
     """
     there = target.resolve(target_ref.push_as)
-    if there and immutable:
+    # The index of some platforms is another one when others are wanted, under the same tag.
+    if there and immutable and not platforms:
         return Survey(there)
     if there is None or platforms:
         found = source.fetch_manifest(source_ref.pull_by)

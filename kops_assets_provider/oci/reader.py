@@ -19,7 +19,7 @@ from kops_assets_provider.exceptions import (
     Side,
     TransientError,
 )
-from kops_assets_provider.http.verify import OnChunk
+from kops_assets_provider.http.verify import OnChunk, without_first
 from kops_assets_provider.oci.manifest import Descriptor
 from kops_assets_provider.oci.ports import ImageSource
 from kops_assets_provider.oci.retries import Retries
@@ -58,7 +58,7 @@ class BlobReader:
         start, hasher = self._state_at(offset)
         chunks = self._checked(start, hasher)
         try:
-            yield _skip(chunks, offset - start)
+            yield without_first(chunks, offset - start)
         finally:
             chunks.close()
 
@@ -112,10 +112,3 @@ class BlobReader:
     def _mismatch(self, expected: str, actual: str) -> ChecksumMismatchError:
         message = f"blob {self._blob.digest}: expected {expected}, got {actual}"
         return ChecksumMismatchError(f"{message}; nothing was stored", side=Side.SOURCE)
-
-
-def _skip(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:
-    for chunk in chunks:
-        if count < len(chunk):
-            yield chunk[count:] if count else chunk
-        count = max(0, count - len(chunk))

@@ -20,6 +20,7 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.http.client import Response
 from kops_assets_provider.http.errors import place
+from kops_assets_provider.http.verify import without_first
 from kops_assets_provider.oci.client import RegistryClient
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.manifest import (
@@ -111,7 +112,7 @@ class RemoteRepository:
             if not 0 <= start <= offset:
                 message = f"{place('GET', url)} answered with other bytes than those from {offset}"
                 raise ConnectionFailedError(message, side=self._side)
-            yield _without_first(response.stream(), offset - start)
+            yield without_first(response.stream(), offset - start)
 
     def has_blob(self, digest: Digest, repository: str) -> bool:
         """Ask with HEAD."""
@@ -131,7 +132,7 @@ class RemoteRepository:
         if session and mount_from and comes and self._comes(session, comes):
             session = self._start(blob, mount_from)
         if session is None:
-            return Push.MOUNTED if mount_from else Push.PRESENT
+            return Push.MOUNTED if mount_from not in (None, self.name) else Push.PRESENT
         self._uploads.finish(session, blob, open_blob)
         return Push.SENT
 
@@ -212,11 +213,3 @@ class RemoteRepository:
             yield
         except InvalidManifestError as err:
             raise InvalidManifestError(f"{place(method, url)}: {err}", side=self._side) from err
-
-
-def _without_first(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:
-    """Leave out the first bytes: a server that knows no ranges begins at the beginning."""
-    for chunk in chunks:
-        if count < len(chunk):
-            yield chunk[count:] if count else chunk
-        count = max(0, count - len(chunk))

@@ -10,8 +10,8 @@ read, hashed, and thrown away.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 
 from kops_assets_provider.exceptions import Side, StoppedError, TransientError
@@ -26,6 +26,8 @@ from kops_assets_provider.oci.reference import Reference
 from kops_assets_provider.oci.retries import Retries
 from kops_assets_provider.oci.tree import ImageTree, read_tree
 
+_GRACE = 1.0  # seconds that threads have to end by themselves
+
 
 def warm_image(
     cache: ImageSource,
@@ -35,6 +37,7 @@ def warm_image(
     platforms: Sequence[str] = (),
     workers: int = 4,
     retries: Retries | None = None,
+    abort: Callable[[], None] = lambda: None,
     on_chunk: OnChunk | None = None,
 ) -> ImageTree:
     """
@@ -43,6 +46,7 @@ def warm_image(
     :param wanted: the digest that the image has upstream.
     :param platforms: ``os/architecture[/variant]`` to read; all of them if empty. The index as a
         whole is what nodes get, since a cache cannot be given another.
+    :param abort: called if threads wait for the cache when the copy is stopped.
     :raises TransientError: the cache gives another image under that name: it asks upstream again
         when what it has is old enough.
     :raises KopsAssetsError: it gives no such image, or wrong bytes.
@@ -54,10 +58,21 @@ def warm_image(
         raise TransientError(message, side=Side.TARGET)
     trimmed = trim(root, chosen_platforms(reference, platforms))
     tree = retries.call(partial(read_tree, cache, trimmed, root.digest))
-    read = partial(_read, cache, retries, threading.Event(), on_chunk)
+    failed = threading.Event()
+    read = partial(_read, cache, retries, failed, on_chunk)
     with ThreadPoolExecutor(workers, thread_name_prefix="warm") as pool:
-        for _ in pool.map(read, tree.blobs):
-            pass
+        futures = [pool.submit(read, blob) for blob in tree.blobs]
+        try:
+            wait(futures)
+        except BaseException:
+            # The task was stopped: the threads must be, too, or it would wait for them.
+            failed.set()
+            if wait(futures, _GRACE).not_done:
+                abort()
+            raise
+    if errors := [err for x in futures if (err := x.exception())]:
+        # Those that were stopped by the first failure are not the news.
+        raise min(errors, key=lambda err: isinstance(err, StoppedError))
     return tree
 
 

@@ -78,7 +78,7 @@ class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
     :param wanted: beginnings of the digests of blobs that other images wait for. (templated)
     :param has: likewise, of blobs that the target has of another image under the same tag.
         (templated)
-    :param leaders: a repository of ``mounts`` to the map index of the task that uploads to it.
+    :param leaders: a repository of ``mounts`` to the map indexes of the tasks that upload to it.
         (templated)
 
     The other parameters are those of ``RegistriesOperator``.
@@ -101,7 +101,7 @@ class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
         digest: str | None = None,
         mounts: Mapping[str, Sequence[str]] | None = None,
         wanted: Sequence[str] = (),
-        leaders: Mapping[str, int] | None = None,
+        leaders: Mapping[str, Sequence[int]] | None = None,
         has: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
@@ -126,14 +126,14 @@ class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
         )
 
     def is_running(self, ti: Any, repository: str) -> bool:
-        """Tell whether the task runs that uploads to ``repository`` what this one will mount."""
-        index = (self.leaders or {}).get(repository)
-        if index is None:
-            return False
-        found = ti.get_task_states(
-            dag_id=ti.dag_id, task_ids=[ti.task_id], map_index=index, run_ids=[ti.run_id]
+        """Tell whether a task runs that uploads to ``repository`` what this one will mount."""
+        return any(
+            TaskInstanceState.RUNNING in states.values()
+            for index in (self.leaders or {}).get(repository, ())
+            for states in ti.get_task_states(
+                dag_id=ti.dag_id, task_ids=[ti.task_id], map_index=index, run_ids=[ti.run_id]
+            ).values()
         )
-        return TaskInstanceState.RUNNING in found.get(ti.run_id, {}).values()
 
 
 class KopsCopyFileOperator(_CopyOperator, FileStoresOperator):

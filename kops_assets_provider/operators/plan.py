@@ -9,7 +9,6 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
-from kops_assets_provider.exceptions import KopsAssetsError
 from kops_assets_provider.mirror.files import plan_files
 from kops_assets_provider.mirror.images import plan_images
 from kops_assets_provider.mirror.lists import AssetList
@@ -75,11 +74,7 @@ class KopsPlanImagesOperator(FileStoresOperator, RegistriesOperator):
         url = as_optional(self.record_url) or listed.record_url
         if not url:
             return None
-        try:
-            return read_record(*self.file_stores().open_place(url, f"{listed.cluster}.json"))
-        except KopsAssetsError as err:
-            self.log.warning("the mirror record is not used: %s", err)
-            return None
+        return read_record(*self.file_stores().open_place(url, f"{listed.cluster}.json"))
 
 
 class KopsPlanFilesOperator(FileStoresOperator):

@@ -11,7 +11,7 @@ from kops_assets_provider.exceptions import MissingAssetsError
 from kops_assets_provider.mirror.lists import AssetList
 from kops_assets_provider.mirror.outcome import Kind, Outcome
 from kops_assets_provider.mirror.record import keep_record
-from kops_assets_provider.mirror.report import Report, Results, make_report
+from kops_assets_provider.mirror.report import Name, Report, Results, make_report
 from kops_assets_provider.operators.errors import ERROR_KEY, told_to_airflow
 from kops_assets_provider.operators.places import FileStoresOperator
 from kops_assets_provider.operators.plan import SETTLED_KEY
@@ -70,20 +70,23 @@ class KopsReportOperator(FileStoresOperator):
         if listed is None:
             raise MissingAssetsError(f"there is no list: see the log of {self.get_assets_task_id}")
         found = AssetList.from_dict(listed)
-        tasks = [*self.plan_task_ids, *self.copy_task_ids]
-        planned = {
-            (kind, asset["canonical"])
-            for kind, task_id in zip(Kind, self.plan_task_ids, strict=True)
-            for assets in _pull(ti, [task_id], "return_value")
-            for asset in assets
-        }
+        planned: set[Name] = set()
+        copied: list[Any] = []
+        errors = _pull(ti, self.plan_task_ids, ERROR_KEY)
+        for kind, plan_id, copy_id in zip(
+            Kind, self.plan_task_ids, self.copy_task_ids, strict=True
+        ):
+            plan = [x for assets in _pull(ti, [plan_id], "return_value") for x in assets]
+            planned |= {(kind, x["canonical"]) for x in plan}
+            done, failures = _pull_results(ti, copy_id, len(plan))
+            copied += done
+            errors += failures
+        settled = [x for y in _pull(ti, self.plan_task_ids, SETTLED_KEY) for x in y]
         results = Results(
-            settled=[
-                Outcome.from_dict(x) for y in _pull(ti, self.plan_task_ids, SETTLED_KEY) for x in y
-            ],
+            settled=[Outcome.from_dict(x) for x in settled],
             planned=planned,
-            copied=[Outcome.from_dict(x) for x in _pull(ti, self.copy_task_ids, "return_value")],
-            errors=_pull(ti, tasks, ERROR_KEY),
+            copied=[Outcome.from_dict(x) for x in copied],
+            errors=errors,
         )
         return found, make_report(found.cluster, found.assets, results)
 
@@ -100,6 +103,25 @@ class KopsReportOperator(FileStoresOperator):
             self.log.warning("the mirror record could not be written: %s", err)
 
 
-def _pull(ti: Any, task_ids: Sequence[str], key: str) -> list[Any]:
+def _pull_results(ti: Any, task_id: str, count: int) -> tuple[list[Any], list[Any]]:
+    """
+    Return what the first ``count`` copies returned, and the errors that they left.
+
+    After a plan was cleared and has become shorter, Airflow keeps what the tasks that are gone have
+    left: then an asset has two results, and each index is asked for by itself.
+    """
+    found = _pull(ti, [task_id], "return_value"), _pull(ti, [task_id], ERROR_KEY)
+    names = [x["canonical"] for x in (*found[0], *found[1])]
+    if len(set(names)) == len(names):
+        return found
+    indexes = list(range(count))
+    return (
+        _pull(ti, [task_id], "return_value", map_indexes=indexes),
+        _pull(ti, [task_id], ERROR_KEY, map_indexes=indexes),
+    )
+
+
+def _pull(ti: Any, task_ids: Sequence[str], key: str, **options: Any) -> list[Any]:
     # A task that was skipped, or failed before it pushed anything, left nothing.
-    return [x for x in ti.xcom_pull(task_ids=list(task_ids), key=key) if x is not None]
+    found = ti.xcom_pull(task_ids=list(task_ids), key=key, **options)
+    return [x for x in found if x is not None]

@@ -50,6 +50,8 @@ def test_nothing_is_asked_while_a_file_is_parsed():
         ("any_kubernetes_version", None, True, "True"),
         ("any_kubernetes_version", False, True, "False"),
         ("any_kubernetes_version", None, None, "None"),
+        ("extended", False, True, "False"),
+        ("extended", None, True, "True"),
         ("kops_version", None, "1.36.2", '"1.36.2"'),
         ("kops_version", "", "1.36.2", '"1.36.2"'),
         ("kops_version", "1.35.2", "1.36.2", '"1.35.2"'),
@@ -66,4 +68,32 @@ def test_what_the_form_says_goes_before_the_variable(option, form, variable, exp
     rendered = jinja2.Template(template).render(
         var={"json": {"v": {option: variable}}}, params={option: form}
     )
+    assert rendered == expected
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        ({}, {"cluster_spec": "c.yaml", "state_store": "None", "asset_list": "None"}),
+        (
+            {"state_store": "s3://x"},
+            {"cluster_spec": "None", "state_store": "s3://x", "asset_list": "None"},
+        ),
+        (
+            {"asset_list": "/l.json"},
+            {"cluster_spec": "None", "state_store": "None", "asset_list": "/l.json"},
+        ),
+    ],
+)
+def test_a_source_in_the_form_replaces_the_variables(form, expected):
+    """Whoever names another source of the list does not mean both."""
+    import jinja2
+
+    options = options_from_variable("v", params=True)
+    rendered = {
+        x: jinja2.Template(options[x]).render(
+            var={"json": {"v": {"cluster_spec": "c.yaml"}}}, params=form
+        )
+        for x in expected
+    }
     assert rendered == expected

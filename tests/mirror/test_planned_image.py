@@ -106,10 +106,13 @@ def test_registries_do_not_share():
     assert [(x.mounts, x.wanted) for x in with_hints(images)] == [({}, ())] * 2
 
 
-def test_two_tags_of_one_repository_need_no_hint():
-    """What is in the repository is there by its first request."""
+def test_two_tags_of_one_repository_wait_for_each_other_too():
+    """Old and new version of one image: their tasks would send the same bytes at the same time."""
     images = [planned("one", [[1]]), planned("one-too", [[1]], repository="kops/one")]
-    assert [(x.mounts, x.wanted) for x in with_hints(images)] == [({}, ())] * 2
+    first, second = with_hints(images)
+    assert len(first.wanted) == 1
+    assert second.mounts == {"kops/one": list(first.wanted)}
+    assert second.leaders == {"kops/one": [0]}
 
 
 def test_an_image_that_could_not_be_asked_about_has_no_hints():

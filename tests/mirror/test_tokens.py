@@ -19,7 +19,7 @@ from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint
 from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.scopes import Scopes
 from kops_assets_provider.testing.images import make_image, put_image
-from kops_assets_provider.testing.messages import Fault
+from kops_assets_provider.testing.messages import Fault, Response
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from kops_assets_provider.testing.registry.auth import TokenAuth
 
@@ -81,6 +81,27 @@ def test_a_token_that_is_not_good_for_all_is_asked_for_one_by_one(servers, asset
     opened = registries()
     outcomes = copy_planned_images(plan_images(assets, opened).to_copy, opened)
     assert [x.state for x in outcomes] == [State.COPIED] * 4
+
+
+def test_a_token_server_that_refuses_many_is_asked_for_each(servers, assets, monkeypatch):
+    """One repository that may not be read must not spoil the others."""
+    auth = servers[0].auth
+    original = auth.token_response
+
+    def refuses_many(request):
+        denied = request.query.count("scope=") > 1 or "two" in request.query
+        return Response(403) if denied else original(request)
+
+    monkeypatch.setattr(auth, "token_response", refuses_many)
+    opened = registries()
+    plan = plan_images(assets, opened)
+    states = {x.download.rpartition("/")[2]: x.state for x in copy_all(plan, opened)}
+    assert states.pop("two:1") is State.FAILED
+    assert set(states.values()) == {State.COPIED}
+
+
+def copy_all(plan, opened):
+    return copy_planned_images(plan.to_copy, opened)
 
 
 def hears_one(sign):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from kops_assets_provider.exceptions import (
+    ChecksumMismatchError,
+    InvalidInputError,
     RequestRejectedError,
     TransientError,
 )
@@ -17,7 +20,11 @@ from kops_assets_provider.kops.assets import ClusterAssets, ImageAsset
 from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.files import FileStores
 from kops_assets_provider.mirror.image_rules import ImageRules
-from kops_assets_provider.mirror.images import copy_planned_image, plan_images
+from kops_assets_provider.mirror.images import (
+    copy_planned_image,
+    copy_planned_images,
+    plan_images,
+)
 from kops_assets_provider.mirror.outcome import State
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.registries import Registries
@@ -135,6 +142,55 @@ def test_a_cache_that_is_behind_is_asked_later(upstream):
             copy_planned_image(PlannedImage(*names(asset)), Registries(), rules)
 
 
+@pytest.mark.component
+def test_a_check_believes_the_record_alone(upstream, cache):
+    """HEAD of a cache that has nothing is answered from upstream."""
+    asset = ImageAsset(f"{upstream.host}/team/app:1", f"{cache.host}/team/app:1")
+    rules = ImageRules(warm=(cache.host,))
+    stores = FileStores({})
+    listed = AssetList("c", "1.36.2", ClusterAssets((asset,), ()))
+    (found,) = Mirror(Registries(), stores, rules).check(listed).outcomes
+    assert (found.state, found.error["type"]) == (State.MISSING, "NotWarm")
+
+
+def test_a_host_that_no_image_is_from_is_a_typo(upstream):
+    """It would be taken for a registry, and HEAD for a proof."""
+    asset = ImageAsset(f"{upstream.host}/team/app:1", "cache.example.com/team/app:1")
+    rules = ImageRules(warm=("cache.exmple.com",))
+    with pytest.raises(InvalidInputError, match=r"from cache.exmple.com; the hosts are cache.exam"):
+        plan_images([asset], Registries(), rules)
+
+
+@pytest.mark.parametrize("rules", [{"warm": ("https://x/",)}, {"warm_days": -1.0}, {"warm": ("",)}])
+def test_rules_that_are_none_are_told(rules):
+    """Before anything is asked."""
+    with pytest.raises(InvalidInputError):
+        ImageRules(**rules)
+
+
+def test_the_first_failure_is_what_is_told(upstream):
+    """A blob of other bytes, not that another one was stopped for it."""
+    with OciRegistryServer() as cache:
+        push_image(cache.url, "team/app", "1", IMAGE)
+        upstream_asset = ImageAsset(f"{upstream.host}/team/app:1", f"{cache.host}/team/app:1")
+        smallest = min(IMAGE.blobs, key=lambda x: len(IMAGE.blobs[x]))
+        cache.inject(Fault("GET", smallest, body=b"x" * len(IMAGE.blobs[smallest]), times=None))
+        cache.inject(Fault("GET", "/blobs/", drip=0.001, times=None))
+        rules = ImageRules(warm=(cache.host,))
+        with pytest.raises(ChecksumMismatchError):
+            copy_planned_image(PlannedImage(*names(upstream_asset)), Registries(), rules)
+
+
+def test_a_plan_that_failed_is_made_again(upstream):
+    """The image's own copy asks for the digest that the plan could not get."""
+    with OciRegistryServer() as cache:
+        push_image(cache.url, "team/app", "1", IMAGE)
+        asset = ImageAsset(f"{upstream.host}/team/app:1", f"{cache.host}/team/app:1")
+        rules = ImageRules(warm=(cache.host,))
+        (found,) = copy_planned_images([PlannedImage(*names(asset))], Registries(), rules)
+        assert found.state is State.WARMED
+
+
 def names(asset):
     return asset.canonical, asset.download
 
@@ -146,6 +202,10 @@ def test_age_is_counted_in_days():
 
     yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
     known = AssetRecord(Kind.IMAGE, "a", "b", State.PRESENT, source="d", verified_at=yesterday)
+    # Present by a push, before the host became a cache: that is no proof of anything.
+    assert not ImageRules(warm_days=2).is_warm(known, "d")
+    known = replace(known, warmed=[])
+    assert not ImageRules(("linux/arm64",), warm_days=2).is_warm(known, "d")
     assert ImageRules(warm_days=2).is_warm(known, "d")
     assert not ImageRules(warm_days=2).is_warm(known, "e")
     assert not ImageRules(warm_days=0.5).is_warm(known, "d")

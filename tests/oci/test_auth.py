@@ -78,7 +78,7 @@ def test_a_wrong_password_says_which_connection():
         pytest.raises(AccessDeniedError) as caught,
     ):
         repository(server).resolve("1")
-    assert "connection my_registry needs push rights" in str(caught.value)
+    assert "connection my_registry is refused, or needs push rights" in str(caught.value)
     assert SECRET not in str(caught.value)
 
 

@@ -1,0 +1,65 @@
+"""How images stand at their targets. Nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from kops_assets_provider.exceptions import Side
+from kops_assets_provider.kops.assets import ImageAsset
+from kops_assets_provider.mirror.image_rules import ALL, ImageRules
+from kops_assets_provider.mirror.images import PATIENT
+from kops_assets_provider.mirror.known import Known, ReadRecord
+from kops_assets_provider.mirror.outcome import Kind, Outcome, State, now
+from kops_assets_provider.mirror.registries import Registries
+from kops_assets_provider.mirror.warming import plan_warming
+from kops_assets_provider.oci.copy import survey
+
+_NOT_WARM = "by the record the cache need not have it: it was not read through it, or long ago"
+
+
+def check_images(
+    assets: Sequence[ImageAsset],
+    registries: Registries,
+    rules: ImageRules = ALL,
+    read_record: ReadRecord = lambda: None,
+) -> Callable[[ImageAsset], Outcome]:
+    """
+    Get ready to check images, many at a time; return what tells how one stands at the target.
+
+    :param read_record: reads what is known of pull-through caches, which cannot be asked.
+    """
+    rules.check_caches(x.download for x in assets if x.download != x.canonical)
+    registries.expect([x for x in assets if x.download != x.canonical])
+    return partial(_check_image, registries=registries, rules=rules, known=Known(read_record))
+
+
+def _check_image(
+    asset: ImageAsset, registries: Registries, rules: ImageRules, known: Known
+) -> Outcome:
+    names = Kind.IMAGE, asset.canonical, asset.download
+    if asset.download == asset.canonical:
+        return Outcome(*names, State.NOT_MIRRORED)
+    source, target = registries.source(asset.canonical), registries.target(asset.download)
+    if rules.is_cache(target[1]):
+        warm = plan_warming(asset, *source, rules, known.image(asset))
+        error = {"type": "NotWarm", "message": _NOT_WARM, "side": str(Side.TARGET)}
+        return warm if isinstance(warm, Outcome) else Outcome(*names, State.MISSING, error=error)
+    immutable = rules.is_immutable(asset.canonical)
+    found = PATIENT.call(
+        partial(survey, *source, *target, platforms=rules.platforms, immutable=immutable)
+    )
+    outcome = Outcome(
+        *names,
+        State.MISSING,
+        source=found.source,
+        requests=source[0].traffic.requests + target[0].traffic.requests,
+    )
+    if found.present:
+        return replace(outcome, state=State.PRESENT, content=found.present, verified_at=now())
+    if found.there is None:
+        return outcome
+    reason = f"it is another image than {found.source} at the source"
+    error = {"type": "WrongImage", "message": reason, "side": str(Side.TARGET)}
+    return replace(outcome, state=State.WRONG, content=found.there, error=error)
