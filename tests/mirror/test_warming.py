@@ -156,8 +156,8 @@ def test_a_check_believes_the_record_alone(upstream, cache):
 def test_a_host_that_no_image_is_from_is_a_typo(upstream):
     """It would be taken for a registry, and HEAD for a proof."""
     asset = ImageAsset(f"{upstream.host}/team/app:1", "cache.example.com/team/app:1")
-    rules = ImageRules(warm=("cache.exmple.com",))
-    with pytest.raises(InvalidInputError, match=r"from cache.exmple.com; the hosts are cache.exam"):
+    rules = ImageRules(warm=("cash.example.com",))
+    with pytest.raises(InvalidInputError, match=r"from cash.example.com; the hosts are cache.exam"):
         plan_images([asset], Registries(), rules)
 
 
