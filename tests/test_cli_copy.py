@@ -131,6 +131,7 @@ def test_json_has_a_result_for_every_asset(world, capsys):
     assert one["requests"] > two["requests"]
     assert none["error"]["type"] == "NotFoundError"
     assert file["sent"] == len(FILE) + 64
+    assert file["seconds"] > 0
     assert f"failed {none['canonical']}: source" in err
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -152,10 +153,17 @@ class Mirror:
             self.on_chunk(size)
 
         def copy(asset: FileAsset) -> Outcome:
+            began, own = time.monotonic(), retries.fork()
             attempt = partial(
                 copy_file_asset, asset, self.stores, self.source_rewrites, on_chunk, http
             )
-            return self._told(Kind.FILE, asset, lambda _: retries.call(attempt))
+
+            def timed(_: FileAsset) -> Outcome:
+                outcome = own.call(attempt)
+                seconds = round(time.monotonic() - began, 3)
+                return replace(outcome, seconds=seconds, retries=own.count)
+
+            return self._told(Kind.FILE, asset, timed)
 
         http = HttpClient()
         with ThreadPoolExecutor(self.jobs, thread_name_prefix="files") as pool:

@@ -175,7 +175,7 @@ def test_the_first_failure_is_what_is_told(upstream):
         upstream_asset = ImageAsset(f"{upstream.host}/team/app:1", f"{cache.host}/team/app:1")
         smallest = min(IMAGE.blobs, key=lambda x: len(IMAGE.blobs[x]))
         cache.inject(Fault("GET", smallest, body=b"x" * len(IMAGE.blobs[smallest]), times=None))
-        cache.inject(Fault("GET", "/blobs/", drip=0.001, times=None))
+        cache.inject(Fault("GET", "/blobs/", delay=0.3, times=None))
         rules = ImageRules(warm=(cache.host,))
         with pytest.raises(ChecksumMismatchError):
             copy_planned_image(PlannedImage(*names(upstream_asset)), Registries(), rules)

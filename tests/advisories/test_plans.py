@@ -1,0 +1,31 @@
+"""Row 23: a tag that is moved between the plan, which may have been reviewed, and the copy."""
+
+from __future__ import annotations
+
+from kops_assets_provider.kops.assets import ImageAsset
+from kops_assets_provider.mirror import images
+from kops_assets_provider.mirror.images import copy_planned_image, plan_images
+from kops_assets_provider.mirror.planned_image import PlannedImage
+from kops_assets_provider.mirror.registries import Registries
+from kops_assets_provider.testing.images import make_image, put_image
+from kops_assets_provider.testing.oci_registry import OciRegistryServer
+
+
+def test_what_was_planned_is_what_is_copied(defended):
+    """Whoever can move a tag at the right moment does not get into the mirror; it is told."""
+
+    def check():
+        planned, moved = make_image("planned"), make_image("moved")
+        with OciRegistryServer() as source, OciRegistryServer() as target:
+            put_image(source, "app/app:1", planned)
+            asset = ImageAsset(f"{source.host}/app/app:1", f"{target.host}/kops/app:1")
+            (image,) = plan_images([asset], Registries()).to_copy
+            put_image(source, "app/app:1", moved)
+            outcome = copy_planned_image(PlannedImage(**image.to_dict()), Registries())
+            assert target.storage.find_tag("kops/app", "1") == planned.digest
+            assert (outcome.content, outcome.drift) == (planned.digest, moved.digest)
+
+    def by_tag_alone(source, reference, digest):
+        return source.fetch_manifest(reference.pull_by), None
+
+    defended(check, lambda patch: patch.setattr(images, "_read_root", by_tag_alone))
