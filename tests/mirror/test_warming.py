@@ -92,9 +92,10 @@ def wait_for_blobs(folder, digests):
 
 
 @pytest.mark.component
-def test_what_was_read_is_not_read_again(mirror, upstream):
+def test_what_was_read_is_not_read_again(mirror, upstream, tmp_path):
     """One HEAD of the source: the record knows, and the cache could not prove it."""
     first = mirror()
+    wait_for_blobs(tmp_path, IMAGE.blobs)
     again = mirror()
     assert again.state is State.PRESENT
     assert again.verified_at == first.verified_at
