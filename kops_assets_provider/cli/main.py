@@ -22,7 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     1 after an error, which is told in one line, and if assets are missing; 2 for wrong usage; 130
     after Ctrl-C.
     """
-    options = _parser().parse_args(argv)
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    options = _parser(arguments).parse_args(arguments)
     try:
         status: int = options.run(options)
     except BrokenPipeError:
@@ -42,13 +43,16 @@ def _in_one_line(err: Exception) -> str:
     return " ".join(text.split())
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="kops-assets", description="Mirror everything a kOps cluster downloads."
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    # With its name given argparse need not ask for the terminal's width, which takes a while.
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", prog="kops-assets")
     for command in _COMMANDS:
         subparser = commands.add_parser(command.name, help=command.help, description=command.help)
-        command.add_arguments(subparser)
+        # A list is wanted at once: the options of commands that are not called cost time.
+        if command.name in arguments:
+            command.add_arguments(subparser)
         subparser.set_defaults(run=command.run, usage_error=subparser.error)
     return parser

@@ -14,12 +14,11 @@ from kops_assets_provider.exceptions import InvalidInputError
 _SHA = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}")
 # What Go writes without quotes: no character with a meaning in YAML, and no number or word that
 # would be read as something else than text.
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@:/?&%~-]*(?<!:)", re.ASCII)
-_NOT_TEXT = re.compile(
+_PLAIN = r"[A-Za-z0-9][A-Za-z0-9._+=@:/?&%~-]*(?<!:)"
+_NOT_TEXT = (
     r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:T[0-9:.Z+-]*)?"
     r"|[0-9_]*\.?[0-9_]*(?:e[-+]?[0-9]+)?|0[xob][0-9a-f_]+|[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?"
-    r"|y|n|yes|no|on|off|true|false|null",
-    re.ASCII | re.IGNORECASE,
+    r"|y|n|yes|no|on|off|true|false|null"
 )
 _TAB = 8
 
@@ -183,7 +182,9 @@ def _repeated(names: Iterable[str]) -> list[str]:
 def _scalar(value: str | None) -> str:
     if value is None:
         return "null"
-    if _PLAIN.fullmatch(value) and not _NOT_TEXT.fullmatch(value):
+    # Compiled when YAML is printed: other lists are printed sooner without.
+    plain = re.fullmatch(_PLAIN, value, re.ASCII)
+    if plain and not re.fullmatch(_NOT_TEXT, value, re.ASCII | re.IGNORECASE):
         return value
     return json.dumps(value, ensure_ascii=False)
 

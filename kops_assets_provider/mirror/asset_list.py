@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.http.urls import redact
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset
 from kops_assets_provider.kops.warnings import Caveat
 
 _RECORDS = "kops-assets"  # folder of the records, beside the files
 _UNKNOWN = "unknown"
 _OWN_KEYS = ("cluster", "kops_version", "record_url", "warnings")
-_PLACE = re.compile(r"(?:(?:https?|s3|gs|file)://[^\s/?#@]+(?=/|$)|(?:file://)?/)[^\s?#]*")
+_PLACE = r"(?:(?:https?|s3|gs|file)://[^\s/?#@]+(?=/|$)|(?:file://)?/)[^\s?#]*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,8 @@ class AssetList:
 
     def shown_hash_sources(self) -> dict[str, str]:
         """Return ``hash_sources`` as anybody may see them: a signed URL without its query."""
+        from kops_assets_provider.http.urls import redact
+
         return {redact(url): source for url, source in self.hash_sources.items()}
 
     @classmethod
@@ -102,7 +103,7 @@ def _wrong_name(values: Mapping[Any, Any], key: str, wanted: str, default: str) 
 
 def _wrong_extras(values: Mapping[Any, Any]) -> Iterator[str]:
     url = values.get("record_url")
-    if url is not None and not (isinstance(url, str) and _PLACE.fullmatch(url)):
+    if url is not None and not (isinstance(url, str) and re.fullmatch(_PLACE, url)):
         yield "its record_url is no URL, place in a store, or absolute path"
     warnings = values.get("warnings") or []
     if not isinstance(warnings, list) or not all(map(_is_warning, warnings)):

@@ -15,12 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kops_assets_provider.exceptions import InvalidClusterError, InvalidInputError
-from kops_assets_provider.files.verify import is_sha256
-from kops_assets_provider.http.urls import redact
 from kops_assets_provider.kops.assets import ClusterAssets
 from kops_assets_provider.kops.cluster import Cluster, load_cluster, read_cluster
 from kops_assets_provider.kops.documents import YamlError, load_documents
-from kops_assets_provider.kops.extended import unlisted_images
 from kops_assets_provider.kops.inventory import FindSha
 from kops_assets_provider.kops.warnings import Caveat, asset_caveats
 from kops_assets_provider.mirror.asset_list import AssetList
@@ -152,6 +149,7 @@ def _known(assets: ClusterAssets, source: str) -> dict[str, str]:
 
 
 def _with_more(listed: AssetList, cluster: Cluster, request: ListRequest) -> AssetList:
+    from kops_assets_provider.kops.extended import unlisted_images
     from kops_assets_provider.mirror.extras import with_files, with_images
 
     own = unlisted_images(cluster, listed.assets) if request.extended else []
@@ -195,6 +193,8 @@ def _read(cluster_spec: str) -> Cluster:
     try:
         return read_cluster(cluster_spec)
     except OSError as err:
+        from kops_assets_provider.http.urls import redact
+
         problem = f"cannot be read: {err.strerror}; expected a manifest's path, or its text"
         raise InvalidClusterError(f"cluster spec {redact(cluster_spec)!r}", [problem]) from err
 
@@ -205,6 +205,9 @@ def read_shas(path: str) -> FindSha:
 
     :raises InvalidInputError: it is not there, or is not such a file.
     """
+    from kops_assets_provider.files.verify import is_sha256
+    from kops_assets_provider.http.urls import redact
+
     try:
         (shas,) = load_documents(Path(path).read_text(encoding="utf-8-sig")) or [{}]
     except (OSError, UnicodeDecodeError, YamlError) as err:
