@@ -23,8 +23,9 @@ from kops_assets_provider.mirror.planned_image import (
 )
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.warming import plan_warming, warm
-from kops_assets_provider.oci.batch import ImageJob, ImageResult, IsComing, copy_images
+from kops_assets_provider.oci.batch import IsComing, copy_images
 from kops_assets_provider.oci.copy import chosen_platforms, survey
+from kops_assets_provider.oci.jobs import ImageJob, ImageResult
 from kops_assets_provider.oci.manifest import Manifest
 from kops_assets_provider.oci.platforms import trim
 from kops_assets_provider.oci.reference import Reference

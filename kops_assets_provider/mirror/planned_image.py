@@ -13,8 +13,8 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kops_assets_provider.oci.batch import ImageJob
 from kops_assets_provider.oci.digest import Digest
+from kops_assets_provider.oci.jobs import ImageJob
 from kops_assets_provider.oci.manifest import Descriptor
 
 _PREFIX = 8  # hex digits of a digest in a hint: enough to tell an image's blobs apart

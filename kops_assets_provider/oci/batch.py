@@ -12,72 +12,28 @@ others, then uploads, the largest first, and last the mounts from copies that ot
 
 from __future__ import annotations
 
-import heapq
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import partial
-from itertools import count
 
 from kops_assets_provider.exceptions import PermanentError, Side, StoppedError, TransientError
 from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.oci.digest import Digest
+from kops_assets_provider.oci.jobs import ImageJob, ImageResult
 from kops_assets_provider.oci.manifest import Descriptor
-from kops_assets_provider.oci.ports import ImageSource, ImageTarget, Push
+from kops_assets_provider.oci.ports import Push
 from kops_assets_provider.oci.publish import publish
 from kops_assets_provider.oci.reader import BlobReader
 from kops_assets_provider.oci.retries import Retries
-from kops_assets_provider.oci.tree import ImageTree
+from kops_assets_provider.oci.work_queue import WorkQueue
 
 IsComing = Callable[[str], bool]
 
-_GRACE = 1.0  # seconds that threads have to cancel what they had begun
 _POLL_SECONDS = 0.25  # first wait for what another copy is uploading; doubled up to 4 seconds
-
-
-@dataclass(frozen=True, slots=True)
-class ImageJob:
-    """
-    One image to copy.
-
-    :param push_as: the tag or digest to publish it under.
-    :param mounts: blobs that another repository of the target's registry has, or will have soon.
-    :param wanted: blobs that other copies wait for: they go first.
-    :param has: blobs that the target has, since a manifest that names them is there: they are not
-        asked about. If they are gone all the same, the registry refuses the new manifest, and they
-        are sent.
-    """
-
-    source: ImageSource
-    target: ImageTarget
-    push_as: str
-    tree: ImageTree
-    mounts: Mapping[Digest, str] = field(default_factory=dict)
-    wanted: frozenset[Digest] = frozenset()
-    has: frozenset[Digest] = frozenset()
-
-
-@dataclass(slots=True)
-class ImageResult:
-    """
-    What became of an image: ``error`` is None if it is whole at the target.
-
-    ``seconds`` are those since work for it began. ``sent`` and ``mounted`` count bytes of blobs,
-    ``mounts`` counts them, and ``late`` is the bytes among those sent that another repository was
-    to have, but had not in time.
-    """
-
-    sent: int = 0
-    mounted: int = 0
-    mounts: int = 0
-    late: int = 0
-    retries: int = 0
-    seconds: float = 0.0
-    error: Exception | None = None
 
 
 class _Order(IntEnum):
@@ -162,10 +118,8 @@ class _Batch:
         self._on_done = on_done
         self._shared: dict[tuple[Hashable, Digest], _Shared] = defaultdict(_Shared)
         self._came: dict[tuple[Hashable, str], float] = {}
-        self._queue: list[tuple[_Order, int, int, Callable[[], None]]] = []
-        self._numbers = count()
-        self._running = 0
-        self._changed = threading.Condition(threading.RLock())
+        self._queue = WorkQueue(retries.stop)
+        self._lock = threading.RLock()
 
     def run(self, workers: int, abort: Callable[[], None]) -> list[ImageResult]:
         for image in self._images:
@@ -175,61 +129,19 @@ class _Batch:
                 else:
                     self._need(image, blob)
             if not image.left:
-                self._put(_Order.PUBLISH, 0, partial(self._publish, image))
-        with ThreadPoolExecutor(workers, thread_name_prefix="images") as pool:
-            futures = [pool.submit(self._work) for _ in range(workers)]
-            try:
-                for future in futures:
-                    future.result()
-            except BaseException:
-                # The task was stopped: the threads must be, too, or it would wait for them.
-                self._retries.stop.set()
-                with self._changed:
-                    self._changed.notify_all()
-                if wait(futures, _GRACE).not_done:
-                    abort()
-                raise
+                self._queue.put(_Order.PUBLISH, 0, partial(self._publish, image))
+        self._queue.run(workers, abort)
         for image in self._images:
             if not image.is_complete and image.result.error is None:
                 image.result.error = StoppedError("stopped before the image was complete")
                 self._tell(image)
         return [image.result for image in self._images]
 
-    # The queue
-
-    def _put(self, order: _Order, size: int, work: Callable[[], None]) -> None:
-        with self._changed:
-            heapq.heappush(self._queue, (order, -size, next(self._numbers), work))
-            self._changed.notify()
-
-    def _work(self) -> None:
-        while work := self._next():
-            try:
-                work()
-            except BaseException:
-                # No failure of an image: nobody must wait for the others before it is told.
-                self._retries.stop.set()
-                raise
-            finally:
-                with self._changed:
-                    self._running -= 1
-                    self._changed.notify_all()
-
-    def _next(self) -> Callable[[], None] | None:
-        with self._changed:
-            # What runs now may bring more: only when nothing does, there will be no more.
-            while not self._queue and self._running and not self._retries.stop.is_set():
-                self._changed.wait()
-            if not self._queue or self._retries.stop.is_set():
-                return None
-            self._running += 1
-            return heapq.heappop(self._queue)[3]
-
     # Blobs
 
     def _need(self, image: _Image, blob: Descriptor) -> None:
         shared = self._shared_of(image, blob)
-        with self._changed:
+        with self._lock:
             if shared.leader is None:
                 shared.leader = image
                 self._put_upload(image, blob)
@@ -240,10 +152,10 @@ class _Batch:
         hint = image.job.mounts.get(blob.digest)
         order = _Order.WANTED if blob.digest in image.job.wanted else _Order.UPLOAD
         order = _Order.AWAITED if hint else order
-        self._put(order, blob.size, partial(self._copy_blob, image, blob, hint))
+        self._queue.put(order, blob.size, partial(self._copy_blob, image, blob, hint))
 
     def _put_mount(self, image: _Image, blob: Descriptor, repository: str) -> None:
-        self._put(_Order.MOUNT, blob.size, partial(self._copy_blob, image, blob, repository))
+        self._queue.put(_Order.MOUNT, blob.size, partial(self._copy_blob, image, blob, repository))
 
     def _copy_blob(self, image: _Image, blob: Descriptor, mount_from: str | None) -> None:
         shared = self._shared_of(image, blob)
@@ -272,7 +184,7 @@ class _Batch:
             return job.target.push_blob(blob, reader.open, mount_from, comes)
 
         push = image.retries.call(attempt, retried=Side.SOURCE)
-        with self._changed:
+        with self._lock:
             image.result.sent += blob.size * (push is Push.SENT)
             image.result.mounted += blob.size * (push is Push.MOUNTED)
             image.result.mounts += push is Push.MOUNTED
@@ -318,12 +230,12 @@ class _Batch:
             self._on_chunk(size)
 
     def _shared_of(self, image: _Image, blob: Descriptor) -> _Shared:
-        with self._changed:
+        with self._lock:
             return self._shared[image.job.target.registry, blob.digest]
 
     def _release(self, shared: _Shared, image: _Image) -> None:
         """Let the followers of a blob mount it, now that it is there."""
-        with self._changed:
+        with self._lock:
             if shared.leader is not image:
                 return
             shared.repository = image.job.target.name
@@ -333,7 +245,7 @@ class _Batch:
 
     def _take_over(self, shared: _Shared, image: _Image) -> None:
         """Let the next that needs a blob upload it, since its leader failed."""
-        with self._changed:
+        with self._lock:
             if shared.leader is not image or shared.repository is not None:
                 return
             shared.leader = None
@@ -347,11 +259,11 @@ class _Batch:
     # Images
 
     def _count_down(self, image: _Image) -> None:
-        with self._changed:
+        with self._lock:
             image.left -= 1
             complete = image.left == 0
         if complete:
-            self._put(_Order.PUBLISH, 0, partial(self._publish, image))
+            self._queue.put(_Order.PUBLISH, 0, partial(self._publish, image))
 
     def _publish(self, image: _Image) -> None:
         image.began = image.began or time.monotonic()
@@ -366,7 +278,7 @@ class _Batch:
             self._tell(image)
 
     def _fail(self, image: _Image, error: Exception) -> None:
-        with self._changed:
+        with self._lock:
             # Those that were stopped by the first failure are not the news.
             first = image.result.error is None
             if first:

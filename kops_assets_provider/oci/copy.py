@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from kops_assets_provider.exceptions import NotFoundError, Side
 from kops_assets_provider.http.verify import OnChunk
-from kops_assets_provider.oci.batch import ImageJob, copy_images
+from kops_assets_provider.oci.batch import copy_images
 from kops_assets_provider.oci.digest import Digest
+from kops_assets_provider.oci.jobs import ImageJob
 from kops_assets_provider.oci.manifest import Manifest
 from kops_assets_provider.oci.platforms import trim
 from kops_assets_provider.oci.ports import ImageSource, ImageTarget

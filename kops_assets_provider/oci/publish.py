@@ -10,15 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from kops_assets_provider.exceptions import BlobUnknownError, Side
+from kops_assets_provider.oci.jobs import ImageJob
 from kops_assets_provider.oci.manifest import Descriptor, Manifest
 from kops_assets_provider.oci.reader import BlobReader
 from kops_assets_provider.oci.retries import Retries
-
-if TYPE_CHECKING:
-    from kops_assets_provider.oci.batch import ImageJob
 
 
 def publish(job: ImageJob, retries: Retries, watch: Callable[[int], None]) -> None:

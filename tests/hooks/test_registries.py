@@ -11,8 +11,9 @@ from kops_assets_provider.exceptions import InvalidInputError, NotFoundError, Re
 from kops_assets_provider.hooks.registries import open_registries, read_ecr_repositories
 from kops_assets_provider.mirror.cloud_logins import EcrRepositories
 from kops_assets_provider.mirror.registries import Registries, anonymous
-from kops_assets_provider.oci.batch import ImageJob, copy_images
+from kops_assets_provider.oci.batch import copy_images
 from kops_assets_provider.oci.copy import copy_image
+from kops_assets_provider.oci.jobs import ImageJob
 from kops_assets_provider.oci.tree import read_tree
 from kops_assets_provider.testing.components import moto
 from kops_assets_provider.testing.connect_proxy import ConnectProxy

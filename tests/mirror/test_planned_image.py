@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kops_assets_provider.mirror.planned_image import PlannedImage, resolve_hints, with_hints
-from kops_assets_provider.oci.batch import ImageJob
 from kops_assets_provider.oci.digest import Digest
+from kops_assets_provider.oci.jobs import ImageJob
 from kops_assets_provider.oci.manifest import OCI_MANIFEST, Descriptor, Manifest
 from kops_assets_provider.oci.memory import MemoryRegistry, MemoryRepository
 from kops_assets_provider.oci.tree import ImageTree

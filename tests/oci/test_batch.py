@@ -27,9 +27,10 @@ from kops_assets_provider.mirror.images import copy_planned_images, plan_images
 from kops_assets_provider.mirror.outcome import State
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.oci.auth import Login
-from kops_assets_provider.oci.batch import ImageJob, copy_images
+from kops_assets_provider.oci.batch import copy_images
 from kops_assets_provider.oci.client import RegistryClient
 from kops_assets_provider.oci.digest import Digest
+from kops_assets_provider.oci.jobs import ImageJob
 from kops_assets_provider.oci.manifest import OCI_INDEX, OCI_MANIFEST, parse_manifest
 from kops_assets_provider.oci.memory import MemoryRegistry, MemoryRepository
 from kops_assets_provider.oci.profile import GENERIC, Profile

@@ -1,0 +1,75 @@
+"""Work of several kinds, which a few threads do: what is most urgent first, the largest of it."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from itertools import count
+
+_GRACE = 1.0  # seconds that threads have to cancel what they had begun
+
+
+class WorkQueue:
+    """
+    A queue that work may add to while it is done.
+
+    :param stop: ends it: what has not begun is left out.
+    """
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._queue: list[tuple[int, int, int, Callable[[], None]]] = []
+        self._numbers = count()
+        self._running = 0
+        self._changed = threading.Condition()
+
+    def put(self, order: int, size: int, work: Callable[[], None]) -> None:
+        """Add work; the smallest ``order`` is done first, and of that the largest ``size``."""
+        with self._changed:
+            heapq.heappush(self._queue, (order, -size, next(self._numbers), work))
+            self._changed.notify()
+
+    def run(self, workers: int, abort: Callable[[], None]) -> None:
+        """
+        Do all there is to do; raises what work raises, which ends the rest.
+
+        :param abort: called if threads wait for a server when it is ended from outside.
+        """
+        with ThreadPoolExecutor(workers, thread_name_prefix="images") as pool:
+            futures = [pool.submit(self._work) for _ in range(workers)]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                # The task was stopped: the threads must be, too, or it would wait for them.
+                self._stop.set()
+                with self._changed:
+                    self._changed.notify_all()
+                if wait(futures, _GRACE).not_done:
+                    abort()
+                raise
+
+    def _work(self) -> None:
+        while work := self._next():
+            try:
+                work()
+            except BaseException:
+                # Nobody must wait for the others before it is told.
+                self._stop.set()
+                raise
+            finally:
+                with self._changed:
+                    self._running -= 1
+                    self._changed.notify_all()
+
+    def _next(self) -> Callable[[], None] | None:
+        with self._changed:
+            # What runs now may bring more: only when nothing does, there will be no more.
+            while not self._queue and self._running and not self._stop.is_set():
+                self._changed.wait()
+            if not self._queue or self._stop.is_set():
+                return None
+            self._running += 1
+            return heapq.heappop(self._queue)[3]
