@@ -177,9 +177,9 @@ def manual_params() -> dict[str, Param]:
             None,
             type=["null", "array"],
             title="Platforms",
-            examples=["linux/amd64", "linux/arm64"],
+            examples=["linux/amd64", "linux/arm64", "linux/ppc64le", "linux/s390x"],
             **what,
-            description="To copy of each image, one in a line: linux/amd64; all if empty",
+            description="What to copy of each image; all of it if none is chosen",
         ),
         "registry_conn_ids": Param(
             None,
