@@ -32,7 +32,7 @@ class PacedResponse(http.client.HTTPResponse):
 
     def __init__(self, sock: socket, *args: Any, stall_seconds: float, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self._paced = _Paced(self.fp.detach(), stall_seconds)
+        self._paced = _Paced(self.fp.detach(), sock, stall_seconds)
         self.fp = _Framed(self._paced)
 
     def begin(self) -> None:
@@ -45,8 +45,10 @@ class PacedResponse(http.client.HTTPResponse):
 class _Paced(io.RawIOBase):
     """What comes from a socket, and how fast."""
 
-    def __init__(self, raw: io.RawIOBase, stall_seconds: float) -> None:
+    def __init__(self, raw: io.RawIOBase, sock: socket, stall_seconds: float) -> None:
         self._raw = raw
+        # Its own reader does the same with more words, which for gigabytes is a tenth of the CPU.
+        self._receive = sock.recv_into
         self._stall_seconds = stall_seconds
         self.start_again()
 
@@ -58,11 +60,11 @@ class _Paced(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
         started = monotonic()
-        got: int | None = self._raw.readinto(buffer)
-        self._got += got or 0
-        if self._got >= MIN_BYTES:
-            self.start_again()
+        got = self._receive(buffer)
+        if got >= MIN_BYTES or self._got + got >= MIN_BYTES:
+            self._got, self._waited = 0, 0.0
             return got
+        self._got += got
         self._waited += monotonic() - started
         if got and self._waited > self._stall_seconds:
             raise TimeoutError(
