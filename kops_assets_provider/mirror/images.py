@@ -171,12 +171,10 @@ def copy_planned_image(
     retries = retries or Retries()
     if rules.is_cache(Reference.parse(planned.download)):
         return _warm(planned, registries, rules, retries=retries, on_chunk=on_chunk)
-    if planned.digest is None:
-        asset = ImageAsset(planned.canonical, planned.download)
-        found = _plan_image(asset, registries, rules, Known(lambda: None))
-        if isinstance(found, Outcome):
-            return found
-        planned = found
+    found = _plan_late(planned, registries, rules)
+    if isinstance(found, Outcome):
+        return found
+    planned = found
     job, drift = (planned.job, None) if planned.job else _read_job(planned, registries, rules)
     if drift and PATIENT.call(partial(job.target.resolve, job.push_as)) == drift:
         # A later run has copied what the tag stands for now: an old plan must not undo that.
@@ -198,13 +196,20 @@ def copy_planned_image(
 def _warm(
     planned: PlannedImage, registries: Registries, rules: ImageRules, **options: Any
 ) -> Outcome:
-    if planned.digest is None:
-        asset = ImageAsset(planned.canonical, planned.download)
-        found = _plan_image(asset, registries, rules, Known(lambda: None))
-        if isinstance(found, Outcome):
-            return found
-        planned = found
-    return warm(planned, registries, rules, **options)
+    found = _plan_late(planned, registries, rules)
+    if isinstance(found, Outcome):
+        return found
+    return warm(found, registries, rules, **options)
+
+
+def _plan_late(
+    planned: PlannedImage, registries: Registries, rules: ImageRules
+) -> Outcome | PlannedImage:
+    """Plan an image now if the plan could not ask its registries."""
+    if planned.digest is not None:
+        return planned
+    asset = ImageAsset(planned.canonical, planned.download)
+    return _plan_image(asset, registries, rules, Known(lambda: None))
 
 
 def _read_job(
