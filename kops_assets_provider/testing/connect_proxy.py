@@ -11,11 +11,12 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from kops_assets_provider.testing.running_proxy import ProxyServer, RunningProxy
 
 
-class ConnectProxy:
+class ConnectProxy(RunningProxy):
     """
     A proxy that runs inside a ``with`` block.
 
@@ -28,41 +29,16 @@ class ConnectProxy:
         self.routes = dict(routes)
         self.tunnels: list[str] = []
         self.headers: list[dict[str, str]] = []
-        self._server = _Server(self)
+        self._server = _Server(self, _Handler)
 
     @property
     def url(self) -> str:
         """``http://127.0.0.1:port``."""
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        for each in list(self._server.sockets):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-        self._server.server_close()
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
 
-class _Server(ThreadingHTTPServer):
-    # Threads are joined on close: a test must not leave one behind.
-    daemon_threads = False
-
-    def __init__(self, owner: ConnectProxy) -> None:
-        self.owner = owner
-        self.sockets: set[socket.socket] = set()
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Write nothing: a client may go away."""
+class _Server(ProxyServer, ThreadingHTTPServer):
+    owner: ConnectProxy
 
 
 class _Handler(BaseHTTPRequestHandler):

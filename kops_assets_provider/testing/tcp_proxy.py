@@ -11,14 +11,14 @@ import socketserver
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
-from typing import Any, Self
+
+from kops_assets_provider.testing.running_proxy import ProxyServer, RunningProxy
 
 Watch = Callable[[bytes, bool], int | None]
 """Told a piece and whether the client sent it; how much of it passes before the cut, or None."""
 
 
-class TcpProxy:
+class TcpProxy(RunningProxy):
     """
     A proxy that runs inside a ``with`` block.
 
@@ -32,7 +32,7 @@ class TcpProxy:
         self.watch = watch
         self.on_cut = on_cut
         self._lock = threading.Lock()
-        self._server = _Server(self)
+        self._server = _Server(self, _Handler)
 
     @property
     def host(self) -> str:
@@ -54,35 +54,10 @@ class TcpProxy:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        for each in list(self._server.sockets):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-        self._server.server_close()
-
-
-class _Server(socketserver.ThreadingTCPServer):
-    # Threads are joined on close: a test must not leave one behind.
-    daemon_threads = False
+class _Server(ProxyServer, socketserver.ThreadingTCPServer):
+    owner: TcpProxy
     request_queue_size = 128
-
-    def __init__(self, owner: TcpProxy) -> None:
-        self.owner = owner
-        self.sockets: set[socket.socket] = set()
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Write nothing: either end may go away."""
 
 
 class _Handler(socketserver.BaseRequestHandler):
