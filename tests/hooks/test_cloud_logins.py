@@ -12,6 +12,7 @@ from kops_assets_provider.exceptions import (
 from kops_assets_provider.hooks.cloud_logins import cloud_login, ecr_at
 from kops_assets_provider.testing.components import moto
 from kops_assets_provider.testing.file_server import FileServer
+from kops_assets_provider.testing.google_account import service_account
 from kops_assets_provider.testing.messages import Fault
 
 ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
@@ -146,21 +147,6 @@ def test_a_damaged_key_is_not_taken_for_none(monkeypatch, extra):
 
 
 def google_connection(token_uri):
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    account = {
-        "type": "service_account",
-        "project_id": "p",
-        "client_email": "robot@p.iam.example.com",
-        "private_key": key.decode(),
-        "private_key_id": "1",
-        "token_uri": token_uri,
-    }
+    account = service_account(token_uri)
     extra = {"keyfile_dict": json.dumps(account), "project": "p"}
     return json.dumps({"conn_type": "google_cloud_platform", "extra": extra})

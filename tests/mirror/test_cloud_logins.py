@@ -9,8 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth.credentials import AnonymousCredentials
 
 from kops_assets_provider.exceptions import (
@@ -31,6 +29,7 @@ from kops_assets_provider.mirror.cloud_logins import (
 )
 from kops_assets_provider.testing.components import moto
 from kops_assets_provider.testing.file_server import FileServer
+from kops_assets_provider.testing.google_account import service_account
 from kops_assets_provider.testing.messages import Fault
 
 ACCOUNT = "123456789012"
@@ -354,20 +353,7 @@ def google_key(bare, monkeypatch):
     """Give Google's default credentials a key, whose tokens come from a URL."""
 
     def write(url, **changes):
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        account = {
-            "type": "service_account",
-            "project_id": "p",
-            "client_email": "robot@p.iam.example.com",
-            "private_key": key.decode(),
-            "private_key_id": "1",
-            "token_uri": f"{url}/token",
-            **changes,
-        }
+        account = service_account(f"{url}/token", **changes)
         (bare / "key.json").write_text(json.dumps(account))
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(bare / "key.json"))
 

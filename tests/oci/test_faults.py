@@ -1,7 +1,6 @@
 """What servers and networks do wrong, and what becomes of an image then: whole, or an error."""
 
 import json
-import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -49,6 +48,7 @@ from kops_assets_provider.testing.oci_registry import (
 )
 from kops_assets_provider.testing.pull import pull_image
 from kops_assets_provider.testing.tcp_proxy import TcpProxy
+from tests.oci.test_retries import Waits
 
 MIB = 1 << 20
 PLATFORM = ["linux/amd64"]
@@ -65,18 +65,6 @@ BLOB, UPLOAD, MANIFEST = f"/blobs/{LAYER}", "/blobs/uploads/.", "/manifests/"
 def http_client(stall_seconds):
     # To read the system's authorities takes longer than most copies here.
     return HttpClient(stall_seconds=stall_seconds)
-
-
-class Waits(threading.Event):
-    """A stop that nobody sets, and that takes no time: it notes how long it was to be waited."""
-
-    def __init__(self):
-        super().__init__()
-        self.seconds = []
-
-    def wait(self, timeout=None):
-        self.seconds.append(timeout)
-        return self.is_set()
 
 
 class World:

@@ -18,7 +18,7 @@ from kops_assets_provider.oci.retries import Retries
 
 
 class Waits(threading.Event):
-    """A stop that nobody sets, and that takes no time."""
+    """A stop that nobody sets, and that takes no time: it notes how long it was to be waited."""
 
     def __init__(self):
         super().__init__()
