@@ -47,7 +47,7 @@ class _Paced(io.RawIOBase):
 
     def __init__(self, raw: io.RawIOBase, sock: socket, stall_seconds: float) -> None:
         self._raw = raw
-        # Its own reader does the same with more words, which for gigabytes is a tenth of the CPU.
+        # Its own reader does the same through another layer, for each piece of gigabytes.
         self._receive = sock.recv_into
         self._stall_seconds = stall_seconds
         self.start_again()
@@ -61,10 +61,10 @@ class _Paced(io.RawIOBase):
     def readinto(self, buffer: WriteableBuffer) -> int | None:
         started = monotonic()
         got = self._receive(buffer)
-        if got >= MIN_BYTES or self._got + got >= MIN_BYTES:
-            self._got, self._waited = 0, 0.0
-            return got
         self._got += got
+        if self._got >= MIN_BYTES:
+            self.start_again()
+            return got
         self._waited += monotonic() - started
         if got and self._waited > self._stall_seconds:
             raise TimeoutError(

@@ -39,7 +39,8 @@ class Pools:
     """
     Pool managers, each made when it is first needed; safe to share between threads.
 
-    :param timeout: for making a connection, and for silence on one.
+    :param connect_seconds: limit for making a connection.
+    :param stall_seconds: limit for silence on one, sending or receiving.
     :param maxsize: connections that are kept for each host.
     :param proxy: its URL, for all hosts but this machine; by default the environment says.
     """
