@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from kops_assets_provider.exceptions import NotFoundError, Side
 from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.image_rules import ImageRules
@@ -13,6 +12,7 @@ from kops_assets_provider.mirror.outcome import Kind, Outcome, State, now
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.record import AssetRecord
 from kops_assets_provider.mirror.registries import Registries
+from kops_assets_provider.oci.copy import source_digest
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.reference import Reference
 from kops_assets_provider.oci.remote import RemoteRepository
@@ -33,9 +33,7 @@ def plan_warming(
     :param known: what the record knows of it.
     :raises NotFoundError: the source has no such image.
     """
-    digest = reference.digest or source.resolve(reference.pull_by)
-    if digest is None:
-        raise NotFoundError(f"{reference}: there is no such image", side=Side.SOURCE)
+    digest = source_digest(source, reference)
     if known is None or not rules.is_warm(known, digest):
         return PlannedImage(asset.canonical, asset.download, digest)
     return Outcome(

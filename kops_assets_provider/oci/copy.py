@@ -78,10 +78,20 @@ def survey(
         found = source.fetch_manifest(source_ref.pull_by)
         root = trim(found, chosen_platforms(target_ref, platforms))
         return _survey(there, root.digest, found.digest, root)
-    wanted = source_ref.digest or source.resolve(source_ref.pull_by)
-    if wanted is None:
-        raise NotFoundError(f"{source_ref}: there is no such image", side=Side.SOURCE)
+    wanted = source_digest(source, source_ref)
     return _survey(there, wanted, wanted)
+
+
+def source_digest(source: ImageSource, source_ref: Reference) -> Digest:
+    """
+    Return the digest of what a reference names: one HEAD, and none if it has the digest itself.
+
+    :raises NotFoundError: the source has no such image.
+    """
+    digest = source_ref.digest or source.resolve(source_ref.pull_by)
+    if digest is None:
+        raise NotFoundError(f"{source_ref}: there is no such image", side=Side.SOURCE)
+    return digest
 
 
 def _survey(
