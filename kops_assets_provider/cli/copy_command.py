@@ -7,8 +7,14 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from kops_assets_provider.cli.command import Command, tell, write
-from kops_assets_provider.cli.sources import add_content, add_sources, get_list, pairs
+from kops_assets_provider.cli.command import Command, write
+from kops_assets_provider.cli.sources import (
+    add_content,
+    add_sources,
+    get_list,
+    pairs,
+    tell_warnings,
+)
 
 if TYPE_CHECKING:
     from kops_assets_provider.cli.progress import Progress
@@ -98,8 +104,7 @@ def _positive(text: str) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     found = get_list(options)
-    for caveat in found.warnings:
-        tell(f"warning: {caveat.message}")
+    tell_warnings(found)
     return _report(options, _mirror(options).check(found))
 
 
@@ -107,8 +112,7 @@ def _copy(options: argparse.Namespace) -> int:
     from kops_assets_provider.cli.progress import show_progress
 
     found = get_list(options)
-    for caveat in found.warnings:
-        tell(f"warning: {caveat.message}")
+    tell_warnings(found)
     with show_progress(sys.stderr, quiet=options.quiet) as progress:
         report = _mirror(options, progress).copy(found)
     return _report(options, report)

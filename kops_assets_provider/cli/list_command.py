@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from kops_assets_provider.cli.command import Command, tell, write
-from kops_assets_provider.cli.sources import add_content, add_sources, get_list
+from kops_assets_provider.cli.sources import add_content, add_sources, get_list, tell_warnings
 from kops_assets_provider.kops.assets import ClusterAssets
 from kops_assets_provider.mirror.asset_list import AssetList
 
@@ -38,8 +38,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     found = get_list(options, fetch_hashes=not (options.no_fetch_hashes or options.hosts))
     write(_hosts(found) if options.hosts else _PRINTERS[options.output](found.assets))
-    for caveat in found.warnings:
-        tell(f"warning: {caveat.message}")
+    tell_warnings(found)
     if options.verbose:
         for url, source in sorted(found.shown_hash_sources().items()):
             tell(f"hash: {url}: {source}")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kops_assets_provider.cli.command import tell
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.mirror.lists import AssetList, ListRequest, make_list, read_shas
 
@@ -95,6 +96,12 @@ def get_list(options: argparse.Namespace, *, fetch_hashes: bool = True) -> Asset
         names = [f"--{x.replace('_', '-')}" for x in empty]
         raise InvalidInputError("options", [f"{x} is empty" for x in names])
     return make_list(_request(options, fetch_hashes), kops=_kops(options.kops_command))
+
+
+def tell_warnings(found: AssetList) -> None:
+    """Write what is doubtful about a list to standard error."""
+    for caveat in found.warnings:
+        tell(f"warning: {caveat.message}")
 
 
 def pairs(option: str, values: Sequence[str]) -> dict[str, str]:
