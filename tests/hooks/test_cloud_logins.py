@@ -32,18 +32,6 @@ def masked(monkeypatch):
 
 
 @pytest.fixture
-def no_credentials(monkeypatch, tmp_path):
-    """A machine without any cloud credentials, also without those of an instance."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "GOOGLE_APPLICATION_CREDENTIALS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
-    monkeypatch.setenv("NO_GCE_CHECK", "true")
-
-
-@pytest.fixture
 def aws(monkeypatch):
     """Define the AWS connection ``cloud`` with an endpoint."""
 

@@ -82,15 +82,8 @@ def refuse(server, code, status=400, message=""):
 
 
 @pytest.fixture
-def bare(monkeypatch, tmp_path):
+def bare(no_credentials, monkeypatch, tmp_path):
     """A machine without any credentials, and without a Docker configuration."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "GOOGLE_APPLICATION_CREDENTIALS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
-    monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     return tmp_path
 
