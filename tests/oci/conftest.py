@@ -1,0 +1,12 @@
+"""Fixtures for the tests of registries."""
+
+import pytest
+
+from kops_assets_provider.testing.oci_registry import OciRegistryServer
+
+
+@pytest.fixture
+def servers():
+    """A source and a target, both empty."""
+    with OciRegistryServer() as source, OciRegistryServer() as target:
+        yield source, target
