@@ -19,10 +19,11 @@ failed copies again, clear them together with their downstream tasks.
 """
 _STRUCTURES = (
     *("registry_conn_ids", "source_rewrites", "file_targets", "ecr_repositories"),
+    *("s3_options", "gcs_options"),
     *("platforms", "warm", "immutable_tags", "extra_images", "extra_files"),
     *("kops_version", "kubernetes_version"),
 )
-_SWITCHES = ("any_kubernetes_version", "extended", "nearest_release")
+_SWITCHES = ("any_kubernetes_version", "extended", "nearest_release", "deep", "check_downloads")
 _SOURCES = ("cluster_spec", "state_store", "asset_list")
 _DEFAULTS: dict[str, Any] = {
     "cluster_spec": "",
@@ -38,6 +39,10 @@ _DEFAULTS: dict[str, Any] = {
     "extra_images": [],
     "extra_files": {},
     "bucket_owner": None,
+    "s3_options": {},
+    "gcs_options": {},
+    "deep": False,
+    "check_downloads": False,
     "output_url": None,
     "sha_file": None,
     "registry_conn_ids": {},
@@ -172,6 +177,20 @@ def manual_params() -> dict[str, Param]:
             title="Extended list",
             **what,
             description="Also what the cluster uses and kOps does not list",
+        ),
+        "deep": Param(
+            None,
+            type=["null", "boolean"],
+            title="Read every file again",
+            **what,
+            description="Also those of which the store keeps a hash: each is read and hashed",
+        ),
+        "check_downloads": Param(
+            None,
+            type=["null", "boolean"],
+            title="Check downloads",
+            **what,
+            description="Ask the files' download URLs without credentials, as nodes do",
         ),
         "platforms": Param(
             None,

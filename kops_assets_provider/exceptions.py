@@ -24,6 +24,7 @@ Every error that this package raises on purpose.
     └── TransientError                      a later try may succeed
         ├── StoppedError                    the copy was told to stop
         ├── ConnectionFailedError           refused, reset, timed out, ended early
+        ├── SourceChangedError              a file that became another one while it was read
         ├── RateLimitedError                429
         └── ServerFailedError               5xx
 """
@@ -151,6 +152,10 @@ class StoppedError(TransientError):
 
 class ConnectionFailedError(TransientError):
     """The connection was refused, was reset, timed out or ended before the body did."""
+
+
+class SourceChangedError(TransientError):
+    """The source's file became another one while it was read, so it must be begun anew."""
 
 
 class RateLimitedError(TransientError):

@@ -96,7 +96,7 @@ def test_what_is_wrong_is_another_thing_than_what_is_missing(world, capsys):
     """A tag that moved upstream, and a file that was overwritten."""
     world.run("copy")
     put_image(world.source, "app/one:1", make_image("moved"))
-    (world.folder / "mirror/k/kubelet").write_bytes(b"other")
+    (world.folder / "mirror/k/kubelet").write_bytes(FILE.swapcase())
     capsys.readouterr()
     assert world.run("check") == 1
     out = capsys.readouterr().out

@@ -76,6 +76,24 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ACCOUNT",
         help="the AWS account that buckets in S3 must belong to",
     )
+    for store, what in (("s3", "S3: acl, storage_class, …"), ("gcs", "Google: kms_key, …")):
+        group.add_argument(
+            f"--{store}-option",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help=f"how objects are stored in {what} (docs/files.md); may be repeated",
+        )
+    group.add_argument(
+        "--deep",
+        action="store_true",
+        help="read every file at the target again and hash it, whatever its store says of it",
+    )
+    group.add_argument(
+        "--check-downloads",
+        action="store_true",
+        help="ask the files' download URLs without credentials, as nodes do",
+    )
     group.add_argument(
         "--create-ecr-repositories",
         action="store_true",
@@ -122,6 +140,7 @@ def _mirror(options: argparse.Namespace, progress: Progress | None = None) -> Mi
     from kops_assets_provider.mirror.cloud_logins import EcrRepositories
     from kops_assets_provider.mirror.default_places import open_default_places
     from kops_assets_provider.mirror.image_rules import ImageRules
+    from kops_assets_provider.mirror.store_options import read_store_options
 
     return open_default_places(
         registry_config=options.registry_config,
@@ -134,9 +153,15 @@ def _mirror(options: argparse.Namespace, progress: Progress | None = None) -> Mi
             options.warm_days,
         ),
         record_url=options.record_url,
-        bucket_owner=options.bucket_owner,
+        store_options=read_store_options(
+            pairs("--s3-option", options.s3_option, "NAME=VALUE"),
+            pairs("--gcs-option", options.gcs_option, "NAME=VALUE"),
+            options.bucket_owner,
+        ),
         ecr_repositories=EcrRepositories() if options.create_ecr_repositories else None,
         jobs=getattr(options, "jobs", 1),
+        deep=options.deep,
+        check_downloads=options.check_downloads,
         progress=progress,
     )
 

@@ -104,12 +104,12 @@ def tell_warnings(found: AssetList) -> None:
         tell(f"warning: {caveat.message}")
 
 
-def pairs(option: str, values: Sequence[str]) -> dict[str, str]:
+def pairs(option: str, values: Sequence[str], form: str = "PREFIX=PLACE") -> dict[str, str]:
     """Return what ``LEFT=RIGHT`` says, given any number of times; raises InvalidInputError."""
     found = [value.partition("=") for value in values]
     wrong = [left for left, equals, right in found if not (left and equals and right)]
     if wrong:
-        raise InvalidInputError(option, [f"expected PREFIX=PLACE, got {x!r}" for x in wrong])
+        raise InvalidInputError(option, [f"expected {form}, got {x!r}" for x in wrong])
     return {left: right for left, _, right in found}
 
 

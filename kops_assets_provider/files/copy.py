@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import IO
 
-from kops_assets_provider.exceptions import Side, TransientError, UntrustedServerError
+from kops_assets_provider.exceptions import (
+    KopsAssetsError,
+    Side,
+    TransientError,
+    UntrustedServerError,
+)
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.ports import FileSource, FileStore, SourceFile
-from kops_assets_provider.files.verify import SIDECAR, Presence, check_sha, verify_file
+from kops_assets_provider.files.verify import SIDECAR, Look, Presence, check_sha, verify_file
 from kops_assets_provider.http.pools import CHUNK_SIZE
 from kops_assets_provider.http.urls import redact
 from kops_assets_provider.http.verify import OnChunk
+
+log = logging.getLogger(__name__)
 
 _MAX_SPOOL = 5 << 30  # bytes; what a store takes at most is what it makes sense to put aside
 
@@ -26,7 +34,8 @@ class CopiedFile:
     What became of a file.
 
     ``copied`` and ``sidecar_written`` are False for what was right already. ``size`` is that of the
-    file, ``uploaded`` counts the bytes sent to the store, the side-car's included.
+    file, ``uploaded`` counts the bytes sent to the store, the side-car's included. ``version`` is
+    that of a file that was right already, as its store knows it.
     """
 
     sha: str
@@ -34,44 +43,84 @@ class CopiedFile:
     copied: bool
     sidecar_written: bool
     uploaded: int
+    version: str | None = None
 
 
 def copy_file(
     source: FileSource,
-    url: str,
+    urls: Sequence[str],
     store: FileStore,
     path: str,
     sha: str,
     *,
+    deep: bool = False,
     on_chunk: OnChunk | None = None,
 ) -> CopiedFile:
     """
-    Copy the file at ``url`` to ``path`` of ``store``, and its hash to ``<path>.sha256`` beside it.
+    Copy a file to ``path`` of ``store``, and its hash to ``<path>.sha256`` beside it.
 
     The hash is written as kOps writes it, bare and without newline (``transferFile`` in
     ``pkg/assets/copyfile.go``, v1.36.2). It follows the file: where it is, the file is complete.
 
-    :param sha: the SHA-256 that the file must have: 64 lower-case hex digits.
+    :param urls: where the file is, in the order in which it is looked for there.
+    :param sha: the SHA-256 that the file must have, from wherever: 64 lower-case hex digits.
+    :param deep: read what is there, whatever its store says of it.
     :param on_chunk: told the bytes of each chunk on its way to the store; may raise to end the
         copy. It is told 0 while a file of unknown size is put aside on disk.
     :raises InvalidInputError: ``sha`` or ``path`` is none.
-    :raises ChecksumMismatchError: the source has other bytes, or the store received others.
+    :raises ChecksumMismatchError: the sources have other bytes, or the store received others.
     :raises PermanentError: retrying cannot help: see its kind and side.
     :raises TransientError: a later try may succeed.
     """
-    check_sha(redact(url), sha)
-    state = verify_file(store, path, sha)
-    size, uploaded = state.size or 0, 0
-    if state.file is not Presence.RIGHT:
-        with source.open(url) as opened, _sized(opened, redact(url), on_chunk) as (chunks, size):
-            content = Content(redact(url), chunks, size, sha, on_chunk)
-            store.write(path, content, new=state.file is Presence.ABSENT)
-        uploaded += size
+    name = redact(urls[0])
+    check_sha(name, sha)
+    state = verify_file(store, path, sha, look=Look(deep=deep, on_read=on_chunk))
+    copied, size, uploaded = state.file is not Presence.RIGHT, state.size or 0, 0
+    if copied:
+        target = partial(store.write, path, new=state.file is Presence.ABSENT)
+        uploaded = size = _from_any(urls, partial(_copy, source, target, sha, on_chunk))
     if not state.sidecar:
-        sidecar = Content.of(f"the hash of {redact(url)}", sha.encode())
+        sidecar = Content.of(f"the hash of {name}", sha.encode())
         store.write(path + SIDECAR, sidecar)
         uploaded += sidecar.size
-    return CopiedFile(sha, size, state.file is not Presence.RIGHT, not state.sidecar, uploaded)
+    version = None if copied else state.version
+    return CopiedFile(sha, size, copied, not state.sidecar, uploaded, version)
+
+
+def _copy(
+    source: FileSource,
+    target: Callable[[Content], None],
+    sha: str,
+    on_chunk: OnChunk | None,
+    url: str,
+) -> int:
+    """Copy the file's bytes, and return how many they are."""
+    name = redact(url)
+    with source.open(url) as opened, _sized(opened, name, on_chunk) as (chunks, size):
+        target(Content(name, chunks, size, sha, on_chunk))
+        return size
+
+
+def _from_any(urls: Sequence[str], copy: Callable[[str], int]) -> int:
+    """Return what the first source gives that has the file; the error names all that have not."""
+    failures: list[KopsAssetsError] = []
+    for url in urls:
+        try:
+            return copy(url)
+        except KopsAssetsError as err:
+            if err.side is not Side.SOURCE:
+                raise
+            failures.append(err)
+            if url != urls[-1]:
+                log.warning("%s; trying the next source", err)
+    if len(failures) == 1:
+        raise failures[0]
+    # One source that may recover is reason enough to come back.
+    passing = [x for x in failures if isinstance(x, TransientError)]
+    first = (passing or failures)[0]
+    others = "; ".join(str(x).removeprefix("source ") for x in failures if x is not first)
+    first.args = (f"{first}; and {others}",)
+    raise first
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -52,6 +52,14 @@ class DirectoryStore:
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self._root = Path(root).resolve()
+
+    lists_all = False
+
+    def list(self, paths: Collection[str]) -> dict[str, StoredFile]:
+        """Tell nothing: a look at each file costs as little."""
+        for path in paths:
+            check_path(path)
+        return {}
 
     def stat(self, path: str) -> StoredFile | None:
         """Look at the file."""

@@ -1,21 +1,22 @@
 """
 Files in Google Cloud Storage.
 
-It can check MD5 and CRC32C, but not SHA-256. So a file is written by a resumable session in one
-PUT: the object appears when the session has got all of its bytes, and the last of them are sent
-only once the hash is known to be right. If it is not, the session is cancelled. The hash is kept in
-the object's metadata, set by that same session, and a later look at the object is enough.
-https://docs.cloud.google.com/storage/docs/performing-resumable-uploads
+It can check MD5 and CRC32C, but not SHA-256. So a file is written by a resumable session: the
+object appears when the session has got all of its bytes, and the last of them are sent only once
+the hash is known to be right. If it is not, the session is cancelled. The hash is kept in the
+object's metadata, set by that same session, and a listing is enough to see it.
 
 The session is opened by ``Blob.create_resumable_upload_session``, the one public way that leaves
-the bytes to us; the session's URL carries its own right to write, so our own client can send them.
+the bytes to us.
 """
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -24,22 +25,40 @@ from kops_assets_provider.exceptions import (
     ConnectionFailedError,
     KopsAssetsError,
     NotFoundError,
-    ServerFailedError,
     Side,
 )
 from kops_assets_provider.files.content import Content
+from kops_assets_provider.files.gcs_session import UploadSession
+from kops_assets_provider.files.listing import Page, find_in_pages
 from kops_assets_provider.files.paths import check_path
 from kops_assets_provider.files.ports import StoredFile
 from kops_assets_provider.files.verify import check_other_writer
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.errors import status_error
 from kops_assets_provider.http.pools import CHUNK_SIZE
+from kops_assets_provider.http.traffic import count
 
 SHA_KEY = "kops-assets-sha256"  # of the object's metadata
 _READ_SIZE = 8 << 20  # bytes of each range that is read back
 _TIMEOUT = 60  # seconds of silence
+_PAGE = 1000  # objects; Google's own limit
+_LISTED = "items(name,size,generation,md5Hash,crc32c,metadata),nextPageToken"
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_CANCELLED = {404, 410, 499}  # the last is Google's own word for it
+
+
+@dataclass(frozen=True, slots=True)
+class GCSOptions:
+    """
+    How objects are stored, in Google's own words; what is None is left to the bucket's settings.
+
+    :param kms_key: ``projects/P/locations/L/keyRings/R/cryptoKeys/K``.
+    :param predefined_acl: such as ``bucketOwnerFullControl``; not for buckets with uniform access.
+    :param user_project: that pays for requests to a bucket whose requesters pay.
+    """
+
+    kms_key: str | None = None
+    predefined_acl: str | None = None
+    user_project: str | None = None
 
 
 class GCSStore:
@@ -50,19 +69,44 @@ class GCSStore:
     :param http: sends the files' bytes; its limits, authorities and proxies apply.
     """
 
-    def __init__(self, client: Any, http: HttpClient, bucket: str) -> None:
-        self._bucket = client.bucket(bucket)
+    lists_all = True
+
+    def __init__(
+        self, client: Any, http: HttpClient, bucket: str, options: GCSOptions | None = None
+    ) -> None:
+        self._options = options or GCSOptions()
+        self._client = client
+        self._bucket = client.bucket(bucket, user_project=self._options.user_project)
         self._endpoint = str(client.api_endpoint)
         self._http = http
+        # Google's client has no public way to be told of its requests.
+        hooks = client._http.hooks["response"]
+        if _count not in hooks:
+            hooks.append(_count)
 
     def stat(self, path: str) -> StoredFile | None:
         """Look at the object: one GET of its description."""
         with self._told(path, "storage.objects.get"):
             blob = self._bucket.get_blob(check_path(path), timeout=_TIMEOUT, retry=None)
-        if blob is None:
-            return None
-        sha = (blob.metadata or {}).get(SHA_KEY, "")
-        return StoredFile(blob.size, sha if _SHA256.fullmatch(sha) else None)
+        return None if blob is None else _stored(blob)
+
+    def list(self, paths: Collection[str]) -> dict[str, StoredFile]:
+        """Look at many objects: one GET for a thousand of them, if they lie close together."""
+        return find_in_pages({check_path(x) for x in paths}, self._page)
+
+    def _page(self, prefix: str, start: str) -> Page:
+        with self._told(f"{prefix}*", "storage.objects.list"):
+            blobs = self._client.list_blobs(
+                self._bucket,
+                prefix=prefix,
+                start_offset=start,
+                max_results=_PAGE,
+                fields=_LISTED,
+                timeout=_TIMEOUT,
+                retry=None,
+            )
+            found = {blob.name: _stored(blob) for blob in next(blobs.pages, ())}
+        return found, blobs.next_page_token is None
 
     @contextmanager
     def read(self, path: str) -> Iterator[Iterator[bytes]]:
@@ -84,66 +128,28 @@ class GCSStore:
 
     def write(self, path: str, content: Content, *, new: bool = False) -> None:
         """Write an object, by a session of its own."""
-        session = self._open_session(path, content, new)
-        if session is None or not self._send(session, path, content):
+        session = self._open_session(check_path(path), content, new)
+        if session is None or not session.send(content):
             check_other_writer(self, path, self._place(path), content.sha)
 
-    def _open_session(self, path: str, content: Content, new: bool) -> str | None:
-        """Return the session's URL; None if something is there although it must not."""
+    def _open_session(self, path: str, content: Content, new: bool) -> UploadSession | None:
+        """Open a session; return None if something is there although it must not."""
         from google.api_core.exceptions import PreconditionFailed
 
-        blob = self._bucket.blob(check_path(path))
+        blob = self._bucket.blob(path, kms_key_name=self._options.kms_key)
         blob.metadata = {SHA_KEY: content.sha}
         with self._told(path, "storage.objects.create"), suppress(PreconditionFailed):
-            return str(
-                blob.create_resumable_upload_session(
-                    content_type="application/octet-stream",
-                    size=content.size,
-                    if_generation_match=0 if new else None,
-                    checksum=None,
-                    timeout=_TIMEOUT,
-                    retry=None,
-                )
+            url = blob.create_resumable_upload_session(
+                content_type="application/octet-stream",
+                size=content.size,
+                if_generation_match=0 if new else None,
+                predefined_acl=self._options.predefined_acl,
+                checksum=None,
+                timeout=_TIMEOUT,
+                retry=None,
             )
+            return UploadSession(self._http, str(url), self._endpoint, self._place(path))
         return None
-
-    def _send(self, session: str, path: str, content: Content) -> bool:
-        """Send the bytes; return False if another writer was first."""
-        last = content.size - 1
-        span = f"0-{last}" if content.size else "*"
-        headers = {
-            "Content-Length": str(content.size),
-            "Content-Range": f"bytes {span}/{content.size}",
-        }
-        try:
-            with self._http.request(
-                "PUT",
-                session,
-                side=Side.TARGET,
-                headers=headers,
-                body=content,
-                accept={308, 412},
-                led_by=self._endpoint,
-            ) as response:
-                status = response.status
-        except BaseException:
-            self._cancel(session)
-            raise
-        if status == 308:
-            self._cancel(session)
-            message = f"{self._place(path)}: the session ended without all {content.size} bytes"
-            raise ServerFailedError(message, side=Side.TARGET)
-        return status != 412
-
-    def _cancel(self, session: str) -> None:
-        """Drop what was sent. If that fails as well: nobody sees it, and it is gone in a week."""
-        with (
-            suppress(KopsAssetsError),
-            self._http.request(
-                "DELETE", session, side=Side.TARGET, accept=_CANCELLED, led_by=self._endpoint
-            ),
-        ):
-            pass
 
     @contextmanager
     def _told(self, path: str, needs: str) -> Iterator[None]:
@@ -166,6 +172,18 @@ class GCSStore:
 
     def _place(self, path: str) -> str:
         return f"gs://{self._bucket.name}/{path}"
+
+
+def _stored(blob: Any) -> StoredFile:
+    """Return what Google says of an object. An object that was composed of others has no MD5."""
+    sha = (blob.metadata or {}).get(SHA_KEY, "")
+    md5 = base64.b64decode(blob.md5_hash).hex() if blob.md5_hash else None
+    version = md5 or f"{blob.generation}/{blob.crc32c}"
+    return StoredFile(blob.size, sha if _SHA256.fullmatch(sha) else None, version)
+
+
+def _count(response: Any, *_: Any, **__: Any) -> None:
+    count(response.request.method)
 
 
 def _call_error(place: str, err: Any, needs: str) -> KopsAssetsError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from kops_assets_provider.exceptions import NotFoundError, Side, TransientError
@@ -34,10 +34,20 @@ class MemoryStore:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
 
+    lists_all = True
+
     def stat(self, path: str) -> StoredFile | None:
         """Look at the file."""
         raw = self.files.get(check_path(path))
-        return None if raw is None else StoredFile(len(raw), hashlib.sha256(raw).hexdigest())
+        if raw is None:
+            return None
+        version = hashlib.md5(raw, usedforsecurity=False).hexdigest()
+        return StoredFile(len(raw), hashlib.sha256(raw).hexdigest(), version)
+
+    def list(self, paths: Collection[str]) -> dict[str, StoredFile]:
+        """Look at many files."""
+        found = {path: self.stat(path) for path in paths}
+        return {path: stored for path, stored in found.items() if stored}
 
     @contextmanager
     def read(self, path: str) -> Iterator[Iterator[bytes]]:

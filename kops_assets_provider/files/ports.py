@@ -8,7 +8,7 @@ all. ``FileStoreContract`` in ``kops_assets_provider.testing`` holds it to that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -24,10 +24,13 @@ class StoredFile:
     :param size: in bytes.
     :param sha: the SHA-256, bare hex, that was checked while the file was written, and is kept with
         it; None if the file has to be read to know.
+    :param version: what is another one as soon as the bytes are: the MD5 in hex where the store
+        tells that, else a text of its own; None if it has none.
     """
 
     size: int
     sha: str | None = None
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,19 @@ class FileStore(Protocol):
     method raises InvalidInputError for a path that could lead out of it.
     """
 
+    lists_all: bool
+    """Whether ``list`` tells all that ``stat`` does, so that nobody needs to ask for each file."""
+
     def stat(self, path: str) -> StoredFile | None:
         """Look at the file itself, never at its side-car; None if there is none."""
+        ...
+
+    def list(self, paths: Collection[str]) -> Mapping[str, StoredFile]:
+        """
+        Look at many files by as few requests as the store allows.
+
+        It may leave out files that are there: one that is left out has to be asked for by ``stat``.
+        """
         ...
 
     def read(self, path: str) -> AbstractContextManager[Iterator[bytes]]:

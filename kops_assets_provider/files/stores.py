@@ -32,13 +32,15 @@ _S3_HOST_OF_KOPS = re.compile(
         \.amazonaws\.com(?:\.cn)?""",
     re.ASCII | re.VERBOSE,
 )
-_GCS_HOST = "storage.googleapis.com"
+# https://docs.cloud.google.com/storage/docs/request-endpoints; kOps knows the one without bucket.
+_GCS_HOST = re.compile(r"(?:(?P<bucket>[\w.-]+)\.)?storage\.googleapis\.com", re.ASCII)
 # S3's and Google's rules together; upper case is that of S3's first years, 222 is Google's limit.
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,220}[A-Za-z0-9]")
 _PLACES = "s3://bucket/prefix, gs://bucket/prefix, file:///directory or /directory"
 _UNDERSTOOD = (
     "understood are https://BUCKET.s3.REGION.amazonaws.com/KEY, "
-    "https://s3.REGION.amazonaws.com/BUCKET/KEY and https://storage.googleapis.com/BUCKET/KEY; "
+    "https://s3.REGION.amazonaws.com/BUCKET/KEY, https://storage.googleapis.com/BUCKET/KEY and "
+    "https://BUCKET.storage.googleapis.com/KEY; "
     "for other hosts say in file_targets where to write, such as "
     '{"https://files.example.com": "s3://bucket/prefix"}'
 )
@@ -142,8 +144,8 @@ def _by_host(download: str) -> FileTarget | None:
     path = unquote(parts.path).removeprefix("/")
     if parts.scheme not in ("http", "https"):
         return None
-    if parts.hostname == _GCS_HOST:
-        return _in_bucket(Scheme.GS, None, path)
+    if match := _GCS_HOST.fullmatch(parts.hostname or ""):
+        return _in_bucket(Scheme.GS, match["bucket"], path)
     for pattern in (_S3_HOST, _S3_HOST_OF_KOPS):
         if match := pattern.fullmatch(parts.hostname or ""):
             groups = match.groupdict()

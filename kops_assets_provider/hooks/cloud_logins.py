@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.mirror.cloud_logins import Ecr, google_login, is_google
+from kops_assets_provider.mirror.cloud_logins import Ecr, default_google, google_login, is_google
 from kops_assets_provider.oci.auth import Login
 
 
@@ -20,7 +20,7 @@ def ecr_at(host: str, aws_conn_id: str | None) -> Ecr | None:
     return Ecr.at(host, partial(_ecr_client, aws_conn_id, name), name)
 
 
-def cloud_login(host: str, ecr: Ecr | None, gcp_conn_id: str) -> Login | None:
+def cloud_login(host: str, ecr: Ecr | None, gcp_conn_id: str | None) -> Login | None:
     """
     Return the login for ``host`` if it is one of Amazon's or Google's private registries.
 
@@ -30,7 +30,7 @@ def cloud_login(host: str, ecr: Ecr | None, gcp_conn_id: str) -> Login | None:
     if ecr:
         return _masked(ecr.login())
     if is_google(host):
-        name = f"connection {gcp_conn_id}"
+        name = f"connection {gcp_conn_id}" if gcp_conn_id else "Google's default credentials"
         return _masked(google_login(partial(_google_credentials, gcp_conn_id, name), name))
     return None
 
@@ -56,12 +56,15 @@ def _ecr_client(aws_conn_id: str | None, name: str, region: str) -> Any:
     return hook.conn
 
 
-def _google_credentials(gcp_conn_id: str, name: str) -> Any:
+def _google_credentials(gcp_conn_id: str | None, name: str) -> Any:
     from airflow.providers.google.common.hooks.base_google import GoogleBaseHook
 
+    if gcp_conn_id is None:
+        return default_google()
     try:
         return GoogleBaseHook(gcp_conn_id=gcp_conn_id).get_credentials()
     except AirflowNotFoundException:
-        return None
+        # As with Amazon's: a pod or an instance may have credentials without any connection.
+        return default_google()
     except AirflowException as err:
         raise InvalidInputError(name, [str(err)]) from err

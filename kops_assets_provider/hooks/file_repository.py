@@ -10,11 +10,14 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 
 from kops_assets_provider.exceptions import AccessDeniedError, InvalidInputError
 from kops_assets_provider.files.directory import DirectoryStore
-from kops_assets_provider.files.gcs import GCSStore
-from kops_assets_provider.files.s3 import S3Store
+from kops_assets_provider.files.gcs import GCSOptions, GCSStore
+from kops_assets_provider.files.s3 import S3Options, S3Store
+from kops_assets_provider.files.s3_requests import s3_http_client, signing_config
 from kops_assets_provider.files.stores import FileTarget, Scheme
 from kops_assets_provider.http.client import HttpClient
-from kops_assets_provider.mirror.files import FileStores
+from kops_assets_provider.mirror.file_stores import FileStores
+from kops_assets_provider.mirror.state.places import default_gcs_client
+from kops_assets_provider.mirror.store_options import StoreOptions
 
 
 class S3FileRepositoryHook(BaseHook):
@@ -41,25 +44,24 @@ class S3FileRepositoryHook(BaseHook):
         if hook.verify is False:
             problem = "verify is false; name a file with the server's authority instead"
             raise InvalidInputError(f"connection {self.aws_conn_id}", [problem])
-        return hook.get_conn(), hook.verify if isinstance(hook.verify, str) else None
+        config = signing_config(hook.conn_config.botocore_config)
+        client = hook.get_client_type(config=config)
+        return client, hook.verify if isinstance(hook.verify, str) else None
 
     def get_store(
-        self, bucket: str, region: str | None = None, owner: str | None = None
+        self, bucket: str, region: str | None = None, options: S3Options | None = None
     ) -> S3Store:
-        """
-        Return the store of a bucket; its region is the connection's if it is not given.
-
-        :param owner: the AWS account that the bucket must belong to.
-        """
+        """Return the store of a bucket; its region is the connection's if it is not given."""
         client, ca_file = self.get_client(region)
-        return S3Store(client, HttpClient(ca_file=ca_file), bucket, owner)
+        return S3Store(client, s3_http_client(client, ca_file), bucket, options)
 
 
 class GCSFileRepositoryHook(BaseHook):
     """
     A file repository in Google Cloud Storage.
 
-    :param gcp_conn_id: a Google Cloud connection.
+    :param gcp_conn_id: a Google Cloud connection; None for Google's default credentials, such as
+        those of Workload Identity, which are also taken if the default connection is not defined.
     """
 
     conn_name_attr = "gcp_conn_id"
@@ -67,7 +69,7 @@ class GCSFileRepositoryHook(BaseHook):
     conn_type = "google_cloud_platform"
     hook_name = "kOps file repository in Google Cloud Storage"
 
-    def __init__(self, gcp_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+    def __init__(self, gcp_conn_id: str | None = default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.gcp_conn_id = gcp_conn_id
 
@@ -76,34 +78,38 @@ class GCSFileRepositoryHook(BaseHook):
         from airflow.providers.google.cloud.hooks.gcs import GCSHook
         from google.auth.exceptions import DefaultCredentialsError
 
-        where = f"connection {self.gcp_conn_id}"
+        where = f"connection {self.gcp_conn_id}" if self.gcp_conn_id else "no connection"
         try:
+            if self.gcp_conn_id is None:
+                return default_gcs_client()
             return GCSHook(gcp_conn_id=self.gcp_conn_id).get_conn()
         except AirflowNotFoundException as err:
+            if self.gcp_conn_id == self.default_conn_name:
+                return type(self)(None).get_client()
             raise InvalidInputError(where, ["it is not defined"]) from err
         except DefaultCredentialsError as err:
-            message = f"{where} gives no credentials for Google Cloud Storage"
+            message = f"{where}, and no default credentials for Google Cloud Storage"
             raise AccessDeniedError(message) from err
 
-    def get_store(self, bucket: str) -> GCSStore:
+    def get_store(self, bucket: str, options: GCSOptions | None = None) -> GCSStore:
         """Return the store of a bucket."""
-        return GCSStore(self.get_client(), HttpClient(), bucket)
+        return GCSStore(self.get_client(), HttpClient(), bucket, options)
 
 
 def open_file_stores(
     file_targets: Mapping[str, str],
     aws_conn_id: str | None,
-    gcp_conn_id: str,
-    bucket_owner: str | None = None,
+    gcp_conn_id: str | None,
+    options: StoreOptions | None = None,
 ) -> FileStores:
     """Open the file repositories of a list; see ``FileStoresOperator`` for the parameters."""
+    options = options or StoreOptions()
 
     def s3(target: FileTarget) -> S3Store:
-        hook = S3FileRepositoryHook(aws_conn_id)
-        return hook.get_store(target.root, target.region, bucket_owner)
+        return S3FileRepositoryHook(aws_conn_id).get_store(target.root, target.region, options.s3)
 
     def gcs(target: FileTarget) -> GCSStore:
-        return GCSFileRepositoryHook(gcp_conn_id).get_store(target.root)
+        return GCSFileRepositoryHook(gcp_conn_id).get_store(target.root, options.gcs)
 
     def directory(target: FileTarget) -> DirectoryStore:
         return DirectoryStore(target.root)

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.hooks.cloud_logins import cloud_login, ecr_at
 from kops_assets_provider.hooks.oci_registry import OciRegistryHook
 from kops_assets_provider.mirror.cloud_logins import EcrRepositories
+from kops_assets_provider.mirror.options import Readers, flag, mapping, one_of, read_options, text
 from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint, default_url
-
-_Reader = Callable[[Any], Any]
 
 
 def open_registries(
     registry_conn_ids: Mapping[str, str],
     source_rewrites: Mapping[str, str],
     aws_conn_id: str | None,
-    gcp_conn_id: str,
+    gcp_conn_id: str | None,
     ecr_repositories: Mapping[str, Any] | None = None,
 ) -> Registries:
     """
@@ -56,62 +54,33 @@ def read_ecr_repositories(options: Mapping[str, Any] | None) -> EcrRepositories 
     """
     if options is None:
         return None
-    values, problems = {}, []
-    for name, value in options.items():
-        if name not in _READERS:
-            problems.append(f"{name!r} is none of {', '.join(_READERS)}")
-        elif value is not None:
-            read, expected = _READERS[name]
-            values[name] = read(value)
-            if values[name] is None:
-                problems.append(f"{name} is {str(value)[:100]!r}, expected {expected}")
+    return EcrRepositories(
+        **read_options("parameter ecr_repositories", options, _READERS, _key_problem)
+    )
+
+
+def _key_problem(values: Mapping[str, Any]) -> str | None:
     if "kms_key" in values and values.get("encryption_type") not in _WITH_KEY:
-        problems.append(f"kms_key needs the encryption_type {' or '.join(_WITH_KEY)}")
-    if problems:
-        raise InvalidInputError("parameter ecr_repositories", problems)
-    return EcrRepositories(**values)
-
-
-def _flag(value: Any) -> bool | None:
-    return {"true": True, "false": False}.get(str(value).lower())
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _one_of(*allowed: str) -> _Reader:
-    return lambda value: value if value in allowed else None
-
-
-def _mapping(value: Any) -> dict[str, Any] | None:
-    # What comes out of a template is text, whatever it was meant to be.
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return None
-    return dict(value) if isinstance(value, Mapping) else None
+        return f"kms_key needs the encryption_type {' or '.join(_WITH_KEY)}"
+    return None
 
 
 def _policy(value: Any) -> str | None:
-    policy = _mapping(value)
+    policy = mapping(value)
     return None if policy is None else json.dumps(policy)
 
 
 def _tags(value: Any) -> dict[str, str] | None:
-    tags = _mapping(value)
+    tags = mapping(value)
     return tags if tags is None or all(isinstance(x, str) for x in tags.values()) else None
 
 
 _WITH_KEY = ("KMS", "KMS_DSSE")
-_MUTABILITIES = ("MUTABLE", "IMMUTABLE")
-# How each option is read, which gives None for what it cannot be, and what is expected.
-_READERS: dict[str, tuple[_Reader, str]] = {
-    "image_tag_mutability": (_one_of(*_MUTABILITIES), " or ".join(_MUTABILITIES)),
-    "scan_on_push": (_flag, "true or false"),
-    "encryption_type": (_one_of("AES256", *_WITH_KEY), "AES256, KMS or KMS_DSSE"),
-    "kms_key": (_text, "the ARN or id of a key"),
+_READERS: Readers = {
+    "image_tag_mutability": one_of("MUTABLE", "IMMUTABLE"),
+    "scan_on_push": (flag, "true or false"),
+    "encryption_type": one_of("AES256", *_WITH_KEY),
+    "kms_key": (text, "the ARN or id of a key"),
     "lifecycle_policy": (_policy, "a mapping or the JSON of one"),
     "tags": (_tags, "a mapping of text to text"),
 }

@@ -33,7 +33,7 @@ _AWS_IDENTITY = (
 )
 
 
-def open_state_stores(aws_conn_id: str | None, gcp_conn_id: str) -> StateStores:
+def open_state_stores(aws_conn_id: str | None, gcp_conn_id: str | None) -> StateStores:
     """Return what opens state stores; a connection is asked for when a place needs it."""
 
     def s3() -> Any:
@@ -46,7 +46,9 @@ def open_state_stores(aws_conn_id: str | None, gcp_conn_id: str) -> StateStores:
 
 
 @contextmanager
-def kops_environment(aws_conn_id: str | None, gcp_conn_id: str) -> Iterator[Mapping[str, str]]:
+def kops_environment(
+    aws_conn_id: str | None, gcp_conn_id: str | None
+) -> Iterator[Mapping[str, str]]:
     """
     Give the environment to run kops with: credentials from the connections, little else.
 
@@ -92,8 +94,11 @@ def _aws_environment(aws_conn_id: str | None) -> dict[str, str]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _google_environment(gcp_conn_id: str, until_it_ends: ExitStack) -> dict[str, str]:
+def _google_environment(gcp_conn_id: str | None, until_it_ends: ExitStack) -> dict[str, str]:
     from airflow.providers.google.common.hooks.base_google import GoogleBaseHook
+
+    if gcp_conn_id is None:
+        return {}
 
     try:
         hook = GoogleBaseHook(gcp_conn_id=gcp_conn_id)

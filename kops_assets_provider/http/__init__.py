@@ -7,6 +7,9 @@ One hardened HTTP client for every outgoing path of this package.
 ``logs``          what libraries may not log
 ``pace``          how slowly and how wordily a server may answer
 ``pools``         which connections are shared, and through which proxy they go
+``rate_limits``   when a server lets us come back
+``retries``       short ones, for what passes within seconds
+``traffic``       how many requests something took
 ``trust``         authorities and our own certificate
 ``urls``          what may be shown of a URL, and what kind of host it names
 ``verify``        bytes on their way, hashed

@@ -26,6 +26,7 @@ from kops_assets_provider.exceptions import InvalidInputError, Side, UntrustedSe
 from kops_assets_provider.http.connections import ForbiddenAddressError
 from kops_assets_provider.http.errors import connection_error, place, root_cause, status_error
 from kops_assets_provider.http.pools import CHUNK_SIZE, Pools
+from kops_assets_provider.http.traffic import count
 from kops_assets_provider.http.trust import Tls
 from kops_assets_provider.http.urls import is_forbidden, lead, origin
 
@@ -120,6 +121,7 @@ class HttpClient:
     :param client_cert: PEM file of our own certificate, shown to hosts that the user named.
     :param client_key: PEM file of its key, if that is not in the same file.
     :param proxy: its URL, for all hosts but this machine; by default HTTPS_PROXY and the like.
+    :param proxy_ca_file: PEM file of the authorities to trust for a proxy that speaks TLS itself.
     :param connect_seconds: limit for making a connection.
     :param stall_seconds: limit for silence on a connection, not for the whole body.
     """
@@ -131,6 +133,7 @@ class HttpClient:
         client_cert: str | None = None,
         client_key: str | None = None,
         proxy: str | None = None,
+        proxy_ca_file: str | None = None,
         connect_seconds: float = 10,
         stall_seconds: float = 60,
         connections_per_host: int = 16,
@@ -142,6 +145,7 @@ class HttpClient:
             stall_seconds=stall_seconds,
             maxsize=connections_per_host,
             proxy=proxy,
+            proxy_tls=Tls(proxy_ca_file or ca_file),
         )
 
     def abort(self) -> None:
@@ -173,6 +177,7 @@ class HttpClient:
         :raises TransientError: no connection, a stall, 429 or 5xx.
         """
         leader = _leader(method, url, led_by, side)
+        count(method)
         raw, final = self._send(_Request(method, url, dict(headers or {}), body, side, leader))
         try:
             if not 200 <= raw.status < 300 and raw.status not in accept:

@@ -43,6 +43,7 @@ class Pools:
     :param stall_seconds: limit for silence on one, sending or receiving.
     :param maxsize: connections that are kept for each host.
     :param proxy: its URL, for all hosts but this machine; by default the environment says.
+    :param proxy_tls: how to speak to a proxy that speaks TLS itself.
     """
 
     def __init__(
@@ -53,8 +54,10 @@ class Pools:
         stall_seconds: float,
         maxsize: int,
         proxy: str | None = None,
+        proxy_tls: Tls | None = None,
     ) -> None:
         self._tls = tls
+        self._proxy_tls = proxy_tls or tls
         self._proxy = proxy
         self._stall_seconds = stall_seconds
         self._options: dict[str, Any] = {
@@ -119,7 +122,8 @@ class Pools:
             raise InvalidInputError(where, [problem])
         auth = parts.netloc.rpartition("@")[0]
         headers = urllib3.make_headers(proxy_basic_auth=unquote(auth)) if auth else None
-        own = self._tls.context(with_certificate=False) if parts.scheme == "https" else None
+        tls = self._proxy_tls if parts.scheme == "https" else None
+        own = tls.context(with_certificate=False) if tls else None
         return urllib3.ProxyManager(proxy, proxy_headers=headers, proxy_ssl_context=own, **options)
 
     def _proxy_for(self, url: str) -> str | None:

@@ -279,7 +279,7 @@ def default_endpoints(
         if ecr and login is None:
             login = ecr.login()
         elif login is None and is_google(host):
-            login = google_login(_default_google, "Google's default credentials")
+            login = google_login(default_google, "Google's default credentials")
         profile = ecr.profile(ecr_repositories) if ecr else GENERIC
         return RegistryEndpoint(default_url(host), login, profile=profile)
 
@@ -292,7 +292,8 @@ def _default_ecr_client(region: str) -> Any:
     return boto3.Session().client("ecr", region_name=region)
 
 
-def _default_google() -> Any:
+def default_google() -> Any:
+    """Return Google's default credentials; raises what ``google.auth`` does if there are none."""
     import google.auth
 
     return google.auth.default(scopes=[_SCOPE])[0]

@@ -7,18 +7,20 @@ from functools import partial
 from typing import Any, Protocol
 
 from kops_assets_provider.files.directory import DirectoryStore
-from kops_assets_provider.files.gcs import GCSStore
-from kops_assets_provider.files.s3 import S3Store
+from kops_assets_provider.files.gcs import GCSOptions, GCSStore
+from kops_assets_provider.files.s3 import S3Options, S3Store
+from kops_assets_provider.files.s3_requests import s3_http_client, signing_config
 from kops_assets_provider.files.stores import FileTarget, Scheme
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.mirror.cloud_logins import EcrRepositories, default_endpoints
-from kops_assets_provider.mirror.files import FileStores
+from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
 from kops_assets_provider.mirror.outcome import Outcome
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.state.gcs import gcs_told
 from kops_assets_provider.mirror.state.places import default_gcs_client
 from kops_assets_provider.mirror.state.s3_errors import s3_client_told
+from kops_assets_provider.mirror.store_options import StoreOptions
 from kops_assets_provider.mirror.whole_list import Mirror
 
 
@@ -43,17 +45,20 @@ def open_default_places(
     registry_config: str | None = None,
     source_rewrites: Mapping[str, str],
     file_targets: Mapping[str, str],
-    bucket_owner: str | None = None,
+    store_options: StoreOptions | None = None,
     ecr_repositories: EcrRepositories | None = None,
     rules: ImageRules = ALL,
     record_url: str | None = None,
     jobs: int = 4,
+    deep: bool = False,
+    check_downloads: bool = False,
     progress: Observer | None = None,
 ) -> Mirror:
     """
     Open everything that a list names when it is needed.
 
     :param registry_config: a file in the form of Docker's ``config.json``; by default Docker's own.
+    :param store_options: how files are stored in buckets.
     :param ecr_repositories: how to make repositories in ECR that are not there; they are not made
         if None.
     :raises InvalidInputError: the file is none, or is not there.
@@ -63,32 +68,32 @@ def open_default_places(
         told = {x: getattr(progress, x) for x in ("on_chunk", "on_plan", "on_outcome")}
     return Mirror(
         Registries(default_endpoints(registry_config, ecr_repositories), source_rewrites),
-        FileStores(_openers(bucket_owner), file_targets),
+        FileStores(_openers(store_options or StoreOptions()), file_targets),
         rules,
         dict(source_rewrites),
         record_url,
         jobs,
+        deep,
+        check_downloads,
         **told,
     )
 
 
-def _openers(bucket_owner: str | None) -> dict[Scheme, Callable[[FileTarget], Any]]:
-    s3 = partial(_s3, owner=bucket_owner)
-    return {Scheme.S3: s3, Scheme.GS: _gcs, Scheme.FILE: lambda x: DirectoryStore(x.root)}
+def _openers(options: StoreOptions) -> dict[Scheme, Callable[[FileTarget], Any]]:
+    s3, gcs = partial(_s3, options=options.s3), partial(_gcs, options=options.gcs)
+    return {Scheme.S3: s3, Scheme.GS: gcs, Scheme.FILE: lambda x: DirectoryStore(x.root)}
 
 
-def _s3(target: FileTarget, owner: str | None) -> S3Store:
+def _s3(target: FileTarget, options: S3Options) -> S3Store:
     import boto3
-    from botocore.config import Config
 
-    # Version 2, boto3's choice for an endpoint of one's own, leaves conditions unsigned.
-    config = Config(signature_version="s3v4")
+    config = signing_config()
     with s3_client_told():
         client = boto3.Session().client("s3", region_name=target.region, config=config)
-    return S3Store(client, HttpClient(), target.root, owner)
+        return S3Store(client, s3_http_client(client), target.root, options)
 
 
-def _gcs(target: FileTarget) -> GCSStore:
+def _gcs(target: FileTarget, options: GCSOptions) -> GCSStore:
     with gcs_told(str(target), "storage.objects.create"):
         client = default_gcs_client()
-    return GCSStore(client, HttpClient(), target.root)
+    return GCSStore(client, HttpClient(), target.root, options)

@@ -1,13 +1,12 @@
 """
 The SHA-256 of a file that kOps has no hash on board for, read from beside the file.
 
-Rule: ``findHash`` in ``pkg/assets/builder.go`` and ``pkg/assets/mirrors.go``, kOps v1.36.2. kOps
+Rule: ``findHash`` in ``pkg/assets/builder.go``, kOps v1.36.2. kOps
 tries everything three times; we do not ask again a server that said that there is nothing.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -18,10 +17,10 @@ from kops_assets_provider.exceptions import PermanentError, Side, TransientError
 from kops_assets_provider.files.verify import is_sha256
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.urls import redact
+from kops_assets_provider.mirror.file_sources import file_sources
 
 _SUFFIXES = (".sha256", ".sha256sum")
 _TRIES = 3
-_KOPS_BINARY = re.compile(r"https://artifacts\.k8s\.io/binaries/kops/([^/]+)/linux/([^/]+)/([^/]+)")
 
 
 class FetchedSha(NamedTuple):
@@ -84,7 +83,8 @@ def fetch_sha(
         wait=wait_exponential(multiplier=first_wait_seconds),
         reraise=True,
     )
-    urls = [_beside(rewrite(x), suffix) for suffix in _SUFFIXES for x in _locations(canonical)]
+    sources = file_sources(canonical, rewrite)
+    urls = [_beside(x, suffix) for suffix in _SUFFIXES for x in sources]
     return retrying(_first_sha, canonical, urls, client)
 
 
@@ -92,16 +92,6 @@ def _beside(url: str, suffix: str) -> str:
     """Return the URL of the hash file: a query belongs to the request, not to the file's name."""
     path, question_mark, query = url.partition("?")
     return f"{path}{suffix}{question_mark}{query}"
-
-
-def _locations(canonical: str) -> list[str]:
-    """Return where a file lies: kOps' own binaries also on GitHub, under a flattened name."""
-    match = _KOPS_BINARY.fullmatch(canonical)
-    if not match:
-        return [canonical]
-    version, arch, name = match.groups()
-    releases = "https://github.com/kubernetes/kops/releases/download"
-    return [canonical, f"{releases}/v{version}/{name}-linux-{arch}"]
 
 
 def _first_sha(canonical: str, urls: list[str], client: HttpClient) -> FetchedSha:

@@ -9,9 +9,9 @@ from functools import partial
 from kops_assets_provider.exceptions import Side
 from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
-from kops_assets_provider.mirror.images import PATIENT
 from kops_assets_provider.mirror.known import Known, ReadRecord
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State, now
+from kops_assets_provider.mirror.plan import PATIENT
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.warming import plan_warming
 from kops_assets_provider.oci.copy import survey

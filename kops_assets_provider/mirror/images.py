@@ -8,12 +8,13 @@ from functools import partial
 from typing import Any
 
 from kops_assets_provider.exceptions import NotFoundError, Side
+from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
 from kops_assets_provider.mirror.known import Known, ReadRecord
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State, error_dict, failed, now
-from kops_assets_provider.mirror.plan import Plan, make_plan
+from kops_assets_provider.mirror.plan import PATIENT, Plan, make_plan
 from kops_assets_provider.mirror.planned_image import (
     PlannedImage,
     beginnings,
@@ -30,11 +31,8 @@ from kops_assets_provider.oci.manifest import Manifest
 from kops_assets_provider.oci.platforms import trim
 from kops_assets_provider.oci.reference import Reference
 from kops_assets_provider.oci.remote import RemoteRepository
-from kops_assets_provider.oci.retries import Retries
 from kops_assets_provider.oci.tree import read_tree
 
-# For what is read before a copy: short, since many images are asked about at a time.
-PATIENT = Retries(attempts=3, first_wait_seconds=0.3)
 OnImage = Callable[[Outcome], None]
 
 

@@ -6,7 +6,9 @@ import logging
 import threading
 from collections.abc import Callable
 
-from kops_assets_provider.kops.assets import ImageAsset
+from kops_assets_provider.files.verify import NOTHING, KnownFile
+from kops_assets_provider.kops.assets import FileAsset, ImageAsset
+from kops_assets_provider.mirror.outcome import Kind
 from kops_assets_provider.mirror.record import AssetRecord, MirrorRecord
 
 log = logging.getLogger(__name__)
@@ -28,16 +30,26 @@ class Known:
 
     def image(self, asset: ImageAsset) -> AssetRecord | None:
         """Return what is known of an image."""
-        with self._lock:
-            if self._record is None:
-                self._record = (self._try(),)
-            (record,) = self._record
-        return record.image(asset.canonical, asset.download) if record else None
+        return self._find(Kind.IMAGE, asset.canonical, asset.download)
+
+    def file(self, asset: FileAsset) -> KnownFile:
+        """Return what is known of a file, if it was the one that is wanted now."""
+        known = self._find(Kind.FILE, asset.canonical, asset.download)
+        if known is None or known.target != asset.sha:
+            return NOTHING
+        return KnownFile(known.size, known.version, known.sidecar_version)
 
     def blobs(self, asset: ImageAsset, there: str) -> tuple[str, ...]:
         """Return the blobs of the image that the target has, if it is the one that is known."""
         known = self.image(asset)
         return tuple(known.blobs or ()) if known and known.target == there else ()
+
+    def _find(self, kind: Kind, canonical: str, download: str) -> AssetRecord | None:
+        with self._lock:
+            if self._record is None:
+                self._record = (self._try(),)
+            (record,) = self._record
+        return record.find(kind, canonical, download) if record else None
 
     def _try(self) -> MirrorRecord | None:
         try:

@@ -42,6 +42,15 @@ class State(StrEnum):
         return self in (State.MISSING, State.WRONG, State.FAILED)
 
 
+class Download(StrEnum):
+    """What a file's download URL answered to somebody without credentials, as nodes are."""
+
+    READABLE = "readable"
+    NOT_THERE = "not there"
+    WRONG = "wrong length"
+    UNKNOWN = "unknown from here"
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """
@@ -62,6 +71,9 @@ class Outcome:
     :param drift: digest that the source's tag has come to stand for since it was planned.
     :param blobs: beginnings of the digests of a copied image's blobs, in hex.
     :param warmed: the platforms that were read through a cache; empty for all of them.
+    :param version: of a file at its store, as ``StoredFile`` has it, if that was looked at, and
+        ``sidecar_version`` that of its side-car.
+    :param download_state: of a file's download URL, if it was asked.
     :param verified_at: when the target was last seen to have it, ISO 8601 in UTC.
     :param error: an error's ``to_dict()``, for a failed one.
     """
@@ -85,6 +97,14 @@ class Outcome:
     drift: str | None = None
     blobs: Sequence[str] = ()
     warmed: Sequence[str] | None = None
+    version: str | None = None
+    sidecar_version: str | None = None
+    download_state: Download | None = None
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether nodes do not get the asset from the mirror, or not the right one."""
+        return self.state.is_bad or self.download_state in (Download.NOT_THERE, Download.WRONG)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, those without meaning left out."""
@@ -95,7 +115,10 @@ class Outcome:
     def from_dict(cls, values: Mapping[str, Any]) -> Outcome:
         """Read what ``to_dict`` wrote."""
         known = {k: values[k] for k in cls.__dataclass_fields__ if k in values}
-        return cls(**{**known, "kind": Kind(known["kind"]), "state": State(known["state"])})
+        known |= {"kind": Kind(known["kind"]), "state": State(known["state"])}
+        if known.get("download_state"):
+            known["download_state"] = Download(known["download_state"])
+        return cls(**known)
 
 
 def failed(kind: Kind, canonical: str, download: str, error: Mapping[str, Any]) -> Outcome:

@@ -14,11 +14,15 @@ from kops_assets_provider.exceptions import (
     Side,
     TransientError,
 )
+from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.kops.assets import FileAsset, ImageAsset
 from kops_assets_provider.mirror.outcome import Outcome
 
 _Asset = TypeVar("_Asset", ImageAsset, FileAsset)
 _Planned = TypeVar("_Planned")
+
+# For what is read before a copy: short, since many assets are asked about at a time.
+PATIENT = Retries(attempts=3, first_wait_seconds=0.3)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,9 +38,11 @@ class AssetRecord:
     :param size: bytes.
     :param verified_at: when the target was last seen to have it, ISO 8601 in UTC.
     :param copied_at: when it was last copied, and ``copied_by`` which run did it.
-    :param reason: why it is failed.
+    :param reason: why it is failed, or what is doubtful about it.
     :param warmed: platforms that were read through a cache, empty for all; None if it was not.
     :param blobs: beginnings of the digests of the blobs of the image ``target``, in hex.
+    :param version: of the file ``target`` at its store when its bytes were last verified, as
+        ``StoredFile`` has it, and ``sidecar_version`` that of its side-car.
     """
 
     kind: Kind
@@ -56,6 +58,8 @@ class AssetRecord:
     reason: str | None = None
     blobs: Sequence[str] | None = None
     warmed: Sequence[str] | None = None
+    version: str | None = None
+    sidecar_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +93,9 @@ class MirrorRecord:
         except (ValueError, KeyError, TypeError, AttributeError) as err:
             raise InvalidInputError(where, [f"not a mirror record: {err}"]) from err
 
-    def image(self, canonical: str, download: str) -> AssetRecord | None:
-        """Return what is known of an image."""
-        names = Kind.IMAGE, canonical, download
+    def find(self, kind: Kind, canonical: str, download: str) -> AssetRecord | None:
+        """Return what is known of an asset."""
+        names = kind, canonical, download
         found = (x for x in self.assets if (x.kind, x.canonical, x.download) == names)
         return next(found, None)
 
@@ -112,6 +116,7 @@ def update_record(
 def _after(asset: AssetRecord, outcome: Outcome, run: str) -> AssetRecord:
     if outcome.state is State.FAILED:
         return replace(asset, state=State.FAILED, reason=(outcome.error or {}).get("message"))
+    same = outcome.content == asset.target
     asset = replace(
         asset,
         state=outcome.state,
@@ -119,9 +124,11 @@ def _after(asset: AssetRecord, outcome: Outcome, run: str) -> AssetRecord:
         target=outcome.content or asset.target,
         size=asset.size if outcome.size is None else outcome.size,
         verified_at=outcome.verified_at or asset.verified_at,
-        reason=None,
+        reason=(outcome.error or {}).get("message"),
         warmed=outcome.warmed,
-        blobs=outcome.blobs or (asset.blobs if outcome.content == asset.target else None),
+        blobs=outcome.blobs or (asset.blobs if same else None),
+        version=outcome.version or (asset.version if same else None),
+        sidecar_version=outcome.sidecar_version or (asset.sidecar_version if same else None),
     )
     if outcome.state in (State.COPIED, State.WARMED):
         asset = replace(asset, copied_at=outcome.verified_at, copied_by=run)

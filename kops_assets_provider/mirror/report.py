@@ -33,7 +33,7 @@ class Report:
     @property
     def missing(self) -> tuple[Outcome, ...]:
         """The assets that the target does not have, or not the right bytes of."""
-        return tuple(x for x in self.outcomes if x.state.is_bad)
+        return tuple(x for x in self.outcomes if x.is_bad)
 
     @property
     def ready(self) -> bool:
@@ -77,7 +77,7 @@ class Report:
         table = Table(
             "state", "kind", "bytes sent", "canonical", "reason", box=None, pad_edge=False
         )
-        for x in sorted(self.outcomes, key=lambda x: (x.state.is_bad, x.kind, x.canonical)):
+        for x in sorted(self.outcomes, key=lambda x: (x.is_bad, x.kind, x.canonical)):
             reason = f"{x.error['type']}: {x.error['message']}" if x.error else ""
             table.add_row(x.state, x.kind, str(x.sent), x.canonical, _printable(reason))
         out = io.StringIO()

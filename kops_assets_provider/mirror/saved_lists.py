@@ -14,7 +14,7 @@ from kops_assets_provider.files.content import Content
 from kops_assets_provider.http.urls import redact
 from kops_assets_provider.kops.documents import YamlError, load_documents, load_json
 from kops_assets_provider.mirror.asset_list import AssetList
-from kops_assets_provider.mirror.files import FileStores
+from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.state.places import StateStores, split_place
 from kops_assets_provider.mirror.state.ports import MAX_BYTES
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.image_rules import ImageRules
@@ -16,7 +17,6 @@ from kops_assets_provider.oci.copy import source_digest
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.reference import Reference
 from kops_assets_provider.oci.remote import RemoteRepository
-from kops_assets_provider.oci.retries import Retries
 from kops_assets_provider.oci.warm import warm_image
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,12 +18,14 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.files.ports import FileStore
 from kops_assets_provider.http.client import HttpClient
+from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.kops.assets import FileAsset, ImageAsset
 from kops_assets_provider.mirror.asset_list import AssetList
+from kops_assets_provider.mirror.downloads import with_downloads
+from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.files import (
-    FileStores,
-    check_file,
+    check_files,
     copy_file_asset,
     plan_files,
 )
@@ -36,7 +38,6 @@ from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.record import MirrorRecord, keep_record, read_record
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.report import Report
-from kops_assets_provider.oci.retries import Retries
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,8 @@ class Mirror:
 
     :param record_url: where the mirror's record is kept, if not where the list says.
     :param jobs: blobs, and files, in flight at a time.
+    :param deep: read every file at the target, whatever its store says of it.
+    :param check_downloads: ask the files' download URLs as nodes do, without credentials.
     :param on_chunk: told the bytes of each chunk that is on its way, from several threads.
     :param on_plan: told the bytes that images will take at most, and how many files are copied.
     :param on_outcome: told each outcome as soon as it is known, from several threads.
@@ -68,6 +71,8 @@ class Mirror:
     source_rewrites: dict[str, str] = field(default_factory=dict)
     record_url: str | None = None
     jobs: int = 4
+    deep: bool = False
+    check_downloads: bool = False
     on_chunk: OnChunk = _ignore
     on_plan: Callable[[int, int], None] = _ignore
     on_outcome: Callable[[Outcome], None] = _ignore
@@ -77,11 +82,11 @@ class Mirror:
         assets = listed.assets
         read_record = partial(self._record, listed)
         image = check_images(assets.images, self.registries, self.rules, read_record)
-        file = partial(check_file, stores=self.stores)
+        file = check_files(assets.files, self.stores, read_record, deep=self.deep)
         with ThreadPoolExecutor(_ASKED_AT_A_TIME, thread_name_prefix="check") as pool:
             images = pool.map(lambda x: self._told(Kind.IMAGE, x, image), assets.images)
             files = pool.map(lambda x: self._told(Kind.FILE, x, file), assets.files)
-            return Report(listed.cluster, (*images, *files))
+            return self._asked(Report(listed.cluster, (*images, *files)))
 
     def copy(self, listed: AssetList) -> Report:
         """
@@ -91,7 +96,7 @@ class Mirror:
         :raises InvalidInputError: no image is downloaded through one of the caches.
         """
         images = self._plan_images(listed)
-        files = self._plan_files(listed.assets.files)
+        files = self._plan_files(listed)
         for outcome in (*images.settled, *files.settled):
             self.on_outcome(outcome)
         sizes = (x.job.tree.size for x in images.to_copy if x.job)
@@ -107,9 +112,14 @@ class Mirror:
             on_image=self.on_outcome,
         )
         copied += self._copy_files(files.to_copy, retries)
-        report = _report(listed, (*images.settled, *files.settled, *copied))
+        report = self._asked(_report(listed, (*images.settled, *files.settled, *copied)))
         self._keep_record(listed, report)
         return report
+
+    def _asked(self, report: Report) -> Report:
+        if not self.check_downloads:
+            return report
+        return replace(report, outcomes=tuple(with_downloads(report.outcomes)))
 
     def _plan_images(self, listed: AssetList) -> Plan[PlannedImage]:
         images = listed.assets.images
@@ -121,9 +131,10 @@ class Mirror:
         except Exception as err:  # noqa: BLE001  # a target that is down must not keep files back
             return Plan((), tuple(_unplanned(Kind.IMAGE, x, err) for x in images))
 
-    def _plan_files(self, files: Sequence[FileAsset]) -> Plan[FileAsset]:
+    def _plan_files(self, listed: AssetList) -> Plan[FileAsset]:
+        files, read_record = listed.assets.files, partial(self._record, listed)
         try:
-            return plan_files(files, self.stores)
+            return plan_files(files, self.stores, read_record, deep=self.deep)
         except ConflictingTargetsError:
             raise
         except Exception as err:  # noqa: BLE001  # likewise for images
@@ -155,7 +166,9 @@ class Mirror:
         def copy(asset: FileAsset) -> Outcome:
             began, own = time.monotonic(), retries.fork()
             attempt = partial(
-                copy_file_asset, asset, self.stores, self.source_rewrites, on_chunk, http
+                copy_file_asset,
+                *(asset, self.stores, self.source_rewrites, on_chunk, http, own),
+                deep=self.deep,
             )
 
             def timed(_: FileAsset) -> Outcome:

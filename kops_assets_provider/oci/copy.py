@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kops_assets_provider.exceptions import NotFoundError, Side
+from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.oci.batch import copy_images
 from kops_assets_provider.oci.digest import Digest
@@ -14,7 +15,6 @@ from kops_assets_provider.oci.manifest import Manifest
 from kops_assets_provider.oci.platforms import trim
 from kops_assets_provider.oci.ports import ImageSource, ImageTarget
 from kops_assets_provider.oci.reference import Reference
-from kops_assets_provider.oci.retries import Retries
 from kops_assets_provider.oci.tree import read_tree
 
 

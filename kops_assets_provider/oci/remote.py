@@ -20,6 +20,7 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.http.client import Response
 from kops_assets_provider.http.errors import place
+from kops_assets_provider.http.traffic import Traffic
 from kops_assets_provider.http.verify import without_first
 from kops_assets_provider.oci.client import RegistryClient
 from kops_assets_provider.oci.digest import Digest
@@ -32,7 +33,6 @@ from kops_assets_provider.oci.manifest import (
 )
 from kops_assets_provider.oci.ports import OpenBlob, Push
 from kops_assets_provider.oci.profile import GENERIC, Profile
-from kops_assets_provider.oci.traffic import Traffic
 from kops_assets_provider.oci.uploads import Uploads
 
 _RANGE = re.compile(r"bytes (\d{1,18})-")

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 
 from kops_assets_provider.exceptions import Side, StoppedError, TransientError
+from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.oci.copy import chosen_platforms
 from kops_assets_provider.oci.digest import Digest
@@ -23,7 +24,6 @@ from kops_assets_provider.oci.platforms import trim
 from kops_assets_provider.oci.ports import ImageSource
 from kops_assets_provider.oci.reader import BlobReader
 from kops_assets_provider.oci.reference import Reference
-from kops_assets_provider.oci.retries import Retries
 from kops_assets_provider.oci.tree import ImageTree, read_tree
 
 _GRACE = 1.0  # seconds that threads have to end by themselves

@@ -17,7 +17,7 @@ from kops_assets_provider.mirror.outcome import Kind, Outcome
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.operators.errors import told_to_airflow
 from kops_assets_provider.operators.places import FileStoresOperator, RegistriesOperator
-from kops_assets_provider.operators.values import as_mapping
+from kops_assets_provider.operators.values import as_flag, as_mapping
 
 
 class _CopyOperator(BaseOperator):
@@ -145,6 +145,7 @@ class KopsCopyFileOperator(_CopyOperator, FileStoresOperator):
     :param sha: its SHA-256, 64 hex digits. (templated)
     :param source_rewrites: prefixes of canonical URLs, and where those are really fetched.
         (templated)
+    :param deep: read what is there, whatever its store says of it. (templated)
 
     The other parameters are those of ``FileStoresOperator``.
     """
@@ -154,18 +155,26 @@ class KopsCopyFileOperator(_CopyOperator, FileStoresOperator):
         *_CopyOperator.template_fields,
         "sha",
         "source_rewrites",
+        "deep",
         *FileStoresOperator.template_fields,
     )
 
     def __init__(
-        self, *, sha: str, source_rewrites: Mapping[str, str] | str | None = None, **kwargs: Any
+        self,
+        *,
+        sha: str,
+        source_rewrites: Mapping[str, str] | str | None = None,
+        deep: bool | str = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.sha = sha
         self.source_rewrites = source_rewrites
+        self.deep = deep
 
     def copy(self, context: Context) -> Outcome:
         """Copy the file unless it is there."""
         asset = FileAsset(self.canonical, self.download, self.sha)
         rewrites = as_mapping("source_rewrites", self.source_rewrites)
-        return copy_file_asset(asset, self.file_stores(), rewrites, self.check_stop)
+        deep = as_flag("deep", self.deep)
+        return copy_file_asset(asset, self.file_stores(), rewrites, self.check_stop, deep=deep)

@@ -9,9 +9,12 @@ from airflow.sdk import BaseOperator
 
 from kops_assets_provider.hooks.file_repository import open_file_stores
 from kops_assets_provider.hooks.registries import open_registries
-from kops_assets_provider.mirror.files import FileStores
+from kops_assets_provider.mirror.asset_list import AssetList
+from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.image_rules import ImageRules
+from kops_assets_provider.mirror.record import MirrorRecord, read_record
 from kops_assets_provider.mirror.registries import Registries
+from kops_assets_provider.mirror.store_options import read_store_options
 from kops_assets_provider.operators.values import (
     as_days,
     as_mapping,
@@ -20,15 +23,14 @@ from kops_assets_provider.operators.values import (
     as_optional_mapping,
 )
 
-_GOOGLE = "google_cloud_default"
-
 
 class _CloudOperator(BaseOperator):
     """
     An operator that may use the AWS and Google connections.
 
     :param aws_conn_id: connection for ECR and S3; None for boto3's default credentials. (templated)
-    :param gcp_conn_id: connection for Google's registries and Cloud Storage. (templated)
+    :param gcp_conn_id: connection for Google's registries and Cloud Storage; None for Google's
+        default credentials. (templated)
     """
 
     template_fields: Sequence[str] = ("aws_conn_id", "gcp_conn_id")
@@ -37,16 +39,16 @@ class _CloudOperator(BaseOperator):
         self,
         *,
         aws_conn_id: str | None = "aws_default",
-        gcp_conn_id: str | None = _GOOGLE,
+        gcp_conn_id: str | None = "google_cloud_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.aws_conn_id = aws_conn_id
         self.gcp_conn_id = gcp_conn_id
 
-    def cloud_conn_ids(self) -> tuple[str | None, str]:
+    def cloud_conn_ids(self) -> tuple[str | None, str | None]:
         """Return the ids of the connections."""
-        return as_optional(self.aws_conn_id), as_optional(self.gcp_conn_id) or _GOOGLE
+        return as_optional(self.aws_conn_id), as_optional(self.gcp_conn_id)
 
 
 class RegistriesOperator(_CloudOperator):
@@ -122,11 +124,17 @@ class FileStoresOperator(_CloudOperator):
         ``s3://bucket/prefix``, ``gs://bucket/prefix`` or a directory. Without an entry S3's and
         Google's own URLs are understood as kOps does. (templated)
     :param bucket_owner: the AWS account that buckets in S3 must belong to. (templated)
+    :param s3_options: how objects are stored in S3: ``server_side_encryption``, ``kms_key``,
+        ``acl``, ``storage_class``. (templated)
+    :param gcs_options: likewise for Google: ``kms_key``, ``predefined_acl``, ``user_project``.
+        (templated)
     """
 
     template_fields: Sequence[str] = (
         "file_targets",
         "bucket_owner",
+        "s3_options",
+        "gcs_options",
         *_CloudOperator.template_fields,
     )
 
@@ -135,14 +143,29 @@ class FileStoresOperator(_CloudOperator):
         *,
         file_targets: Mapping[str, str] | str | None = None,
         bucket_owner: str | None = None,
+        s3_options: Mapping[str, Any] | str | None = None,
+        gcs_options: Mapping[str, Any] | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.file_targets = file_targets
         self.bucket_owner = bucket_owner
+        self.s3_options = s3_options
+        self.gcs_options = gcs_options
 
     def file_stores(self) -> FileStores:
         """Open the file repositories."""
         targets = as_mapping("file_targets", self.file_targets)
-        owner = as_optional(self.bucket_owner)
-        return open_file_stores(targets, *self.cloud_conn_ids(), owner)
+        options = read_store_options(
+            as_optional_mapping("s3_options", self.s3_options),
+            as_optional_mapping("gcs_options", self.gcs_options),
+            as_optional(self.bucket_owner),
+        )
+        return open_file_stores(targets, *self.cloud_conn_ids(), options)
+
+    def record(self, listed: AssetList, record_url: str | None) -> MirrorRecord | None:
+        """Read the mirror's record. Without it more is asked, and caches are read through again."""
+        url = as_optional(record_url) or listed.record_url
+        if not url:
+            return None
+        return read_record(*self.file_stores().open_place(url, f"{listed.cluster}.json"))

@@ -14,10 +14,9 @@ from kops_assets_provider.mirror.images import plan_images
 from kops_assets_provider.mirror.lists import AssetList
 from kops_assets_provider.mirror.outcome import Kind
 from kops_assets_provider.mirror.plan import Plan
-from kops_assets_provider.mirror.record import MirrorRecord, read_record
 from kops_assets_provider.operators.errors import told_to_airflow
 from kops_assets_provider.operators.places import FileStoresOperator, RegistriesOperator
-from kops_assets_provider.operators.values import as_names, as_optional
+from kops_assets_provider.operators.values import as_flag, as_names
 
 SETTLED_KEY = "settled"
 
@@ -65,16 +64,9 @@ class KopsPlanImagesOperator(FileStoresOperator, RegistriesOperator):
         with told_to_airflow(context, kind=str(Kind.IMAGE)):
             listed = AssetList.from_dict(self.assets)
             rules = self.rules(as_names("immutable_tags", self.immutable_tags))
-            read_record = partial(self.record, listed)
+            read_record = partial(self.record, listed, self.record_url)
             plan = plan_images(listed.assets.images, self.registries(), rules, read_record)
             return _publish(self, context, plan, [x.to_dict() for x in plan.to_copy])
-
-    def record(self, listed: AssetList) -> MirrorRecord | None:
-        """Read the mirror's record. Without it more is asked, and caches are read through again."""
-        url = as_optional(self.record_url) or listed.record_url
-        if not url:
-            return None
-        return read_record(*self.file_stores().open_place(url, f"{listed.cluster}.json"))
 
 
 class KopsPlanFilesOperator(FileStoresOperator):
@@ -84,23 +76,46 @@ class KopsPlanFilesOperator(FileStoresOperator):
     Returns the arguments of a ``KopsCopyFileOperator`` for each file that must be copied, to be
     mapped over with ``expand_kwargs``; the outcomes of all others go to the XCom key ``settled``.
 
+    The log says of each file that must be copied why: missing, truncated, another file, or its
+    side-car is not right.
+
     :param assets: what ``KopsGetAssetsOperator`` returned. (templated)
+    :param deep: leave every file to its copy, which then reads it. (templated)
+    :param record_url: where the mirror's record is, which tells what was found when files were read
+        that their store keeps no hash of; beside the cluster's file repository if it is not given.
+        (templated)
 
     The other parameters are those of ``FileStoresOperator``.
     """
 
-    template_fields: Sequence[str] = ("assets", *FileStoresOperator.template_fields)
+    template_fields: Sequence[str] = (
+        "assets",
+        "deep",
+        "record_url",
+        *FileStoresOperator.template_fields,
+    )
     ui_color = "#fdf3d1"
 
-    def __init__(self, *, assets: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        assets: Any,
+        deep: bool | str = False,
+        record_url: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.assets = assets
+        self.deep = deep
+        self.record_url = record_url
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return what must be copied."""
         with told_to_airflow(context, kind=str(Kind.FILE)):
-            assets = AssetList.from_dict(self.assets).assets
-            plan = plan_files(assets.files, self.file_stores())
+            listed = AssetList.from_dict(self.assets)
+            read_record = partial(self.record, listed, self.record_url)
+            deep = as_flag("deep", self.deep)
+            plan = plan_files(listed.assets.files, self.file_stores(), read_record, deep=deep)
             return _publish(self, context, plan, [asdict(x) for x in plan.to_copy])
 
 

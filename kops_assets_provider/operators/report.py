@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from airflow.sdk import Context
 
 from kops_assets_provider.exceptions import MissingAssetsError
+from kops_assets_provider.mirror.downloads import with_downloads
 from kops_assets_provider.mirror.lists import AssetList
 from kops_assets_provider.mirror.outcome import Kind, Outcome
 from kops_assets_provider.mirror.record import keep_record
@@ -15,7 +17,7 @@ from kops_assets_provider.mirror.report import Name, Report, Results, make_repor
 from kops_assets_provider.operators.errors import ERROR_KEY, told_to_airflow
 from kops_assets_provider.operators.places import FileStoresOperator
 from kops_assets_provider.operators.plan import SETTLED_KEY
-from kops_assets_provider.operators.values import as_optional
+from kops_assets_provider.operators.values import as_flag, as_optional
 
 REPORT_KEY = "report"
 
@@ -33,11 +35,17 @@ class KopsReportOperator(FileStoresOperator):
     :param copy_task_ids: the mapped tasks that copied, in the same order.
     :param record_url: directory or prefix of the record, for instance ``s3://bucket/records``;
         beside the cluster's file repository if it is not given. (templated)
+    :param check_downloads: ask the download URL of each file without credentials, as nodes do.
+        (templated)
 
     The other parameters are those of ``FileStoresOperator``.
     """
 
-    template_fields: Sequence[str] = ("record_url", *FileStoresOperator.template_fields)
+    template_fields: Sequence[str] = (
+        "record_url",
+        "check_downloads",
+        *FileStoresOperator.template_fields,
+    )
     ui_color = "#ece2f5"
 
     def __init__(
@@ -47,6 +55,7 @@ class KopsReportOperator(FileStoresOperator):
         plan_task_ids: Sequence[str],
         copy_task_ids: Sequence[str],
         record_url: str | None = None,
+        check_downloads: bool | str = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -54,11 +63,14 @@ class KopsReportOperator(FileStoresOperator):
         self.plan_task_ids = plan_task_ids
         self.copy_task_ids = copy_task_ids
         self.record_url = record_url
+        self.check_downloads = check_downloads
 
     def execute(self, context: Context) -> None:
         """Report, and fail if anything is missing."""
         with told_to_airflow(context):
             listed, report = self.gather(context["ti"])
+            if as_flag("check_downloads", self.check_downloads):
+                report = replace(report, outcomes=tuple(with_downloads(report.outcomes)))
             self.log.info("%s\n%s", report.summary(), report.to_table())
             context["ti"].xcom_push(key=REPORT_KEY, value=report.to_dict())
             self.keep_record(listed, report, context["run_id"])

@@ -27,6 +27,7 @@ _LIST_OPTIONS = (
     *("any_kubernetes_version", "extended", "extra_images", "extra_files"),
     *("sha_file", "output_url"),
 )
+_STORE_OPTIONS = ("file_targets", "bucket_owner", "s3_options", "gcs_options")
 _IMAGE_OPTIONS = ("registry_conn_ids", "platforms", "warm", "warm_days", "ecr_repositories")
 
 
@@ -59,6 +60,9 @@ class CopyAssetsOptions(TypedDict, total=False):
         asked about those that the target has.
     :param file_targets: prefixes of download URLs, and where to write what belongs under them.
     :param bucket_owner: the AWS account that buckets in S3 must belong to.
+    :param s3_options: how objects are stored in S3, ``gcs_options`` how in Google Cloud Storage.
+    :param deep: read every file at the target again.
+    :param check_downloads: ask the files' download URLs without credentials, as nodes do.
     :param output_url: where to save the list as well.
     :param record_url: where the mirror's record is kept, if not beside the files.
     :param aws_conn_id: connection for ECR and S3.
@@ -87,10 +91,14 @@ class CopyAssetsOptions(TypedDict, total=False):
     immutable_tags: Sequence[str] | str | None
     file_targets: Mapping[str, str] | str | None
     bucket_owner: str | None
+    s3_options: Mapping[str, Any] | str | None
+    gcs_options: Mapping[str, Any] | str | None
+    deep: bool | str
+    check_downloads: bool | str
     output_url: str | None
     record_url: str | None
     aws_conn_id: str | None
-    gcp_conn_id: str
+    gcp_conn_id: str | None
 
 
 def kops_copy_assets_task_group(
@@ -110,7 +118,9 @@ def copy_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
     clouds = _pick(options, "aws_conn_id", "gcp_conn_id") | _RETRIES
     sources = _pick(options, "source_rewrites")
     images = clouds | sources | _pick(options, *_IMAGE_OPTIONS)
-    files = clouds | _pick(options, "file_targets", "bucket_owner")
+    stores = _pick(options, *_STORE_OPTIONS)
+    files = clouds | stores
+    record, deep = _pick(options, "record_url"), _pick(options, "deep")
 
     listed = KopsGetAssetsOperator(
         task_id="get_assets",
@@ -122,14 +132,18 @@ def copy_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
         task_id="plan_images",
         assets=listed.output,
         **images,
-        **_pick(options, "immutable_tags", "record_url", "file_targets", "bucket_owner"),
+        **stores,
+        **record,
+        **_pick(options, "immutable_tags"),
     )
-    plan_files = KopsPlanFilesOperator(task_id="plan_files", assets=listed.output, **files)
+    plan_files = KopsPlanFilesOperator(
+        task_id="plan_files", assets=listed.output, **files, **record, **deep
+    )
     copy_image = KopsCopyImageOperator.partial(
         task_id="copy_image", map_index_template=_LABEL, **images
     ).expand_kwargs(plan_images.output)
     copy_file = KopsCopyFileOperator.partial(
-        task_id="copy_file", map_index_template=_LABEL, **files, **sources
+        task_id="copy_file", map_index_template=_LABEL, **files, **sources, **deep
     ).expand_kwargs(plan_files.output)
     report = KopsReportOperator(
         task_id="report",
@@ -137,7 +151,8 @@ def copy_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
         get_assets_task_id=listed.task_id,
         plan_task_ids=[plan_images.task_id, plan_files.task_id],
         copy_task_ids=[copy_image.task_id, copy_file.task_id],
-        **_pick(options, "record_url"),
+        **record,
+        **_pick(options, "check_downloads"),
         **(files | {"retries": 0}),
     )
     [copy_image, copy_file] >> report

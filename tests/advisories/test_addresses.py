@@ -238,7 +238,7 @@ def test_a_file_s_redirect_inside(defended, attempt, network, evil, file_server,
     def check():
         evil.clear()
         source = HttpFileSource(HttpClient(stall_seconds=2))
-        attempt(copy_file, source, url, MemoryStore(), "a", SHA)
+        attempt(copy_file, source, [url], MemoryStore(), "a", SHA)
         assert file_server.requests
         assert evil.requests == []
 

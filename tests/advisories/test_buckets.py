@@ -10,7 +10,7 @@ from botocore.config import Config
 
 from kops_assets_provider.exceptions import AccessDeniedError, InvalidInputError
 from kops_assets_provider.files.content import Content
-from kops_assets_provider.files.s3 import S3Store
+from kops_assets_provider.files.s3 import S3Options, S3Store
 from kops_assets_provider.files.verify import verify_file
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.testing.http_server import HttpServer, Response
@@ -67,7 +67,7 @@ def test_a_strangers_bucket_gets_nothing(defended, squatter, client):
 
     def check():
         squatter.taken.clear()
-        store = S3Store(client, HttpClient(), "mirror", OURS)
+        store = S3Store(client, HttpClient(), "mirror", S3Options(OURS))
         for attempt in (
             lambda: verify_file(store, "kubelet", SHA),
             lambda: store.write("kubelet", Content("kubelet", [BYTES], len(BYTES), SHA)),
@@ -79,7 +79,7 @@ def test_a_strangers_bucket_gets_nothing(defended, squatter, client):
         assert squatter.taken == []
 
     def disable(patch):
-        def init(self, client, http, bucket, owner):
+        def init(self, client, http, bucket, options):
             original(self, client, http, bucket)
 
         original = S3Store.__init__
@@ -90,7 +90,7 @@ def test_a_strangers_bucket_gets_nothing(defended, squatter, client):
 
 def test_the_owners_bucket_works(squatter, client):
     """The condition is part of what is signed."""
-    store = S3Store(client, HttpClient(), "mirror", THEIRS)
+    store = S3Store(client, HttpClient(), "mirror", S3Options(THEIRS))
     store.write("kubelet", Content("kubelet", [BYTES], len(BYTES), SHA))
     assert squatter.taken == [BYTES]
 
@@ -99,4 +99,4 @@ def test_the_owners_bucket_works(squatter, client):
 def test_an_owner_that_is_none_is_told(client, owner):
     """A typo must not be taken for nobody."""
     with pytest.raises(InvalidInputError, match="no AWS account of 12 digits"):
-        S3Store(client, HttpClient(), "mirror", owner)
+        S3Store(client, HttpClient(), "mirror", S3Options(owner))

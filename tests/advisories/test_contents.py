@@ -243,7 +243,7 @@ def test_what_is_hashed_is_what_was_sent(defended, attempt, file_server):
     def check():
         store = MemoryStore()
         source = HttpFileSource(HttpClient())
-        attempt(copy_file, source, f"{file_server.url}/a.tgz", store, "a.tgz", sha)
+        attempt(copy_file, source, [f"{file_server.url}/a.tgz"], store, "a.tgz", sha)
         assert store.stat("a.tgz") is not None
 
     defended(check, decodes)

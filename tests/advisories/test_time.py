@@ -129,7 +129,7 @@ def test_a_body_longer_than_promised_is_left(defended, attempt, evil):
 
                 return Opened()
 
-        attempt(copy_file, Source(HttpClient()), f"{evil.url}/a", MemoryStore(), "a", "0" * 64)
+        attempt(copy_file, Source(HttpClient()), [f"{evil.url}/a"], MemoryStore(), "a", "0" * 64)
         assert sum(taken) <= 2 << 20
 
     def reads_on(patch):

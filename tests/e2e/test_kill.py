@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.oci.copy import copy_image
-from kops_assets_provider.oci.retries import Retries
 from kops_assets_provider.testing.components import docker_registry
 from kops_assets_provider.testing.images import make_image, push_image
 from kops_assets_provider.testing.oci_registry import OciRegistryServer

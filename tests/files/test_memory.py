@@ -33,9 +33,9 @@ http = HttpClient()
 store = make_store(http)
 url, small, large = sys.argv[1:]
 # A small file first: imports and pools are not what is measured.
-copy_file(HttpFileSource(http), url + "/small", store, "small", small)
+copy_file(HttpFileSource(http), [url + "/small"], store, "small", small)
 before = peak()
-copied = copy_file(HttpFileSource(http), url + "/large", store, "large", large)
+copied = copy_file(HttpFileSource(http), [url + "/large"], store, "large", large)
 assert copied.copied
 print(peak() - before)
 """

@@ -66,6 +66,10 @@ def seaweedfs_server(tmp_path_factory):
         yield server
 
 
+def md5(raw):
+    return hashlib.md5(raw, usedforsecurity=False).hexdigest()
+
+
 def content(raw=RAW, name="test"):
     return Content.of(name, raw)
 
@@ -141,7 +145,14 @@ def test_refusals_are_told(fake, store, status, code, error):
 
 
 @pytest.mark.parametrize(
-    ("method", "needs"), [("HEAD", "s3:GetObject and s3:ListBucket"), ("PUT", "s3:PutObject")]
+    ("method", "needs"),
+    [
+        ("HEAD", "s3:GetObject and s3:ListBucket (and kms:Decrypt, if it is encrypted by a key)"),
+        (
+            "PUT",
+            "s3:PutObject (and s3:PutObjectAcl for an ACL, kms:GenerateDataKey for a key)",
+        ),
+    ],
 )
 def test_a_refusal_says_where_and_what_to_do(fake, store, method, needs):
     """The message has the object, and the right that is needed."""
@@ -272,12 +283,12 @@ def test_a_copy_is_verified_by_one_head(seaweedfs_server, file_server, http):
     file_server.put("/kubelet", BIG)
     sha = hashlib.sha256(BIG).hexdigest()
     source, url = HttpFileSource(http), f"{file_server.url}/kubelet"
-    assert copy_file(source, url, store, "bin/kubelet", sha).copied
-    assert store.stat("bin/kubelet") == StoredFile(len(BIG), sha)
+    assert copy_file(source, [url], store, "bin/kubelet", sha).copied
+    assert store.stat("bin/kubelet") == StoredFile(len(BIG), sha, md5(BIG))
     assert (
         client.get_object(Bucket="files", Key="bin/kubelet.sha256")["Body"].read() == sha.encode()
     )
-    again = copy_file(source, url, store, "bin/kubelet", sha)
+    again = copy_file(source, [url], store, "bin/kubelet", sha)
     assert (again.copied, again.uploaded) == (False, 0)
     assert file_server.count("GET") == 1
 
@@ -287,9 +298,9 @@ def test_an_object_of_somebody_else_is_verified_by_reading(seaweedfs_server, htt
     """An object that was written without SHA-256 is read, and then only lacks its side-car."""
     seaweedfs_server.client().put_object(Bucket="files", Key="old/file", Body=BIG)
     store = S3Store(seaweedfs_server.client(), http, "files")
-    assert store.stat("old/file") == StoredFile(len(BIG), None)
+    assert store.stat("old/file") == StoredFile(len(BIG), None, md5(BIG))
     sha = hashlib.sha256(BIG).hexdigest()
-    copied = copy_file(HttpFileSource(http), "http://127.0.0.1:9", store, "old/file", sha)
+    copied = copy_file(HttpFileSource(http), ["http://127.0.0.1:9"], store, "old/file", sha)
     assert (copied.copied, copied.sidecar_written) == (False, True)
 
 

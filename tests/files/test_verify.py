@@ -38,7 +38,7 @@ def test_wrong(put):
     put_file("file.sha256", SHA.encode())
     actual = hashlib.sha256(b"another").hexdigest()
     state = verify_file(store, "file", SHA)
-    assert state == FileState(Presence.WRONG, size=7, sha=actual)
+    assert (state.file, state.size, state.sha) == (Presence.WRONG, 7, actual)
     assert not state.is_complete
 
 
@@ -47,7 +47,8 @@ def test_right_without_sidecar(put):
     store, put_file = put
     put_file("file", RAW)
     state = verify_file(store, "file", SHA)
-    assert state == FileState(Presence.RIGHT, sidecar=False, size=7, sha=SHA)
+    found = state.file, state.sidecar, state.size, state.sha
+    assert found == (Presence.RIGHT, False, 7, SHA)
     assert not state.is_complete
 
 

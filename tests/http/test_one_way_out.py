@@ -185,7 +185,7 @@ def test_files(world):
     """A file's source."""
     world["files.test"].put("/a", RAW)
     store = MemoryStore()
-    copy_file(HttpFileSource(HttpClient()), "https://files.test/a", store, "a", SHA)
+    copy_file(HttpFileSource(HttpClient()), ["https://files.test/a"], store, "a", SHA)
     assert store.stat("a") is not None
     assert hosts(world) == {"files.test"}
 

@@ -8,6 +8,7 @@ from functools import cache
 
 from kops_assets_provider.exceptions import Side
 from kops_assets_provider.http.client import HttpClient
+from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.oci.batch import copy_images
 from kops_assets_provider.oci.client import RegistryClient
 from kops_assets_provider.oci.digest import Digest
@@ -16,7 +17,6 @@ from kops_assets_provider.oci.manifest import OCI_INDEX, OCI_MANIFEST, parse_man
 from kops_assets_provider.oci.memory import MemoryRegistry, MemoryRepository
 from kops_assets_provider.oci.profile import GENERIC, Profile
 from kops_assets_provider.oci.remote import RemoteRepository
-from kops_assets_provider.oci.retries import Retries
 from kops_assets_provider.oci.tree import read_tree
 from kops_assets_provider.testing.images import make_image, put_image
 from kops_assets_provider.testing.oci_registry import OciRegistryServer

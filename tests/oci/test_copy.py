@@ -16,12 +16,12 @@ from kops_assets_provider.exceptions import (
     ServerFailedError,
     StoppedError,
 )
+from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.oci.copy import copy_image
 from kops_assets_provider.oci.manifest import OCI_INDEX, parse_manifest
 from kops_assets_provider.oci.memory import MemoryRepository
 from kops_assets_provider.oci.reference import Reference
-from kops_assets_provider.oci.retries import Retries
 from kops_assets_provider.testing.images import ImageKind, make_image, put_image
 from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.oci_registry import OciRegistryServer

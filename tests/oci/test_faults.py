@@ -22,6 +22,7 @@ from kops_assets_provider.exceptions import (
     UntrustedServerError,
 )
 from kops_assets_provider.http.client import HttpClient
+from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.images import (
     copy_planned_image,
@@ -36,7 +37,6 @@ from kops_assets_provider.oci.client import RegistryClient
 from kops_assets_provider.oci.copy import copy_image
 from kops_assets_provider.oci.reference import Reference
 from kops_assets_provider.oci.remote import RemoteRepository
-from kops_assets_provider.oci.retries import Retries
 from kops_assets_provider.testing.components import docker_registry
 from kops_assets_provider.testing.images import make_image, put_image
 from kops_assets_provider.testing.messages import Fault
@@ -48,7 +48,7 @@ from kops_assets_provider.testing.oci_registry import (
 )
 from kops_assets_provider.testing.pull import pull_image
 from kops_assets_provider.testing.tcp_proxy import TcpProxy
-from tests.oci.test_retries import Waits
+from tests.http.test_retries import Waits
 
 MIB = 1 << 20
 PLATFORM = ["linux/amd64"]

@@ -14,10 +14,10 @@ from kops_assets_provider.exceptions import (
     Side,
     StoppedError,
 )
+from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.manifest import Descriptor
 from kops_assets_provider.oci.reader import BlobReader
-from kops_assets_provider.oci.retries import Retries
 
 
 class Source:

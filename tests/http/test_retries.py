@@ -14,7 +14,7 @@ from kops_assets_provider.exceptions import (
     Side,
     StoppedError,
 )
-from kops_assets_provider.oci.retries import Retries
+from kops_assets_provider.http.retries import Retries
 
 
 class Waits(threading.Event):
