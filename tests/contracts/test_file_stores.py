@@ -13,6 +13,8 @@ from kops_assets_provider.files.s3 import S3Store
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.testing.components import gcs_emulator, moto, seaweedfs
 from kops_assets_provider.testing.file_store_contract import FileStoreContract
+from kops_assets_provider.testing.gcs_server import GCSServer
+from kops_assets_provider.testing.s3_server import S3Server
 
 BUCKET = "files"
 
@@ -76,6 +78,17 @@ class TestSeaweedFS(FileStoreContract):
         return S3Store(emptied(seaweedfs_server.client()), HttpClient(), BUCKET)
 
 
+class TestS3Server(FileStoreContract):
+    """Our fake checks checksums and conditions as SeaweedFS does."""
+
+    @pytest.fixture
+    def store(self):
+        with S3Server([BUCKET]) as server:
+            client = server.client()
+            yield S3Store(client, HttpClient(), BUCKET)
+            client.close()
+
+
 class TestGCS(FileStoreContract):
     @pytest.fixture
     def store(self, gcs_server):
@@ -90,3 +103,16 @@ class TestGCS(FileStoreContract):
         )
         yield GCSStore(client, HttpClient(), BUCKET)
         client.close()
+
+
+class TestGCSServer(FileStoreContract):
+    """Our fake checks hashes and conditions, which the emulator does not."""
+
+    @pytest.fixture
+    def store(self):
+        with GCSServer([BUCKET]) as server:
+            client = server.client()
+            yield GCSStore(client, HttpClient(), BUCKET)
+            client.close()
+            # Nothing waits for more bytes: an upload has ended, or was cancelled.
+            assert all(session.stored for session in server.sessions.values())

@@ -253,7 +253,7 @@ def test_what_may_pass_is_told_first(file_server, http, store):
     """One source that may recover is reason enough to come back."""
     file_server.inject(Fault("GET", path="/busy", status=503, times=None))
     urls = [f"{file_server.url}/{x}" for x in ("none", "busy")]
-    with pytest.raises(TransientError, match="/busy answered 503; and .*/none answered 404"):
+    with pytest.raises(TransientError, match=r"/busy answered 503; and .*/none answered 404"):
         copy_file(HttpFileSource(http), urls, store, PATH, SHA)
 
 

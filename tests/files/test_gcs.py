@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import traceback
 
 import pytest
@@ -17,6 +16,7 @@ from kops_assets_provider.exceptions import (
     ConnectionFailedError,
     NotFoundError,
     RateLimitedError,
+    RequestRejectedError,
     ServerFailedError,
     Side,
     StoppedError,
@@ -25,70 +25,25 @@ from kops_assets_provider.exceptions import (
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.gcs import GCSStore
 from kops_assets_provider.files.ports import StoredFile
-from kops_assets_provider.testing.http_server import HttpServer, Response
+from kops_assets_provider.http.client import HttpClient
+from kops_assets_provider.testing.gcs_server import GCSServer
 from kops_assets_provider.testing.messages import Fault
 
 RAW = b"0123456789" * 300_000
 SHA = hashlib.sha256(RAW).hexdigest()
-
-
-class FakeGCS(HttpServer):
-    """
-    Opens sessions and finishes them, with what the emulator lacks: conditions and cancelling.
-
-    https://docs.cloud.google.com/storage/docs/performing-resumable-uploads
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.objects = {}
-        self.sessions = {}
-        self.cancelled = []
-
-    def answer(self, request):
-        session = request.params.get("upload_id")
-        if request.method == "POST":
-            return self.open_session(request)
-        if request.method == "PUT":
-            body = request.body.read()
-            name, metadata, new = self.sessions.pop(session)
-            if new and name in self.objects:
-                return Response(412)
-            self.objects[name] = (body, metadata)
-            return Response(200, {}, b"{}")
-        if request.method == "DELETE":
-            self.cancelled.append(session)
-            return Response(499)
-        return self.describe(request.path.rpartition("/o/")[2])
-
-    def open_session(self, request):
-        description = json.loads(request.body.read())
-        new = request.params.get("ifGenerationMatch") == "0"
-        session = f"session-{len(self.sessions)}"
-        self.sessions[session] = (description["name"], description["metadata"], new)
-        return Response(200, {"Location": f"{self.url}/upload?upload_id={session}"})
-
-    def describe(self, name):
-        if name not in self.objects:
-            return Response(404, {}, b"{}")
-        body, metadata = self.objects[name]
-        text = json.dumps({"name": name, "size": str(len(body)), "metadata": metadata})
-        return Response(200, {"Content-Type": "application/json"}, text.encode())
+MD5 = hashlib.md5(RAW, usedforsecurity=False).hexdigest()
+BLOCK = 256 << 10
 
 
 @pytest.fixture
 def server():
-    with FakeGCS() as running:
+    with GCSServer() as running:
         yield running
 
 
 @pytest.fixture
 def client(server):
-    client = Client(
-        project="test",
-        credentials=AnonymousCredentials(),
-        client_options={"api_endpoint": server.url},
-    )
+    client = server.client()
     yield client
     client.close()
 
@@ -96,6 +51,11 @@ def client(server):
 @pytest.fixture
 def store(client, http):
     return GCSStore(client, http, "files")
+
+
+def objects(server):
+    """Return bytes and metadata of all objects, by their names."""
+    return {x.name: (x.data, x.metadata) for x in server.buckets["files"].objects.values()}
 
 
 def sent(server, method):
@@ -109,17 +69,70 @@ def content(raw=RAW, on_chunk=None):
     return Content("test", chunks, len(RAW), SHA, on_chunk)
 
 
-def test_a_file_is_one_session_with_one_put(server, store):
-    """The hash goes into the object's metadata by the session that makes the object."""
+def test_a_file_is_one_session_with_two_puts(server, store):
+    """The hash goes into the object's metadata, and the end comes with the CRC32C of all of it."""
     store.write("a/b", content(), new=True)
-    assert server.objects == {"a/b": (RAW, {"kops-assets-sha256": SHA})}
-    begin, put = sent(server, "POST"), sent(server, "PUT")
+    assert objects(server) == {"a/b": (RAW, {"kops-assets-sha256": SHA})}
+    begin, puts = sent(server, "POST"), [r for r in server.requests if r.method == "PUT"]
     assert begin.headers["x-upload-content-length"] == str(len(RAW))
     assert "ifGenerationMatch=0" in begin.query
-    assert put.headers["Content-Length"] == str(len(RAW))
-    assert put.headers["Content-Range"] == f"bytes 0-{len(RAW) - 1}/{len(RAW)}"
-    assert "Transfer-Encoding" not in put.headers
+    size, cut = len(RAW), len(RAW) // BLOCK * BLOCK
+    assert [x.headers["Content-Range"] for x in puts] == [
+        f"bytes 0-{cut - 1}/{size}",
+        f"bytes {cut}-{size - 1}/{size}",
+    ]
+    assert [x.headers["Content-Length"] for x in puts] == [str(cut), str(size - cut)]
+    crc32c = server.buckets["files"].objects["a/b"].crc32c
+    assert [x.headers.get("X-Goog-Hash") for x in puts] == [None, f"crc32c={crc32c}"]
+    assert all("Transfer-Encoding" not in x.headers for x in puts)
     assert server.cancelled == []
+
+
+@pytest.mark.parametrize(
+    ("size", "puts"),
+    [(0, 1), (1, 1), (BLOCK, 1), (BLOCK + 1, 2), (2 * BLOCK, 2), (2 * BLOCK + 1, 2)],
+)
+def test_a_small_file_is_one_put(server, store, size, puts):
+    """All but the end is a multiple of 256 KiB, and there is always an end."""
+    store.write("a", Content.of("test", RAW[:size]))
+    assert objects(server)["a"][0] == RAW[:size]
+    assert server.count("PUT") == puts
+
+
+@pytest.mark.parametrize("size", [BLOCK, len(RAW)])
+def test_bytes_damaged_on_the_way(server, client, size):
+    """Our own hash was right, Google's was not: nothing is stored, and the target is to blame."""
+
+    class Damaging(HttpClient):
+        """Stands for whatever changes bytes between us and them."""
+
+        def request(self, method, url, *, body=None, **options):
+            if body is not None:
+                body = (chunk.replace(b"7", b"8") for chunk in body)
+            return super().request(method, url, body=body, **options)
+
+    store = GCSStore(client, Damaging(), "files")
+    with pytest.raises(ChecksumMismatchError, match="other bytes arrived; nothing was") as error:
+        store.write("a", Content.of("test", RAW[:size]))
+    assert error.value.side is Side.TARGET
+    assert objects(server) == {}
+
+
+def test_an_end_that_is_refused(server, store):
+    """What Google refuses for another reason is no damage."""
+    server.inject(Fault("PUT", skip=1, status=400, body=b"bad request"))
+    with pytest.raises(RequestRejectedError, match="refused the end"):
+        store.write("a", content())
+    assert server.cancelled == ["session-0"]
+
+
+def test_a_session_that_loses_bytes(server, store):
+    """Google may keep less than it was sent: a later try begins anew."""
+    headers = {"Range": f"bytes=0-{BLOCK - 1}"}
+    server.inject(Fault("PUT", status=308, headers=headers))
+    with pytest.raises(ServerFailedError, match=f"it has bytes=0-{BLOCK - 1} of the first"):
+        store.write("a", content())
+    assert server.cancelled == ["session-0"]
 
 
 def test_the_session_s_url_needs_no_credentials(server, client, http):
@@ -135,7 +148,8 @@ def test_the_session_s_url_needs_no_credentials(server, client, http):
     client._credentials = Credentials()
     GCSStore(client, http, "files").write("a", content())
     assert sent(server, "POST").headers["Authorization"] == "Bearer secret"
-    assert "Authorization" not in sent(server, "PUT").headers
+    puts = [r for r in server.requests if r.method == "PUT"]
+    assert [x.headers.get("Authorization") for x in puts] == [None, None]
 
 
 def test_replacing_has_no_condition(server, store):
@@ -147,14 +161,20 @@ def test_replacing_has_no_condition(server, store):
 def test_stat_knows_the_hash(store):
     """What the session recorded is known by one look, without reading."""
     store.write("a", content())
-    assert store.stat("a") == StoredFile(len(RAW), SHA)
+    assert store.stat("a") == StoredFile(len(RAW), SHA, MD5)
 
 
 @pytest.mark.parametrize("metadata", [{}, {"kops-assets-sha256": "x"}, {"other": SHA}])
 def test_a_hash_of_somebody_else_does_not_count(server, store, metadata):
     """Metadata that is not a hash of ours says nothing."""
-    server.objects["a"] = (RAW, metadata)
-    assert store.stat("a") == StoredFile(len(RAW), None)
+    server.put("files", "a", RAW, metadata=metadata)
+    assert store.stat("a") == StoredFile(len(RAW), None, MD5)
+
+
+def test_a_composed_object_has_another_version(server, store):
+    """Google has no MD5 of it; its generation changes with every write."""
+    stored = server.put("files", "a", RAW, component_count=2)
+    assert store.stat("a").version == f"{stored.generation}/{stored.crc32c}"
 
 
 @pytest.mark.parametrize("wrong", [RAW[:-1] + b"!", RAW[:-1], RAW + b"!"])
@@ -163,7 +183,7 @@ def test_a_session_of_wrong_bytes_is_cancelled(server, store, wrong):
     with pytest.raises(ChecksumMismatchError):
         store.write("a", content(wrong))
     assert sent(server, "PUT").received_bytes < len(RAW)
-    assert server.objects == {}
+    assert objects(server) == {}
     assert server.cancelled == ["session-0"]
 
 
@@ -190,10 +210,10 @@ def test_another_writer(server, store):
     """Another writer was first: the same file is fine, another one takes another try."""
     store.write("a", content(), new=True)
     store.write("a", content(), new=True)
-    server.objects["a"] = (b"other", {"kops-assets-sha256": "0" * 64})
+    server.put("files", "a", b"other", metadata={"kops-assets-sha256": "0" * 64})
     with pytest.raises(TransientError, match="gs://files/a: another writer was first"):
         store.write("a", content(), new=True)
-    assert server.objects["a"][0] == b"other"
+    assert objects(server)["a"][0] == b"other"
 
 
 def test_a_condition_can_fail_at_once(server, store):
@@ -205,7 +225,7 @@ def test_a_condition_can_fail_at_once(server, store):
 
 def test_a_session_that_does_not_end(server, store):
     """308 says that bytes are missing: a later try begins anew."""
-    server.inject(Fault("PUT", status=308))
+    server.inject(Fault("PUT", skip=1, status=308))
     with pytest.raises(ServerFailedError, match="without all"):
         store.write("a", content())
     assert server.cancelled == ["session-0"]

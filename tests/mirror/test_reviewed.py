@@ -9,7 +9,7 @@ import pytest
 from kops_assets_provider.exceptions import NotFoundError, UnsupportedKubernetesError
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.mirror.asset_list import AssetList
-from kops_assets_provider.mirror.files import FileStores
+from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.image_rules import ImageRules
 from kops_assets_provider.mirror.images import (
     copy_planned_image,

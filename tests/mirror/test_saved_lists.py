@@ -16,7 +16,7 @@ from kops_assets_provider.files.stores import Scheme
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.kops.warnings import Caveat
 from kops_assets_provider.mirror.asset_list import AssetList, guess_record_url
-from kops_assets_provider.mirror.files import FileStores
+from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.lists import ListRequest, list_cluster, make_list
 from kops_assets_provider.mirror.saved_lists import read_saved_list, save_list
 from kops_assets_provider.mirror.state.places import StateStores

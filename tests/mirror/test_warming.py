@@ -18,7 +18,7 @@ from kops_assets_provider.files.memory import MemoryStore
 from kops_assets_provider.files.stores import Scheme
 from kops_assets_provider.kops.assets import ClusterAssets, ImageAsset
 from kops_assets_provider.mirror.asset_list import AssetList
-from kops_assets_provider.mirror.files import FileStores
+from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.image_rules import ImageRules
 from kops_assets_provider.mirror.images import (
     copy_planned_image,

@@ -1,0 +1,1 @@
+"""The parts of the Google Cloud Storage server: objects, uploads, and refusals."""

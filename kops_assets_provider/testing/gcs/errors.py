@@ -1,0 +1,32 @@
+"""Refusals in JSON: https://docs.cloud.google.com/storage/docs/json_api/v1/status-codes."""
+
+from __future__ import annotations
+
+from kops_assets_provider.testing.messages import Response
+from kops_assets_provider.testing.registry.errors import json_response
+
+
+class JsonError(Exception):
+    """A request is refused: HTTP status, Google's reason for it, a sentence."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(f"{status} {reason}: {message}")
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+    def response(self) -> Response:
+        """Return the answer to send."""
+        detail = {"message": self.message, "domain": "global", "reason": self.reason}
+        error = {"code": self.status, "message": self.message, "errors": [detail]}
+        return json_response({"error": error}, self.status)
+
+
+def invalid(message: str) -> JsonError:
+    """Return the refusal of a request that makes no sense."""
+    return JsonError(400, "invalid", message)
+
+
+def not_implemented(what: str) -> JsonError:
+    """Return the refusal of what this server cannot do, so that nobody believes that it did it."""
+    return JsonError(501, "notImplemented", f"{what} is not implemented")
