@@ -42,6 +42,7 @@ SHA_KEY = "kops-assets-sha256"  # of the object's metadata
 _READ_SIZE = 8 << 20  # bytes of each range that is read back
 _TIMEOUT = 60  # seconds of silence
 _PAGE = 1000  # objects; Google's own limit
+_TO_WRITE = "storage.objects.create, and storage.objects.delete to replace what is there"
 _LISTED = "items(name,size,generation,md5Hash,crc32c,metadata),nextPageToken"
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
@@ -138,7 +139,7 @@ class GCSStore:
 
         blob = self._bucket.blob(path, kms_key_name=self._options.kms_key)
         blob.metadata = {SHA_KEY: content.sha}
-        with self._told(path, "storage.objects.create"), suppress(PreconditionFailed):
+        with self._told(path, _TO_WRITE), suppress(PreconditionFailed):
             url = blob.create_resumable_upload_session(
                 content_type="application/octet-stream",
                 size=content.size,
@@ -190,7 +191,7 @@ def _call_error(place: str, err: Any, needs: str) -> KopsAssetsError:
     if err.code == 404:
         message = f"{place}: not found; the bucket must exist"
         return NotFoundError(message, side=Side.TARGET)
-    hint = f"{place}: the Google connection needs {needs}"
+    hint = f"{place}: the Google credentials need {needs}"
     request = err.response.request
     return status_error(
         request.method,

@@ -64,9 +64,7 @@ class S3Requests:
         self.client = client
         self.bucket = bucket
         self._http = http
-        self._owner = owner
-        if owner is not None and not _ACCOUNT.fullmatch(owner):
-            raise InvalidInputError("bucket owner", [f"{owner!r} is no AWS account of 12 digits"])
+        self._owner = check_owner(owner)
 
     @contextmanager
     def send(
@@ -110,7 +108,7 @@ class S3Requests:
         return f"s3://{self.bucket}/{path or ''}"
 
     def _hint(self, place: str, operation: str) -> str:
-        hint = f"{place}: the AWS connection needs {_NEEDS[operation]}"
+        hint = f"{place}: the AWS credentials need {_NEEDS[operation]}"
         if self._owner:
             hint += f", and the bucket must belong to the account {self._owner}"
         return hint
@@ -145,6 +143,13 @@ class S3Requests:
             what += f"; the bucket is in {region}, the AWS connection says"
             what += f" {self.client.meta.region_name}: set its region_name"
         return RequestRejectedError(what, side=Side.TARGET)
+
+
+def check_owner(owner: str | None) -> str | None:
+    """Return ``owner`` if it is an AWS account or None, else raise InvalidInputError."""
+    if owner is not None and not _ACCOUNT.fullmatch(owner):
+        raise InvalidInputError("bucket owner", [f"{owner!r} is no AWS account of 12 digits"])
+    return owner
 
 
 def signing_config(config: Any = None) -> Any:

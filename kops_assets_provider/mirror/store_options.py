@@ -8,6 +8,7 @@ from typing import Any
 
 from kops_assets_provider.files.gcs import GCSOptions
 from kops_assets_provider.files.s3 import S3Options
+from kops_assets_provider.files.s3_requests import check_owner
 from kops_assets_provider.mirror.options import Readers, one_of, read_options, text
 
 _WITH_KEY = ("aws:kms", "aws:kms:dsse")
@@ -60,7 +61,7 @@ def read_store_options(
     """
     of_s3 = read_options("s3_options", s3 or {}, _S3, _key_problem)
     of_gcs = read_options("gcs_options", gcs or {}, _GCS)
-    return StoreOptions(S3Options(bucket_owner, **of_s3), GCSOptions(**of_gcs))
+    return StoreOptions(S3Options(check_owner(bucket_owner), **of_s3), GCSOptions(**of_gcs))
 
 
 def _key_problem(values: Mapping[str, Any]) -> str | None:

@@ -265,7 +265,8 @@ def test_a_refusal_says_where_and_what_to_do(server, store):
         store.write("a", content())
     assert "answered 403" in str(error.value)
     assert str(error.value).endswith(
-        "; gs://files/a: the Google connection needs storage.objects.create"
+        "; gs://files/a: the Google credentials need storage.objects.create, "
+        "and storage.objects.delete to replace what is there"
     )
 
 

@@ -161,7 +161,7 @@ def test_a_refusal_says_where_and_what_to_do(fake, store, method, needs):
         store.stat("a/b") if method == "HEAD" else store.write("a/b", content())
     assert str(error.value) == (
         f"target {fake.host}: {method} /files/a/b answered 403; "
-        f"s3://files/a/b: the AWS connection needs {needs}"
+        f"s3://files/a/b: the AWS credentials need {needs}"
     )
 
 
