@@ -169,6 +169,7 @@ class Demo:
             "cluster_spec": str(spec),
             "kops_version": KOPS_VERSION,
             "file_targets": {f"{s3}/kops": "s3://kops"},
+            "check_downloads": True,
         }
         if not self.online:
             variable["source_rewrites"] = upstream.rewrites

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import stat
+import time
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +32,8 @@ from kops_assets_provider.files.paths import check_path
 from kops_assets_provider.files.ports import StoredFile
 from kops_assets_provider.http.pools import CHUNK_SIZE
 
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.part", re.ASCII)
+_LEFT = 24 * 3600.0  # seconds without a byte; no copy that still runs is that slow
 _ERRORS: dict[int, type[KopsAssetsError]] = {
     errno.ENOENT: NotFoundError,
     errno.EACCES: AccessDeniedError,
@@ -85,6 +89,7 @@ class DirectoryStore:
         file = self._file(path)
         with _told(file):
             file.parent.mkdir(parents=True, exist_ok=True)
+            _remove_leftovers(file.parent)
             with _temporary_name(file) as temporary:
                 _write_durably(temporary, content)
                 temporary.replace(file)
@@ -106,6 +111,14 @@ def _temporary_name(file: Path) -> Iterator[Path]:
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_leftovers(directory: Path) -> None:
+    """Remove what copies have left that were killed, a day ago or longer."""
+    for left in directory.glob(".*.part"):
+        with suppress(FileNotFoundError):
+            if _TEMPORARY.fullmatch(left.name) and time.time() - left.stat().st_mtime > _LEFT:
+                left.unlink()
 
 
 def _write_durably(file: Path, chunks: Iterable[bytes]) -> None:

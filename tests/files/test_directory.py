@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -131,3 +132,18 @@ def test_the_longest_name_that_a_file_system_takes(tmp_path):
     """The temporary name does not shorten what a file may be called."""
     DirectoryStore(tmp_path).write("x" * 255, CONTENT)
     assert (tmp_path / ("x" * 255)).read_bytes() == b"content"
+
+
+def test_what_a_killed_copy_has_left_is_removed(tmp_path):
+    """After a day, and nothing that is not ours."""
+    names = {
+        ".0123456789abcdef.part": 90_000,
+        ".fedcba9876543210.part": 80_000,
+        ".mine.part": 90_000,
+    }
+    for name, age in names.items():
+        (tmp_path / name).write_bytes(b"x")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    DirectoryStore(tmp_path).write("file", Content.of("test", b"content"))
+    left = sorted(x.name for x in tmp_path.iterdir())
+    assert left == [".fedcba9876543210.part", ".mine.part", "file"]
