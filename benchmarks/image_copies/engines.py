@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from measuring.engines import OURS, is_installed
 
 from image_copies.image_set import TAG
-from kops_assets_provider.testing.processes import MissingComponentError, find_program
-
-OURS = "kops-assets"
+from kops_assets_provider.testing.processes import find_program
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +56,11 @@ class Engine:
 
     def is_there(self) -> bool:
         """Tell whether the program is installed, and has the subcommand."""
-        try:
-            program = find_program(self.command[0])
-        except MissingComponentError:
+        if not is_installed(self.command[0]):
             return False
         if self.name != OURS:
             return True
+        program = find_program(self.command[0])
         asked = subprocess.run([program, self.command[1], "--help"], capture_output=True)
         return asked.returncode == 0
 
@@ -88,25 +85,6 @@ ENGINES = (
     Engine("oras", ("oras", "cp", "--recursive", "--from-plain-http", "--to-plain-http", *_BOTH)),
     Engine("regctl", ("regctl", *_REGCTL_PLAIN, "image", "copy", *_BOTH)),
 )
-
-
-def chosen_engines(names: Iterable[str]) -> list[Engine]:
-    """
-    Return the engines of these names, or all that are installed.
-
-    :raises MissingComponentError: one that was named is not installed.
-    """
-    wanted = [engine for engine in ENGINES if engine.name in set(names)]
-    for engine in wanted:
-        if not engine.is_there():
-            raise MissingComponentError(engine.name, "(see benchmarks/README.md)")
-    return wanted or [engine for engine in ENGINES if engine.is_there()]
-
-
-def rotated(engines: list[Engine], number: int) -> list[Engine]:
-    """Return the engines in the order of a round: in each, another one is the first."""
-    start = number % len(engines)
-    return engines[start:] + engines[:start]
 
 
 def _write_list(job: Job, directory: Path) -> Path:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from image_copies.client import BenchmarkError, Usage, run_client
+from measuring.client import BenchmarkError, Client
+from measuring.runs import DiscardRule, measured
+
 from image_copies.engines import Engine, Job
-from image_copies.processes import CpuTimes, read_cpu_times
-from image_copies.runs import DiscardRule, Run, Traffic, traffic_of
+from image_copies.runs import ImageRun, traffic_of
 from image_copies.servers import Registry
 from image_copies.storage import ImageSet
 
@@ -40,50 +41,22 @@ class Way:
     proxies: tuple[int, ...] = ()
 
 
-def measure(bench: Bench, engine: Engine, number: int, target: Registry, way: Way) -> Run:
+def measure(bench: Bench, engine: Engine, number: int, target: Registry, way: Way) -> ImageRun:
     """
     Copy all images with an engine, in the round of that number.
 
     :raises BenchmarkError: it failed, or the target has not the images that the source has.
     """
     job = Job(way.source, way.target, tuple(bench.images.digests), bench.jobs)
-    commands = engine.commands(job, bench.directory)
+    client = Client(engine.commands(job, bench.directory))
     counts = bench.source.request_count(), target.request_count()
-    pids = (bench.source.pid, target.pid, *way.proxies)
-    before = read_cpu_times(pids)
-    usage = run_client(commands, bench.directory)
-    after = read_cpu_times(pids)
+    cost = measured(client, bench.directory, bench.source.pid, target.pid, way.proxies)
     traffic = (
         traffic_of(bench.source.requests_since(counts[0])),
         traffic_of(target.requests_since(counts[1])),
     )
     check_digests(engine.name, bench.images.digests, target)
-    return _run(engine.name, number, usage, before, after, traffic, way.delay)
-
-
-def _run(
-    engine: str,
-    number: int,
-    usage: Usage,
-    before: CpuTimes,
-    after: CpuTimes,
-    traffic: tuple[Traffic, Traffic],
-    delay: float,
-) -> Run:
-    source_cpu, target_cpu, *_ = after.servers_since(before)
-    return Run(
-        engine=engine,
-        round=number,
-        wall=usage.wall,
-        client_cpu=usage.cpu,
-        source_cpu=source_cpu,
-        target_cpu=target_cpu,
-        other_cpu=after.others_since(before),
-        source=traffic[0],
-        target=traffic[1],
-        peak_rss=usage.peak_rss,
-        delay=delay,
-    )
+    return ImageRun(engine.name, number, cost, *traffic, way.delay)
 
 
 def check_digests(who: str, wanted: dict[str, str], registry: Registry) -> None:

@@ -7,24 +7,27 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 
-from image_copies.engines import Engine, rotated
+from measuring.engines import turns
+from measuring.runs import attempts
+
+from image_copies.engines import Engine
 from image_copies.measure import Bench, Way, check_digests, measure
-from image_copies.runs import Run, attempts
+from image_copies.runs import ImageRun
 from image_copies.servers import Registry, delayed, fresh_registry, registry
 
 
-def copies(bench: Bench) -> Iterator[Run]:
+def copies(bench: Bench) -> Iterator[ImageRun]:
     """Yield the runs of all engines in turn, each to a registry of its own."""
-    for number, engine in _turns(bench):
+    for number, engine in turns(bench.engines, bench.rounds):
         yield from attempts(partial(_copy, bench, engine, number), bench.rule)
 
 
-def _copy(bench: Bench, engine: Engine, number: int) -> Run:
+def _copy(bench: Bench, engine: Engine, number: int) -> ImageRun:
     with fresh_registry(bench.directory) as target:
         return measure(bench, engine, number, target, Way(bench.source.host, target.host))
 
 
-def no_change_copies(bench: Bench, delay: float) -> Iterator[Run]:
+def no_change_copies(bench: Bench, delay: float) -> Iterator[ImageRun]:
     """
     Yield the runs of all engines in turn to a registry that has everything.
 
@@ -34,7 +37,7 @@ def no_change_copies(bench: Bench, delay: float) -> Iterator[Run]:
         check_digests("the preparation", bench.images.digests, target)
         direct = Way(bench.source.host, target.host)
         late = Way(hosts[0], hosts[1], delay, (proxy,))
-        for number, engine in _turns(bench):
+        for number, engine in turns(bench.engines, bench.rounds):
             for way in (direct, late):
                 once = partial(measure, bench, engine, number, target, way)
                 yield from attempts(once, bench.rule)
@@ -45,9 +48,3 @@ def _full_registry(bench: Bench) -> AbstractContextManager[Registry]:
     directory = bench.directory / "full"
     shutil.copytree(bench.directory / "source/data", directory / "data")
     return registry(directory)
-
-
-def _turns(bench: Bench) -> Iterator[tuple[int, Engine]]:
-    for number in range(bench.rounds):
-        for engine in rotated(bench.engines, number):
-            yield number + 1, engine

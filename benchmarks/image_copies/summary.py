@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import ceil
 
-from image_copies.client import Usage
-from image_copies.engines import OURS
+from measuring.client import Usage
+from measuring.engines import OURS
+from measuring.tables import Medians
+
 from image_copies.measure import Bench
-from image_copies.runs import Run
-from image_copies.tables import Medians, median_lines, medians, ratio_lines, ratios
+from image_copies.runs import ImageRun
+from image_copies.tables import TABLE
 
 ASKED_AT_A_TIME = 16  # images that a plan asks about, see kops_assets_provider/mirror/plan.py
 
 
-def summary_lines(bench: Bench, runs: Sequence[Run], python: Usage) -> Iterator[str]:
+def summary_lines(bench: Bench, runs: Sequence[ImageRun], python: Usage) -> Iterator[str]:
     """Yield the lines below the runs: for each delay the medians, the ratios and the bounds."""
-    direct = medians(run for run in runs if not run.delay).get(OURS)
+    direct = TABLE.medians(run for run in runs if not run.delay).get(OURS)
     for delay in sorted({run.delay for run in runs}):
-        found = medians(run for run in runs if run.delay == delay)
+        found = TABLE.medians(run for run in runs if run.delay == delay)
         yield f"\n{delay * 1000:g} ms each way" if delay else "\nwithout delay"
-        yield from median_lines(found)
-        yield from ratio_lines(found, [engine.name for engine in bench.engines])
+        yield from TABLE.median_lines(found)
+        yield from TABLE.ratio_lines(found, [engine.name for engine in bench.engines])
         if OURS in found:
             yield from _bound_lines(bench, found, python)
         if OURS in found and delay and direct:
@@ -64,14 +66,14 @@ def head_round_trips(images: int, connections: int) -> int:
     return 2 * ceil(images / connections)
 
 
-def summary_document(bench: Bench, runs: Sequence[Run], python: Usage) -> dict[str, object]:
+def summary_document(bench: Bench, runs: Sequence[ImageRun], python: Usage) -> dict[str, object]:
     """Return the same as a document, by the delay in ms."""
     document: dict[str, object] = {}
     for delay in sorted({run.delay for run in runs}):
-        found = medians(run for run in runs if run.delay == delay)
+        found = TABLE.medians(run for run in runs if run.delay == delay)
         document[f"{delay * 1000:g}"] = {
             "medians": found,
-            "ratios": ratios(found),
+            "ratios": TABLE.ratios(found),
             "bounds": bounds(found, python, bench.rule.cores) if OURS in found else None,
         }
     return document

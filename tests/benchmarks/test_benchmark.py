@@ -1,4 +1,4 @@
-"""The whole benchmark, small, with real registries and a real client."""
+"""The whole benchmark of images, small, with real registries and a real client."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
-from image_copies.client import BenchmarkError
 from image_copies.image_set import planned_images
 from image_copies.measure import check_digests
 from image_copies.servers import delayed, fresh_registry, registry
 from image_copies.storage import write_images
+from measuring.client import BenchmarkError
 
 pytestmark = pytest.mark.component
 
@@ -49,8 +49,8 @@ def test_copies(benchmark):
         assert run["source"]["blob_bytes"] == figures["images"]["unique bytes"]
         assert run["target"]["requests"] > 114 * 3
         assert run["target"]["manifest_puts"] == 36
-        assert run["peak_rss"] > 10_000_000
-        assert run["client_cpu"] > 0
+        assert run["cost"]["peak_rss"] > 10_000_000
+        assert run["cost"]["client_cpu"] > 0
 
 
 def test_no_change(benchmark):
@@ -60,7 +60,7 @@ def test_no_change(benchmark):
     assert direct["source"]["blob_bytes"] == late["source"]["blob_bytes"] == 0
     assert 0 < direct["source"]["requests"] == late["source"]["requests"]
     assert late["delay"] == 0.002
-    assert late["wall"] > direct["wall"] + 12 * 0.004
+    assert late["cost"]["wall"] > direct["cost"]["wall"] + 12 * 0.004
 
 
 def test_wrong_result_is_an_error(tmp_path):

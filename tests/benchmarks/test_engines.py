@@ -1,4 +1,4 @@
-"""What the programs are told, how they are run, and in which order."""
+"""What the programs that copy images are told, and which of them take part in which order."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import sys
 
 import pytest
 import yaml
-from image_copies import client
-from image_copies.client import BenchmarkError, interpreter_usage, run_client
-from image_copies.engines import ENGINES, OURS, Engine, Job, chosen_engines, rotated
+from image_copies.engines import ENGINES, Engine, Job
+from measuring.engines import OURS, chosen_engines, rotated, turns
 
 from kops_assets_provider.testing.processes import MissingComponentError
 
@@ -63,56 +62,17 @@ def test_each_engine_is_first_in_turn():
     assert all(sorted(x.name for x in rotated(engines, 2)) == sorted(first[:3]) for _ in first)
 
 
-def test_missing_engine_that_was_asked_for(monkeypatch):
-    """It is an error, where without a name it would be left out."""
-    gone = Engine("gone", ("no-such-program",))
-    monkeypatch.setattr("image_copies.engines.ENGINES", (gone,))
-    assert chosen_engines([]) == []
+def test_turns():
+    """Every engine has one in each round, and rounds are counted from 1."""
+    found = [(number, engine.name) for number, engine in turns(ENGINES[:2], 2)]
+    assert found == [(1, OURS), (1, "skopeo-sync"), (2, "skopeo-sync"), (2, OURS)]
+
+
+def test_missing_engine():
+    """It is left out; if it was asked for by its name, or nothing is left, it is an error."""
+    gone, python = Engine("gone", ("no-such-program",)), Engine("python", (sys.executable,))
+    assert chosen_engines([gone, python], []) == [python]
     with pytest.raises(MissingComponentError, match="gone"):
-        chosen_engines(["gone"])
-
-
-def test_usage_is_the_sum_of_times_and_the_largest_peak(tmp_path):
-    """Two processes, one after the other, of which one takes memory."""
-    sleep = [sys.executable, "-c", "import time; time.sleep(0.1)"]
-    fill = [sys.executable, "-c", "x = b'1' * 50_000_000"]
-    usage = run_client([sleep, fill, sleep], tmp_path)
-    assert 0.2 < usage.wall < 10
-    assert 0 < usage.cpu < usage.wall
-    assert usage.peak_rss > 50_000_000
-
-
-def test_a_large_parent_is_not_measured(tmp_path):
-    """Neither this process's memory nor Airflow's in it is the client's."""
-    large = b"1" * 200_000_000
-    assert interpreter_usage(tmp_path, runs=1).peak_rss < 50_000_000 < len(large)
-
-
-def test_failed_client(tmp_path):
-    """The message has its status and what it printed; what comes after it is not run."""
-    fail = [sys.executable, "-c", "print('no such image'); raise SystemExit(3)"]
-    after = [sys.executable, "-c", f"open({str(tmp_path / 'ran')!r}, 'w')"]
-    with pytest.raises(BenchmarkError, match=r"(?s)ended with 3.*no such image"):
-        run_client([fail, after], tmp_path)
-    assert not (tmp_path / "ran").exists()
-
-
-def test_client_that_hangs(tmp_path, monkeypatch):
-    """It is ended, and that is told."""
-    monkeypatch.setattr(client, "TIMEOUT", 0.3)
-    with pytest.raises(BenchmarkError, match=r"sleep has not ended in 0\.3 s"):
-        run_client([["sleep", "100"]], tmp_path)
-
-
-def test_program_that_does_not_exist(tmp_path):
-    """It is an error like that of a program that fails."""
-    with pytest.raises(BenchmarkError, match=r"(?s)no-such-program ended with nothing.*Errno 2"):
-        run_client([["no-such-program"]], tmp_path)
-
-
-def test_client_has_an_empty_home(tmp_path, monkeypatch):
-    """Nobody's settings and credentials take part."""
-    monkeypatch.setenv("REGISTRY_AUTH_FILE", "/secret")
-    check = "import os; assert 'REGISTRY_AUTH_FILE' not in os.environ; print(os.environ['HOME'])"
-    run_client([[sys.executable, "-c", check]], tmp_path)
-    assert (tmp_path / "client.log").read_text().strip() == str(tmp_path)
+        chosen_engines([gone, python], ["gone"])
+    with pytest.raises(FileNotFoundError, match="none of the engines"):
+        chosen_engines([gone], [])

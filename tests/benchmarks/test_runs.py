@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from image_copies.processes import CpuTimes, busy_seconds, cpu_seconds
-from image_copies.runs import DiscardRule, Run, Traffic, attempts, traffic_of
+from image_copies.runs import Traffic, traffic_of
+from measuring.processes import CpuTimes, busy_seconds, cpu_seconds
+from measuring.runs import Cost, DiscardRule, Run, attempts
 
 from kops_assets_provider.testing.access_log import read_access_log
 
-NOTHING = Traffic(0, 0, 0)
-
 
 def make_run(wall=10.0, other_cpu=0.0):
-    return Run("crane", 1, wall, 1, 1, 1, other_cpu, NOTHING, NOTHING, 0)
+    return Run("crane", 1, Cost(wall, 1, 1, 1, other_cpu, peak_rss=0))
 
 
 @pytest.mark.parametrize(

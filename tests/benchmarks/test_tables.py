@@ -1,26 +1,30 @@
-"""Medians, ratios and bounds of runs."""
+"""Medians, ratios and bounds of copies of images."""
 
 from __future__ import annotations
 
 import pytest
-from image_copies.client import Usage
 from image_copies.engines import ENGINES
 from image_copies.measure import Bench
-from image_copies.runs import DiscardRule, Run, Traffic
+from image_copies.runs import ImageRun, Traffic
 from image_copies.storage import ImageSet
 from image_copies.summary import bounds, head_round_trips, summary_document, summary_lines
-from image_copies.tables import median_lines, medians, ratio_lines, ratios, row, row_heading
+from image_copies.tables import TABLE
+from measuring.client import Usage
+from measuring.runs import Cost, DiscardRule
 
 
 def runs_of(engine, *walls, delay=0.0, discarded=()):
     source, target = Traffic(10, 2_000_000, 0), Traffic(20, 0, 5)
-    rest = (1.0, 0.5, 2.5, 0.1, source, target, 30_000_000, delay)
-    return [Run(engine, 1, wall, *rest, discarded=wall in discarded) for wall in walls]
+    costs = [Cost(wall, 1.0, 0.5, 2.5, 0.1, 30_000_000) for wall in walls]
+    return [
+        ImageRun(engine, 1, cost, source, target, delay, discarded=cost.wall in discarded)
+        for cost in costs
+    ]
 
 
 def test_medians_leave_out_what_was_discarded():
     """Of what is left it is the median, not the mean."""
-    found = medians(runs_of("crane", 1, 2, 9, 100, discarded=[100]))
+    found = TABLE.medians(runs_of("crane", 1, 2, 9, 100, discarded=[100]))
     assert found["crane"]["runs"] == 3
     assert found["crane"]["wall s"] == 2
     assert found["crane"]["requests"] == 30
@@ -29,18 +33,18 @@ def test_medians_leave_out_what_was_discarded():
 
 def test_ratios():
     """Ours divided by the other's: for what is compared, and for nothing else."""
-    found = medians([*runs_of("kops-assets", 1, 2, 3), *runs_of("crane", 4, 4, 4)])
-    assert set(ratios(found)) == {"crane"}
+    found = TABLE.medians([*runs_of("kops-assets", 1, 2, 3), *runs_of("crane", 4, 4, 4)])
+    assert set(TABLE.ratios(found)) == {"crane"}
     names = {"wall s", "client CPU s", "requests", "MB from source", "peak RSS MB"}
-    assert set(ratios(found)["crane"]) == names
-    assert ratios(found)["crane"]["wall s"] == pytest.approx(0.5)
+    assert set(TABLE.ratios(found)["crane"]) == names
+    assert TABLE.ratios(found)["crane"]["wall s"] == pytest.approx(0.5)
 
 
 def test_no_ratio_to_nothing():
     """Without changes nothing is read: no ratio of bytes then."""
     nothing = {"runs": 3, "wall s": 1, "client CPU s": 1, "requests": 1, "peak RSS MB": 1}
     same = {**nothing, "MB from source": 0}
-    assert "MB from source" not in ratios({"kops-assets": same, "oras": same})["oras"]
+    assert "MB from source" not in TABLE.ratios({"kops-assets": same, "oras": same})["oras"]
 
 
 @pytest.mark.parametrize(
@@ -54,34 +58,34 @@ def test_no_ratio_to_nothing():
 )
 def test_too_few_runs(ours, theirs, told):
     """With less than three runs of either there is no ratio, but a word about it."""
-    found = medians([*runs_of("kops-assets", *ours), *runs_of("crane", *theirs)])
-    assert ratios(found) == {}
-    assert told in ratio_lines(found, ["kops-assets", "crane"])[-1]
+    found = TABLE.medians([*runs_of("kops-assets", *ours), *runs_of("crane", *theirs)])
+    assert TABLE.ratios(found) == {}
+    assert told in TABLE.ratio_lines(found, ["kops-assets", "crane"])[-1]
 
 
 def test_lines_stand_below_their_headings():
     """A row has a figure below each heading."""
     (run,) = runs_of("skopeo-sync", 1.234)
-    heading, line = row_heading(), row(run)
+    heading, line = TABLE.heading(), TABLE.row(run)
     assert len(heading) == len(line)
-    assert line.split()[:4] == ["1", "skopeo-sync", "0", "1.23"]
-    assert len(median_lines(medians([run]))[1]) == len(heading)
+    assert line.split()[:4] == ["1", "skopeo-sync", "0.0", "1.23"]
+    assert len(TABLE.median_lines(TABLE.medians([run]))[1]) == len(heading)
 
 
 def test_discarded_run_is_marked():
     """It is printed all the same."""
     (run,) = runs_of("crane", 1, discarded=[1])
-    assert row(run).endswith("DISCARDED")
+    assert TABLE.row(run).endswith("DISCARDED")
 
 
 def test_no_run_was_kept():
     """Then there is no table."""
-    assert median_lines({}) == ["no run was kept"]
+    assert TABLE.median_lines({}) == ["no run was kept"]
 
 
 def test_bounds():
     """Four CPU seconds take two on two cores; Python's start and memory are not ours."""
-    found = bounds(medians(runs_of("kops-assets", 2.5)), Usage(0.1, 0.1, 10_000_000), cores=2)
+    found = bounds(TABLE.medians(runs_of("kops-assets", 2.5)), Usage(0.1, 0.1, 10_000_000), cores=2)
     assert found["bound s"] == pytest.approx(2.0)
     assert found["share of bound"] == pytest.approx(0.8)
     assert found["MB above Python"] == pytest.approx(20)

@@ -14,9 +14,9 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _BUSY_FIELDS = (0, 1, 2, 5, 6, 7)
 
 
-def find_process(argument: Path) -> int:
+def find_process(argument: str | Path) -> int:
     """
-    Return the id of the process that has a path among its arguments.
+    Return the id of the process that has this among its arguments, such as a path of its own.
 
     :raises ProcessLookupError: there is none.
     """

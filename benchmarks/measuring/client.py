@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from image_copies import run_commands
 from kops_assets_provider.exceptions import PermanentError
+from measuring import run_commands
 
 TIMEOUT = 900.0
 
@@ -30,41 +30,48 @@ class Usage:
     peak_rss: int
 
 
-def run_client(commands: Sequence[Sequence[str]], directory: Path) -> Usage:
+@dataclass(frozen=True, slots=True)
+class Client:
     """
-    Run commands one after the other, with ``directory`` as their home.
+    The commands of a client, of which ``at_a_time`` run side by side.
 
-    :raises BenchmarkError: one of them failed. The message quotes the end of what it printed.
+    ``environment`` is all that they are told besides their arguments.
+    """
+
+    commands: Sequence[Sequence[str]]
+    at_a_time: int = 1
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def run_client(client: Client, directory: Path) -> Usage:
+    """
+    Run a client with ``directory`` as its home.
+
+    :raises BenchmarkError: a command failed. The message quotes the end of what was printed.
     """
     log = directory / "client.log"
-    arguments = _joined(commands)
-    output = _run_helper(arguments, directory, log)
+    output = _run_helper(client, directory, log)
     # Nothing, if there is no such program.
     wall, cpu, peak, status = output.split() or ("0", "0", "0", "nothing")
     if status != "0":
         printed = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
         raise BenchmarkError(
-            f"{arguments[0]} ended with {status}. The end of its output:\n{printed}"
+            f"{client.commands[0][0]} ended with {status}. The end of its output:\n{printed}"
         )
     return Usage(float(wall), float(cpu), int(peak) * 1024)
 
 
-def _joined(commands: Sequence[Sequence[str]]) -> list[str]:
-    joined = [x for command in commands for x in (run_commands.SEPARATOR, *command)]
-    return joined[1:]
-
-
-def _run_helper(arguments: Sequence[str], directory: Path, log: Path) -> str:
-    helper = [sys.executable, "-I", "-S", run_commands.__file__, *arguments]
+def _run_helper(client: Client, directory: Path, log: Path) -> str:
+    helper = [sys.executable, "-I", "-S", run_commands.__file__, str(client.at_a_time)]
     # A session of its own, so that nothing is left of a client that hangs.
     with (
         log.open("wb") as errors,
         subprocess.Popen(
-            helper,
+            helper + _joined(client.commands),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env=_environment(directory),
+            env={**_environment(directory), **client.environment},
             start_new_session=True,
             text=True,
         ) as process,
@@ -72,9 +79,15 @@ def _run_helper(arguments: Sequence[str], directory: Path, log: Path) -> str:
         try:
             return process.communicate(timeout=TIMEOUT)[0]
         except subprocess.TimeoutExpired as err:
-            raise BenchmarkError(f"{arguments[0]} has not ended in {TIMEOUT:g} s") from err
+            name = client.commands[0][0]
+            raise BenchmarkError(f"{name} has not ended in {TIMEOUT:g} s") from err
         finally:
             _kill_session(process)
+
+
+def _joined(commands: Sequence[Sequence[str]]) -> list[str]:
+    joined = [x for command in commands for x in (run_commands.SEPARATOR, *command)]
+    return joined[1:]
 
 
 def _kill_session(process: subprocess.Popen[str]) -> None:
@@ -89,7 +102,8 @@ def _environment(directory: Path) -> dict[str, str]:
 
 def interpreter_usage(directory: Path, runs: int = 5) -> Usage:
     """Return the medians of a Python that does nothing."""
-    usages = [run_client([[sys.executable, "-c", "pass"]], directory) for _ in range(runs)]
+    nothing = Client([[sys.executable, "-c", "pass"]])
+    usages = [run_client(nothing, directory) for _ in range(runs)]
     return Usage(
         median(x.wall for x in usages),
         median(x.cpu for x in usages),

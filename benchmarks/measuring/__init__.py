@@ -1,0 +1,1 @@
+"""What all benchmarks have in common: how engines are run, measured, compared and printed."""
