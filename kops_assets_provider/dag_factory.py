@@ -7,7 +7,11 @@ from typing import Any, Unpack, cast
 from airflow.sdk import DAG, Param
 
 from kops_assets_provider.kops.catalog import known_releases
-from kops_assets_provider.task_groups.copy_assets import CopyAssetsOptions, copy_assets_tasks
+from kops_assets_provider.task_groups.copy_assets import (
+    CopyAssetsOptions,
+    check_assets_tasks,
+    copy_assets_tasks,
+)
 
 _DOC = """\
 Mirrors everything that a kOps cluster downloads, container images and files, into the registry and
@@ -16,6 +20,10 @@ the file repository that its `spec.assets` names.
 `get_assets` computes the list, `plan_images` and `plan_files` ask the targets what is missing, each
 missing asset is copied by a task of its own, and `report` says what became of every one. To try
 failed copies again, clear them together with their downstream tasks.
+"""
+_CHECK_DOC = """\
+Asks whether the mirror of a kOps cluster has everything that the cluster downloads, and writes
+nothing. `check` says how every asset stands, and fails if one is missing or wrong.
 """
 _STRUCTURES = (
     *("registry_conn_ids", "source_rewrites", "file_targets", "ecr_repositories"),
@@ -54,6 +62,7 @@ _DEFAULTS: dict[str, Any] = {
     "ecr_repositories": None,
     "immutable_tags": [],
     "record_url": None,
+    "report_url": None,
     "aws_conn_id": "aws_default",
     "gcp_conn_id": "google_cloud_default",
 }
@@ -81,6 +90,29 @@ def kops_copy_assets_dag(
     }
     with DAG(dag_id, schedule=schedule, **(defaults | (dag_options or {}))) as dag:
         copy_assets_tasks(**options)
+    return dag
+
+
+def kops_check_assets_dag(
+    dag_id: str = "kops_check_assets",
+    *,
+    schedule: Any = None,
+    dag_options: dict[str, Any] | None = None,
+    **options: Unpack[CopyAssetsOptions],
+) -> DAG:
+    """
+    Return a DAG that asks whether one cluster's mirror is whole, and writes nothing.
+
+    The parameters are those of ``kops_copy_assets_dag``; what is about copying has no effect.
+    """
+    defaults: dict[str, Any] = {
+        "catchup": False,
+        "max_active_runs": 1,
+        "doc_md": _CHECK_DOC,
+        "tags": ["kops"],
+    }
+    with DAG(dag_id, schedule=schedule, **(defaults | (dag_options or {}))) as dag:
+        check_assets_tasks(**options)
     return dag
 
 

@@ -30,6 +30,7 @@ def get_provider_info() -> dict[str, Any]:
                     "kops_assets_provider.operators.get_assets",
                     "kops_assets_provider.operators.plan",
                     "kops_assets_provider.operators.copy",
+                    "kops_assets_provider.operators.check",
                     "kops_assets_provider.operators.report",
                 ],
             }

@@ -58,6 +58,7 @@ def test_all_modules_are_declared(kind):
             "KopsPlanFilesOperator",
             "KopsCopyImageOperator",
             "KopsCopyFileOperator",
+            "KopsCheckAssetsOperator",
             "KopsReportOperator",
         },
         "hooks": {"OciRegistryHook", "S3FileRepositoryHook", "GCSFileRepositoryHook"},

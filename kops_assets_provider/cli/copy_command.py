@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kops_assets_provider.cli.command import Command, write
+from kops_assets_provider.cli.command import Command, tell, write
 from kops_assets_provider.cli.sources import (
     add_content,
     add_sources,
@@ -18,7 +20,8 @@ from kops_assets_provider.cli.sources import (
 
 if TYPE_CHECKING:
     from kops_assets_provider.cli.progress import Progress
-    from kops_assets_provider.mirror.report import Report
+    from kops_assets_provider.mirror.lists import AssetList
+    from kops_assets_provider.mirror.report import Report, RunFacts
     from kops_assets_provider.mirror.whole_list import Mirror
 
 
@@ -58,6 +61,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--record-url",
         metavar="PLACE",
         help="where the mirror's record is kept, if not beside the files",
+    )
+    group.add_argument(
+        "--report-url",
+        metavar="PLACE",
+        help="write the report there as well, as a page and as JSON: s3://…, gs://… or a directory",
     )
     group.add_argument(
         "--file-target",
@@ -123,7 +131,10 @@ def _positive(text: str) -> int:
 def _check(options: argparse.Namespace) -> int:
     found = get_list(options)
     tell_warnings(found)
-    return _report(options, _mirror(options).check(found))
+    mirror, began = _mirror(options), time.monotonic()
+    report = mirror.check(found)
+    _write_report(options, mirror, report, _facts("check", found, began))
+    return _report(options, report)
 
 
 def _copy(options: argparse.Namespace) -> int:
@@ -132,7 +143,9 @@ def _copy(options: argparse.Namespace) -> int:
     found = get_list(options)
     tell_warnings(found)
     with show_progress(sys.stderr, quiet=options.quiet) as progress:
-        report = _mirror(options, progress).copy(found)
+        mirror, began = _mirror(options, progress), time.monotonic()
+        report = mirror.copy(found)
+    _write_report(options, mirror, report, _facts("copy", found, began))
     return _report(options, report)
 
 
@@ -142,7 +155,7 @@ def _mirror(options: argparse.Namespace, progress: Progress | None = None) -> Mi
     from kops_assets_provider.mirror.image_rules import ImageRules
     from kops_assets_provider.mirror.store_options import read_store_options
 
-    return open_default_places(
+    mirror = open_default_places(
         registry_config=options.registry_config,
         source_rewrites=pairs("--source-rewrite", options.source_rewrite),
         file_targets=pairs("--file-target", options.file_target),
@@ -164,6 +177,39 @@ def _mirror(options: argparse.Namespace, progress: Progress | None = None) -> Mi
         check_downloads=options.check_downloads,
         progress=progress,
     )
+    if options.report_url:
+        # A typo is told before hours of copying, not after.
+        mirror.stores.open_place(_report_place(options), "report.html")
+    return mirror
+
+
+def _report_place(options: argparse.Namespace) -> str:
+    url: str = options.report_url
+    return url if "://" in url else str(Path(url).absolute())
+
+
+def _facts(command: str, listed: AssetList, began: float) -> RunFacts:
+    from kops_assets_provider.mirror.outcome import now
+    from kops_assets_provider.mirror.report import RunFacts
+
+    seconds = round(time.monotonic() - began, 3)
+    return RunFacts(f"kops-assets {command} at {now()}", listed.kops_version, seconds=seconds)
+
+
+def _write_report(
+    options: argparse.Namespace, mirror: Mirror, report: Report, facts: RunFacts
+) -> None:
+    """Write the report as files, if they are wanted. It is printed all the same."""
+    from kops_assets_provider.mirror.report_files import write_report
+
+    if not options.report_url:
+        return
+    try:
+        written = write_report(mirror.stores, _report_place(options), report, facts)
+        if not getattr(options, "quiet", False):
+            tell(f"the report is written to {' and '.join(written)}")
+    except Exception as err:  # noqa: BLE001  # what was copied counts, not who reads of it
+        tell(f"warning: the report could not be written to files: {err}")
 
 
 def _report(options: argparse.Namespace, report: Report) -> int:

@@ -158,13 +158,15 @@ class GCSStore:
         import requests
         from google.api_core.exceptions import GoogleAPICallError
         from google.auth.exceptions import GoogleAuthError, TransportError
+        from urllib3.exceptions import HTTPError
 
         place = self._place(path)
         try:
             yield
         except GoogleAPICallError as err:
             raise _call_error(place, err, needs) from err
-        except (requests.RequestException, TransportError) as err:
+        except (requests.RequestException, TransportError, HTTPError) as err:
+            # The last is what a raw download raises when its body breaks off.
             message = f"{place}: connection failed: {type(err).__name__}"
             raise ConnectionFailedError(message, side=Side.TARGET) from err
         except GoogleAuthError as err:

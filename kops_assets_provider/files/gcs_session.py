@@ -26,7 +26,7 @@ from kops_assets_provider.files.content import Content
 from kops_assets_provider.http.client import HttpClient, Response
 
 _BLOCK = 256 << 10  # bytes; what comes before the end is a multiple of it
-_CANCELLED = {404, 410, 499}  # the last is Google's own word for it
+_ENDED = {404, 410, 499}  # there is no such session any more; the last is of a cancelled one
 
 
 class UploadSession:
@@ -85,9 +85,13 @@ class UploadSession:
             side=Side.TARGET,
             headers={"Content-Length": str(length), **headers},
             body=body,
-            accept=accept,
+            accept=accept | _ENDED,
             led_by=self._endpoint,
         ) as response:
+            if response.status in _ENDED:
+                # Google loses sessions, and wants the upload to be begun anew then.
+                message = f"{self._place}: the session has ended ({response.status})"
+                raise ServerFailedError(message, side=Side.TARGET)
             yield response
 
     def _check_received(self, response: Response, begin: int) -> None:
@@ -118,7 +122,7 @@ class UploadSession:
                 "DELETE",
                 self._url,
                 side=Side.TARGET,
-                accept=_CANCELLED,
+                accept=_ENDED,
                 led_by=self._endpoint,
             ),
         ):

@@ -14,6 +14,7 @@ from kops_assets_provider.http.errors import place
 from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.http.verify import without_first
 
+_CHUNK = 256 << 10  # bytes; several files are on their way, three chunks of each in memory
 _PROGRESS = 1 << 20  # bytes between two failures that make the later one a first one
 _RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", re.ASCII)
 
@@ -42,7 +43,7 @@ class HttpFileSource:
         """
         with self._http.request("GET", url, side=Side.SOURCE) as response:
             body = _Body(url, response.length, _validator(response.headers))
-            yield SourceFile(self._unbroken(body, response.stream()), body.size)
+            yield SourceFile(self._unbroken(body, response.stream(_CHUNK)), body.size)
 
     def _unbroken(self, body: _Body, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the body, however often the server breaks off in it."""
@@ -74,7 +75,7 @@ class HttpFileSource:
             if start is None or start > position:
                 where = f"{place('GET', body.url)}: the file was changed while it was read"
                 raise SourceChangedError(f"{where}; it must be begun anew", side=Side.SOURCE)
-            yield from without_first(response.stream(), position - start)
+            yield from without_first(response.stream(_CHUNK), position - start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class _Body:
         """Return where in the same file the response's bytes begin; None if it is another file."""
         if response.status == 206:
             found = _RANGE.match(response.headers.get("Content-Range", ""))
-            return int(found[1]) if found and int(found[2]) == self.size else None
+            return int(found[1]) if found and self.size in (None, int(found[2])) else None
         # A server that knows no ranges sends all of it again, and some heed no condition either.
         same = _validator(response.headers) == self.validator and response.length == self.size
         return 0 if same and response.status == 200 else None

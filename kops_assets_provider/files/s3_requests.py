@@ -20,6 +20,7 @@ from kops_assets_provider.exceptions import (
     KopsAssetsError,
     NotFoundError,
     RequestRejectedError,
+    ServerFailedError,
     Side,
     TransientError,
 )
@@ -135,6 +136,9 @@ class S3Requests:
         if content and code in ("BadDigest", "XAmzContentChecksumMismatch"):
             what += f": expected sha256 {content.sha}, which was sent, but other bytes arrived"
             return ChecksumMismatchError(f"{what}; nothing was stored", side=Side.TARGET)
+        if code == "RequestTimeout":
+            # Nothing came for 20 seconds, since the source was silent: no fault of the request's.
+            return ServerFailedError(what, side=Side.TARGET)
         if response.status == 404:
             hint = "" if code == "NoSuchKey" else "; the bucket must be made first"
             return NotFoundError(what + hint, side=Side.TARGET)

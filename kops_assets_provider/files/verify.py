@@ -168,11 +168,16 @@ def _is_right(sidecar: StoredFile, sha: str, recall: Recall) -> bool:
 
 def _read_sha(store: FileStore, path: str, on_read: OnChunk | None) -> str:
     hasher = hashlib.sha256()
-    with store.read(path) as chunks:
-        for chunk in chunks:
-            if on_read:
-                on_read(0)
-            hasher.update(chunk)
+    try:
+        with store.read(path) as chunks:
+            for chunk in chunks:
+                if on_read:
+                    on_read(0)
+                hasher.update(chunk)
+    except NotFoundError as err:
+        # It was there a moment ago: another writer has removed it, or put another in its place.
+        message = str(err).removeprefix(f"{Side.TARGET} ")
+        raise TransientError(f"{message}; it was there before", side=Side.TARGET) from err
     return hasher.hexdigest()
 
 

@@ -261,16 +261,16 @@ def _leader(method: str, url: str, led_by: str | None, side: Side | None) -> str
     """Return the host that led us to ``url``, None if it is the user's own; check ``url``."""
     try:
         there = origin(url)
-        if led_by is None and is_forbidden(there.host):
+        if led_by is not None:
+            lead(led_by, url)
+        elif is_forbidden(there.host):
             raise ValueError(f"{there.host} is where a cloud keeps credentials")  # noqa: TRY301
     except ValueError as err:
-        raise InvalidInputError("URL", [str(err)]) from err
+        if led_by is None:
+            raise InvalidInputError("URL", [str(err)]) from err
+        raise UntrustedServerError(f"{place(method, led_by)} leads to {err}", side=side) from err
     if led_by is None:
         return None
-    try:
-        lead(led_by, url)
-    except ValueError as err:
-        raise UntrustedServerError(f"{place(method, led_by)} leads to {err}", side=side) from err
     here = origin(led_by)
     return None if there == here else here.host
 

@@ -62,10 +62,16 @@ class _Guarded(HTTPConnection):
 
     def connect(self) -> None:
         super().connect()
-        # urllib3 leaves the limit for connecting on the socket while a request is sent: an upload
-        # would have to move within that, and not within the limit for silence.
         self.sock.settimeout(self.rules.stall_seconds)
         self.rules.opened(self.sock)
+
+    def request(self, *args: Any, **options: Any) -> None:
+        """Send a request; on a connection that is there, within the limit for silence."""
+        # urllib3 sends what goes over TLS, or over a kept connection, within the limit for
+        # connecting: an upload would have to move as fast as that.
+        if self.sock is not None:
+            self.timeout = self.rules.stall_seconds
+        super().request(*args, **options)
 
 
 class _GuardedTls(_Guarded, HTTPSConnection):

@@ -5,19 +5,19 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from kops_assets_provider.exceptions import MissingAssetsError
 from kops_assets_provider.kops.assets import ClusterAssets
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State, failed
+from kops_assets_provider.mirror.outcome import Kind, Outcome, State, failed, now
 
 _NO_PLAN = {"type": "NoPlan", "message": "its plan failed; the plan's log says why"}
 _NO_RESULT = {
     "type": "NoResult",
     "message": "its copy task ended without a result; the task's log says why",
 }
-_NOTHING_MIRRORED = (
+NOTHING_MIRRORED = (
     "no asset is remapped, so its nodes download everything from upstream and there is nothing to "
     "mirror; set spec.assets.containerRegistry, containerProxy or fileRepository"
 )
@@ -42,11 +42,16 @@ class Report:
 
     def summary(self) -> str:
         """Return one sentence, as for a log or a terminal."""
-        if self.outcomes and all(x.state is State.NOT_MIRRORED for x in self.outcomes):
-            return f"{self.cluster}: {_NOTHING_MIRRORED}"
+        if self.outcomes and not self.mirrored:
+            return f"{self.cluster}: {NOTHING_MIRRORED}"
         counts = [f"{_count(self.outcomes, kind)} {kind}s ({_states(self, kind)})" for kind in Kind]
         late = f", {self.late} of them twice" if self.late else ""
-        return f"{self.cluster}: {', '.join(counts)}; {self.sent} bytes sent{late}"
+        return f"{self.cluster}: {', '.join(counts)}; {self.sent} bytes sent{late}{_costs(self)}"
+
+    @property
+    def mirrored(self) -> tuple[Outcome, ...]:
+        """The assets that nodes download from the mirror."""
+        return tuple(x for x in self.outcomes if x.state is not State.NOT_MIRRORED)
 
     @property
     def sent(self) -> int:
@@ -58,6 +63,17 @@ class Report:
         """Bytes among those sent that were sent for another image as well."""
         return sum(x.late for x in self.outcomes)
 
+    @property
+    def requests(self) -> int | None:
+        """Requests to sources and targets, as far as they were counted; None if none were."""
+        known = [x.requests for x in self.outcomes if x.requests is not None]
+        return sum(known) if known else None
+
+    @property
+    def retries(self) -> int:
+        """Tries after one that failed."""
+        return sum(x.retries for x in self.outcomes)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {
@@ -66,6 +82,8 @@ class Report:
             "counts": dict(Counter(str(x.state) for x in self.outcomes)),
             "sent": self.sent,
             "late": self.late,
+            "requests": self.requests,
+            "retries": self.retries,
             "assets": [x.to_dict() for x in self.outcomes],
         }
 
@@ -94,6 +112,22 @@ class Report:
                 f"{self.cluster}: {len(self.missing)} of {len(self.outcomes)} assets are not at "
                 f"the target: {names}{more}. Clear what failed, with its downstream, to try again"
             )
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """
+    What a report that is kept says of its run.
+
+    :param kops_version: what the list was computed for.
+    :param when: the run ended, ISO 8601 in UTC.
+    :param seconds: that it took, if known.
+    """
+
+    run: str
+    kops_version: str
+    when: str = field(default_factory=now)
+    seconds: float | None = None
 
 
 Name = tuple[Kind, str]  # kind and canonical
@@ -149,6 +183,12 @@ def _count(outcomes: Iterable[Outcome], kind: Kind) -> int:
 def _states(report: Report, kind: Kind) -> str:
     counts = Counter(x.state for x in report.outcomes if x.kind is kind)
     return ", ".join(f"{counts[state]} {state}" for state in State if counts[state]) or "none"
+
+
+def _costs(report: Report) -> str:
+    if report.requests is None:
+        return f", {report.retries} retries" if report.retries else ""
+    return f", {report.requests} requests, {report.retries} retries"
 
 
 def _printable(text: str) -> str:

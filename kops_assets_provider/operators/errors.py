@@ -1,17 +1,32 @@
-"""Our errors, told as Airflow's: fail now, or try again."""
+"""Our errors, told as Airflow's: fail now, try again, or come back when the server says."""
 
 from __future__ import annotations
 
+import logging
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from airflow.sdk import Context
-from airflow.sdk.exceptions import AirflowFailException, AirflowTaskTimeout
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowTaskTimeout,
+)
 
-from kops_assets_provider.exceptions import PermanentError
+from kops_assets_provider.exceptions import PermanentError, TransientError
 from kops_assets_provider.mirror.outcome import error_dict
 
+log = logging.getLogger(__name__)
+
 ERROR_KEY = "error"
+WAITING_SINCE = "kops_assets_waiting_since"
+# A task that comes back sooner than the executor has noticed its end is taken for a failed one.
+_SOONEST = 15.0
+_LATER = 10.0  # seconds over which tasks that were put off together are spread
+_PATIENCE = timedelta(hours=24)
 
 
 @contextmanager
@@ -19,15 +34,47 @@ def told_to_airflow(context: Context, **asset: str) -> Iterator[None]:
     """
     Turn a PermanentError into a failure without retries; let all others be retried.
 
+    A server that asks for a wait gets it: the task gives its slot back and comes at the time that
+    was named, without using up a retry, for a day at most.
+
     :param asset: the ``kind`` that the task plans, or kind and ``canonical`` of the asset that it
         copies. With them the error is pushed to XCom first, so that the report can say why.
     """
     try:
         yield
     except (Exception, AirflowTaskTimeout) as err:
+        if isinstance(err, TransientError) and err.retry_after is not None:
+            _come_back(context, err, err.retry_after)
         if asset:
             context["ti"].xcom_push(key=ERROR_KEY, value={**error_dict(err), **asset})
         if isinstance(err, PermanentError):
             # One clear line: the way here through our own code helps nobody who reads the log.
             raise AirflowFailException(f"{type(err).__name__}: {err}") from None
         raise
+
+
+def _come_back(context: Context, error: TransientError, seconds: float) -> None:
+    """Raise AirflowRescheduleException, unless the task has been put off for too long."""
+    now = datetime.now(UTC)
+    since = _waiting_since(context, now)
+    if since is None or now - since > _PATIENCE:
+        return
+    wait = max(_SOONEST, seconds) + random.uniform(0, _LATER)  # noqa: S311  # no secret
+    log.warning("%s; the slot is given back for %.0f seconds", error, wait)
+    when = now + timedelta(seconds=wait)
+    raise AirflowRescheduleException(when) from None  # type: ignore[no-untyped-call]  # Airflow's
+
+
+def _waiting_since(context: Context, now: datetime) -> datetime | None:
+    """Return since when the task is put off; None if that cannot be remembered."""
+    store: Any = context.get("task_state_store")
+    if store is None:  # before Airflow 3.3
+        return None
+    try:
+        found = store.get(WAITING_SINCE)
+        if not found:
+            store.set(WAITING_SINCE, now.isoformat())
+        return datetime.fromisoformat(found) if found else now
+    except Exception as err:  # noqa: BLE001  # whatever is wrong with it, the task's own error counts
+        log.warning("Airflow does not remember the wait, so the task is retried: %s", err)
+        return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import Context
@@ -13,7 +14,8 @@ from kops_assets_provider.mirror.downloads import with_downloads
 from kops_assets_provider.mirror.lists import AssetList
 from kops_assets_provider.mirror.outcome import Kind, Outcome
 from kops_assets_provider.mirror.record import keep_record
-from kops_assets_provider.mirror.report import Name, Report, Results, make_report
+from kops_assets_provider.mirror.report import Name, Report, Results, RunFacts, make_report
+from kops_assets_provider.mirror.report_files import write_report
 from kops_assets_provider.operators.errors import ERROR_KEY, told_to_airflow
 from kops_assets_provider.operators.places import FileStoresOperator
 from kops_assets_provider.operators.plan import SETTLED_KEY
@@ -37,6 +39,8 @@ class KopsReportOperator(FileStoresOperator):
         beside the cluster's file repository if it is not given. (templated)
     :param check_downloads: ask the download URL of each file without credentials, as nodes do.
         (templated)
+    :param report_url: where to write the report as well, as a page and as JSON: a place like
+        ``record_url``; nowhere if it is not given. (templated)
 
     The other parameters are those of ``FileStoresOperator``.
     """
@@ -44,6 +48,7 @@ class KopsReportOperator(FileStoresOperator):
     template_fields: Sequence[str] = (
         "record_url",
         "check_downloads",
+        "report_url",
         *FileStoresOperator.template_fields,
     )
     ui_color = "#ece2f5"
@@ -56,6 +61,7 @@ class KopsReportOperator(FileStoresOperator):
         copy_task_ids: Sequence[str],
         record_url: str | None = None,
         check_downloads: bool | str = False,
+        report_url: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -64,6 +70,7 @@ class KopsReportOperator(FileStoresOperator):
         self.copy_task_ids = copy_task_ids
         self.record_url = record_url
         self.check_downloads = check_downloads
+        self.report_url = report_url
 
     def execute(self, context: Context) -> None:
         """Report, and fail if anything is missing."""
@@ -74,6 +81,7 @@ class KopsReportOperator(FileStoresOperator):
             self.log.info("%s\n%s", report.summary(), report.to_table())
             context["ti"].xcom_push(key=REPORT_KEY, value=report.to_dict())
             self.keep_record(listed, report, context["run_id"])
+            self.write_report(listed, report, context)
             report.raise_for_missing()
 
     def gather(self, ti: Any) -> tuple[AssetList, Report]:
@@ -113,6 +121,27 @@ class KopsReportOperator(FileStoresOperator):
             keep_record(store, path, report, listed.kops_version, run)
         except Exception as err:  # noqa: BLE001  # the report must not be lost over its record
             self.log.warning("the mirror record could not be written: %s", err)
+
+    def write_report(self, listed: AssetList, report: Report, context: Context) -> None:
+        """Write the report as files, if they are wanted. XCom and log have it, so nothing fails."""
+        url = as_optional(self.report_url)
+        if not url:
+            return
+        try:
+            facts = RunFacts(
+                context["run_id"], listed.kops_version, seconds=_seconds_since_start(context)
+            )
+            written = write_report(self.file_stores(), url, report, facts)
+            self.log.info("the report is written to %s", " and ".join(written))
+        except Exception as err:  # noqa: BLE001  # the report must not be lost over its files
+            self.log.warning("the report could not be written to files: %s", err)
+
+
+def _seconds_since_start(context: Context) -> float | None:
+    # A run that is cleared begins anew, and so does its time.
+    run = context.get("dag_run")
+    start = run and run.start_date
+    return (datetime.now(UTC) - start).total_seconds() if start else None
 
 
 def _pull_results(ti: Any, task_id: str, count: int) -> tuple[list[Any], list[Any]]:

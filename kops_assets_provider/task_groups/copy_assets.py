@@ -8,6 +8,7 @@ from typing import Any, TypedDict, Unpack
 
 from airflow.sdk import TaskGroup, TriggerRule
 
+from kops_assets_provider.operators.check import KopsCheckAssetsOperator
 from kops_assets_provider.operators.copy import KopsCopyFileOperator, KopsCopyImageOperator
 from kops_assets_provider.operators.get_assets import KopsGetAssetsOperator
 from kops_assets_provider.operators.plan import KopsPlanFilesOperator, KopsPlanImagesOperator
@@ -28,6 +29,7 @@ _LIST_OPTIONS = (
     *("sha_file", "output_url"),
 )
 _STORE_OPTIONS = ("file_targets", "bucket_owner", "s3_options", "gcs_options")
+_CHECK_OPTIONS = ("immutable_tags", "record_url", "deep", "check_downloads")
 _IMAGE_OPTIONS = ("registry_conn_ids", "platforms", "warm", "warm_days", "ecr_repositories")
 
 
@@ -63,8 +65,10 @@ class CopyAssetsOptions(TypedDict, total=False):
     :param s3_options: how objects are stored in S3, ``gcs_options`` how in Google Cloud Storage.
     :param deep: read every file at the target again.
     :param check_downloads: ask the files' download URLs without credentials, as nodes do.
+    :param copy_pool: Airflow's pool that all copies take a slot of; no template.
     :param output_url: where to save the list as well.
     :param record_url: where the mirror's record is kept, if not beside the files.
+    :param report_url: where the report is written as a page and as JSON, if anywhere.
     :param aws_conn_id: connection for ECR and S3.
     :param gcp_conn_id: connection for Google's registries and Cloud Storage.
     """
@@ -95,8 +99,10 @@ class CopyAssetsOptions(TypedDict, total=False):
     gcs_options: Mapping[str, Any] | str | None
     deep: bool | str
     check_downloads: bool | str
+    copy_pool: str
     output_url: str | None
     record_url: str | None
+    report_url: str | None
     aws_conn_id: str | None
     gcp_conn_id: str | None
 
@@ -110,11 +116,34 @@ def kops_copy_assets_task_group(
     return group
 
 
-def copy_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
-    """Add the tasks to the DAG, and the group, that is being made; raises TypeError for a typo."""
+def check_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
+    """Add the tasks that ask whether a mirror is whole; raises TypeError for a typo."""
+    _refuse_unknown(options)
+    clouds = _pick(options, "aws_conn_id", "gcp_conn_id") | _RETRIES
+    sources, stores = _pick(options, "source_rewrites"), _pick(options, *_STORE_OPTIONS)
+    listed = KopsGetAssetsOperator(
+        task_id="get_assets", **clouds, **stores, **sources, **_pick(options, *_LIST_OPTIONS)
+    )
+    KopsCheckAssetsOperator(
+        task_id="check",
+        assets=listed.output,
+        **clouds,
+        **stores,
+        **sources,
+        **_pick(options, *_IMAGE_OPTIONS, *_CHECK_OPTIONS),
+    )
+
+
+def _refuse_unknown(options: CopyAssetsOptions) -> None:
     if unknown := sorted(options.keys() - CopyAssetsOptions.__annotations__.keys()):
         known = ", ".join(CopyAssetsOptions.__annotations__)
         raise TypeError(f"unknown options {', '.join(unknown)}; there are {known}")
+
+
+def copy_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
+    """Add the tasks to the DAG, and the group, that is being made; raises TypeError for a typo."""
+    _refuse_unknown(options)
+    pool = {"pool": options["copy_pool"]} if "copy_pool" in options else {}
     clouds = _pick(options, "aws_conn_id", "gcp_conn_id") | _RETRIES
     sources = _pick(options, "source_rewrites")
     images = clouds | sources | _pick(options, *_IMAGE_OPTIONS)
@@ -140,10 +169,10 @@ def copy_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
         task_id="plan_files", assets=listed.output, **files, **record, **deep
     )
     copy_image = KopsCopyImageOperator.partial(
-        task_id="copy_image", map_index_template=_LABEL, **images
+        task_id="copy_image", map_index_template=_LABEL, **images, **pool
     ).expand_kwargs(plan_images.output)
     copy_file = KopsCopyFileOperator.partial(
-        task_id="copy_file", map_index_template=_LABEL, **files, **sources, **deep
+        task_id="copy_file", map_index_template=_LABEL, **files, **sources, **deep, **pool
     ).expand_kwargs(plan_files.output)
     report = KopsReportOperator(
         task_id="report",
@@ -152,7 +181,7 @@ def copy_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
         plan_task_ids=[plan_images.task_id, plan_files.task_id],
         copy_task_ids=[copy_image.task_id, copy_file.task_id],
         **record,
-        **_pick(options, "check_downloads"),
+        **_pick(options, "check_downloads", "report_url"),
         **(files | {"retries": 0}),
     )
     [copy_image, copy_file] >> report

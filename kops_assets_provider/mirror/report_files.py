@@ -1,0 +1,57 @@
+"""A report as files that outlast the run: a page to be looked at, and JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+
+from kops_assets_provider import __version__
+from kops_assets_provider.files.content import Content
+from kops_assets_provider.files.stores import show_place
+from kops_assets_provider.http.urls import redact
+from kops_assets_provider.mirror.file_stores import FileStores
+from kops_assets_provider.mirror.outcome import Kind, Outcome
+from kops_assets_provider.mirror.report import Report, RunFacts
+from kops_assets_provider.mirror.report_page import report_page
+
+SCHEMA = 1  # goes up when a key changes its meaning or goes away, not when one is added
+
+
+def write_report(stores: FileStores, url: str, report: Report, facts: RunFacts) -> tuple[str, str]:
+    """
+    Write the page and the JSON, each whole or not at all; return where they are.
+
+    :param url: directory or prefix: a place, or a download URL, as ``FileStores`` opens it.
+    :raises KopsAssetsError: what the store raises.
+    """
+    # With ".json" alone it would be the record's name, and both may be in one place.
+    names = f"{report.cluster}.report.html", f"{report.cluster}.report.json"
+    texts = report_html(report, facts), report_json(report, facts)
+    for name, text in zip(names, texts, strict=True):
+        store, path = stores.open_place(url, name)
+        store.write(path, Content.of("the report", text.encode()))
+    place = show_place(url).rstrip("/")
+    return f"{place}/{names[0]}", f"{place}/{names[1]}"
+
+
+def report_json(report: Report, facts: RunFacts) -> str:
+    """Return the document."""
+    head = {"schema": SCHEMA, "package_version": __version__, **asdict(facts)}
+    return json.dumps({**head, **_shown(report).to_dict()}, indent=1) + "\n"
+
+
+def report_html(report: Report, facts: RunFacts) -> str:
+    """Return the page."""
+    return report_page(_shown(report), facts, __version__)
+
+
+def _shown(report: Report) -> Report:
+    # What lies beside a mirror can be read by many: a signed URL goes there without its signature.
+    return replace(report, outcomes=tuple(map(_redacted, report.outcomes)))
+
+
+def _redacted(outcome: Outcome) -> Outcome:
+    if outcome.kind is Kind.IMAGE:
+        return outcome
+    urls = redact(outcome.canonical), redact(outcome.download)
+    return replace(outcome, canonical=urls[0], download=urls[1])

@@ -1,0 +1,83 @@
+"""Whether a mirror is whole: asked, and nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow.sdk import Context
+
+from kops_assets_provider.mirror.asset_list import AssetList
+from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.mirror.whole_list import Mirror
+from kops_assets_provider.operators.errors import told_to_airflow
+from kops_assets_provider.operators.places import FileStoresOperator, RegistriesOperator
+from kops_assets_provider.operators.report import REPORT_KEY
+from kops_assets_provider.operators.values import as_flag, as_mapping, as_names, as_optional
+
+
+class KopsCheckAssetsOperator(FileStoresOperator, RegistriesOperator):
+    """
+    Ask how every asset stands at the target, and fail if one is missing or wrong.
+
+    Nothing is written, neither assets nor the mirror's record. The report is under the XCom key
+    ``report``, also when something is missing.
+
+    :param assets: what ``KopsGetAssetsOperator`` returned. (templated)
+    :param immutable_tags: beginnings of canonical names whose tags never move. (templated)
+    :param record_url: where the mirror's record is, if not beside the files. (templated)
+    :param deep: read every file, whatever its store says of it. (templated)
+    :param check_downloads: ask the download URL of each file without credentials, as nodes do.
+        (templated)
+
+    The other parameters are those of ``RegistriesOperator`` and ``FileStoresOperator``.
+    """
+
+    template_fields: Sequence[str] = (
+        "assets",
+        "immutable_tags",
+        "record_url",
+        "deep",
+        "check_downloads",
+        *RegistriesOperator.template_fields,
+        *FileStoresOperator.template_fields,
+    )
+    ui_color = "#fdf3d1"
+
+    def __init__(
+        self,
+        *,
+        assets: Any,
+        immutable_tags: Sequence[str] | str | None = None,
+        record_url: str | None = None,
+        deep: bool | str = False,
+        check_downloads: bool | str = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.assets = assets
+        self.immutable_tags = immutable_tags
+        self.record_url = record_url
+        self.deep = deep
+        self.check_downloads = check_downloads
+
+    def execute(self, context: Context) -> None:
+        """Check, and fail if anything is missing."""
+        with told_to_airflow(context):
+            report = self.check()
+            self.log.info("%s\n%s", report.summary(), report.to_table())
+            context["ti"].xcom_push(key=REPORT_KEY, value=report.to_dict())
+            report.raise_for_missing()
+
+    def check(self) -> Report:
+        """Ask the targets."""
+        mirror = Mirror(
+            self.registries(),
+            self.file_stores(),
+            self.rules(as_names("immutable_tags", self.immutable_tags)),
+            as_mapping("source_rewrites", self.source_rewrites),
+            as_optional(self.record_url),
+            deep=as_flag("deep", self.deep),
+            check_downloads=as_flag("check_downloads", self.check_downloads),
+        )
+        return mirror.check(AssetList.from_dict(self.assets))
