@@ -35,6 +35,12 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "sensors": [
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": ["kops_assets_provider.sensors.ready"],
+            }
+        ],
         "hooks": [
             {
                 "integration-name": _INTEGRATION,

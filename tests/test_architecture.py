@@ -16,15 +16,16 @@ ALLOWED = {
     "http": {"__init__"},
     "oci": {"http"},
     "files": {"http"},
-    "mirror": {"kops", "http", "oci", "files"},
+    "mirror": {"__init__", "kops", "http", "oci", "files"},
     "hooks": {"mirror", "oci", "files", "http"},
     "operators": {"hooks", "mirror", "kops"},
+    "sensors": {"operators", "mirror"},
     "task_groups": {"operators"},
     "dag_factory": {"task_groups", "kops"},
     "cli": {"mirror", "kops"},
     "get_provider_info": {"__init__"},
 }
-KNOWS_AIRFLOW = {"hooks", "operators", "task_groups", "dag_factory"}
+KNOWS_AIRFLOW = {"hooks", "operators", "sensors", "task_groups", "dag_factory"}
 
 
 def modules():

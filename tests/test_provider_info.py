@@ -40,7 +40,7 @@ def test_the_package_is_the_distribution():
     assert {"apache_airflow_provider", "console_scripts"} <= groups
 
 
-@pytest.mark.parametrize("kind", ["operators", "hooks"])
+@pytest.mark.parametrize("kind", ["operators", "sensors", "hooks"])
 def test_all_modules_are_declared(kind):
     """Each of them exists, and each public class in the folder is in one of them."""
     (entry,) = INFO[kind]
@@ -61,6 +61,7 @@ def test_all_modules_are_declared(kind):
             "KopsCheckAssetsOperator",
             "KopsReportOperator",
         },
+        "sensors": {"KopsAssetsReadySensor"},
         "hooks": {"OciRegistryHook", "S3FileRepositoryHook", "GCSFileRepositoryHook"},
     }
     assert found == expected[kind]

@@ -11,6 +11,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kops_assets_provider.exceptions import (
@@ -20,7 +21,7 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.ports import FileStore
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State, now
+from kops_assets_provider.mirror.outcome import Download, Kind, Outcome, State, now
 from kops_assets_provider.mirror.report import Report
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class AssetRecord:
     :param reason: why it is failed, or what is doubtful about it.
     :param warmed: platforms that were read through a cache, empty for all; None if it was not.
     :param blobs: beginnings of the digests of the blobs of the image ``target``, in hex.
+    :param download_state: what a file's download URL last answered, as ``Download`` has it.
     :param version: of the file ``target`` at its store when its bytes were last verified, as
         ``StoredFile`` has it, and ``sidecar_version`` that of its side-car.
     """
@@ -60,6 +62,18 @@ class AssetRecord:
     warmed: Sequence[str] | None = None
     version: str | None = None
     sidecar_version: str | None = None
+    download_state: str | None = None
+
+    def problem(self, after: datetime) -> str | None:
+        """Say why nodes cannot count on the asset, unless it was verified after that time."""
+        if self.state is State.NOT_MIRRORED:
+            return None
+        bad = self.download_state in (Download.NOT_THERE, Download.WRONG)
+        if self.state.is_bad or bad:
+            return f"{self.canonical}: {self.reason or self.state}"
+        if self.verified_at is None or datetime.fromisoformat(self.verified_at) < after:
+            return f"{self.canonical}: last verified {self.verified_at or 'never'}"
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +106,17 @@ class MirrorRecord:
             return cls(**own, assets=assets)
         except (ValueError, KeyError, TypeError, AttributeError) as err:
             raise InvalidInputError(where, [f"not a mirror record: {err}"]) from err
+
+    def unready(self, within: timedelta, at: datetime | None = None) -> list[str]:
+        """
+        Return why the mirror is not ready, a sentence for each asset; nothing if it is.
+
+        :param within: how long ago an asset may have been verified.
+        """
+        after = (at or datetime.now(UTC)) - within
+        if not self.assets:
+            return [f"{self.cluster}: the record has no assets"]
+        return [x for x in (asset.problem(after) for asset in self.assets) if x]
 
     def find(self, kind: Kind, canonical: str, download: str) -> AssetRecord | None:
         """Return what is known of an asset."""
@@ -129,6 +154,7 @@ def _after(asset: AssetRecord, outcome: Outcome, run: str) -> AssetRecord:
         blobs=outcome.blobs or (asset.blobs if same else None),
         version=outcome.version or (asset.version if same else None),
         sidecar_version=outcome.sidecar_version or (asset.sidecar_version if same else None),
+        download_state=outcome.download_state,
     )
     if outcome.state in (State.COPIED, State.WARMED):
         asset = replace(asset, copied_at=outcome.verified_at, copied_by=run)

@@ -1,0 +1,79 @@
+"""Wait until a cluster's mirror is whole, and known to be so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import BaseSensorOperator, Context
+
+from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.mirror.record import read_record
+from kops_assets_provider.operators.errors import told_to_airflow
+from kops_assets_provider.operators.places import FileStoresOperator
+from kops_assets_provider.operators.values import as_required
+
+_SHOWN = 5
+
+
+class KopsAssetsReadySensor(FileStoresOperator, BaseSensorOperator):
+    """
+    Wait until every asset of a cluster was verified within the last hours, by the mirror's record.
+
+    It asks no registry and no bucket about an asset: what it knows is what the last runs found. In
+    front of a rolling update it keeps nodes from being replaced while something is missing.
+
+    :param cluster: the cluster's name. (templated)
+    :param record_url: where the record is: the DAG's own ``record_url``, or ``kops-assets`` below
+        the cluster's ``spec.assets.fileRepository``. (templated)
+    :param within_hours: how long ago an asset may have been verified. (templated)
+
+    The other parameters are those of ``FileStoresOperator`` and Airflow's sensors. It gives its
+    slot back between two looks (``mode="reschedule"``), which are five minutes apart.
+    """
+
+    template_fields: Sequence[str] = (
+        "cluster",
+        "record_url",
+        "within_hours",
+        *FileStoresOperator.template_fields,
+    )
+    ui_color = "#e3f1ee"
+
+    def __init__(
+        self,
+        *,
+        cluster: str,
+        record_url: str,
+        within_hours: float | str = 26.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**{"mode": "reschedule", "poke_interval": 300.0, **kwargs})
+        self.cluster = cluster
+        self.record_url = record_url
+        self.within_hours = within_hours
+
+    def poke(self, context: Context) -> bool:
+        """Look at the record."""
+        with told_to_airflow(context):
+            cluster, url = (as_required(x, getattr(self, x)) for x in ("cluster", "record_url"))
+            record = read_record(*self.file_stores().open_place(url, f"{cluster}.json"))
+            if record is None:
+                self.log.info("%s: no record yet at %s", cluster, url)
+                return False
+            problems = record.unready(self._within())
+        for problem in problems[:_SHOWN]:
+            self.log.info("%s", problem)
+        self.log.info("%s: %d of %d assets not ready", cluster, len(problems), len(record.assets))
+        return not problems
+
+    def _within(self) -> timedelta:
+        try:
+            hours = float(self.within_hours)
+        except ValueError:
+            hours = 0.0
+        if not 0 < hours < 1e6:
+            problem = f"expected hours, got {self.within_hours!r}"
+            raise InvalidInputError("parameter within_hours", [problem])
+        return timedelta(hours=hours)

@@ -1,0 +1,129 @@
+"""A sensor is true when the record says of every asset that it was verified lately."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from kops_assets_provider.mirror.outcome import Download, Kind, Outcome, State, failed
+from kops_assets_provider.mirror.record import update_record
+from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.sensors.ready import KopsAssetsReadySensor
+
+CLUSTER = "prod.example.com"
+
+
+def ago(hours):
+    return (datetime.now(UTC) - timedelta(hours=hours)).isoformat(timespec="seconds")
+
+
+def outcome(name, hours=1.0, state=State.PRESENT, **values):
+    at = None if state is State.NOT_MIRRORED else ago(hours)
+    return Outcome(Kind.FILE, name, f"d/{name}", state, verified_at=at, **values)
+
+
+@pytest.fixture
+def poke(tmp_path):
+    """Return what keeps a record of outcomes and asks the sensor."""
+
+    def poke(*outcomes, **options):
+        record = update_record(None, Report(CLUSTER, outcomes), "1.36.2", "run")
+        (tmp_path / f"{CLUSTER}.json").write_text(record.to_json())
+        return sensor(tmp_path, **options).poke({})
+
+    return poke
+
+
+def sensor(place, **options):
+    values = {"cluster": CLUSTER, "record_url": str(place), **options}
+    return KopsAssetsReadySensor(task_id="ready", **values)
+
+
+def test_all_was_verified_lately(poke):
+    """Whatever was copied, was there, or is not mirrored at all."""
+    assert poke(
+        outcome("a"), outcome("b", 25, State.COPIED), outcome("c", state=State.NOT_MIRRORED)
+    )
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        outcome("b", 27),
+        failed(Kind.FILE, "b", "d/b", {"type": "X", "message": "gone"}),
+        outcome("b", download_state=Download.NOT_THERE, error={"type": "D", "message": "404"}),
+        outcome("b", download_state=Download.WRONG),
+        Outcome(Kind.FILE, "b", "d/b", State.PRESENT),
+    ],
+)
+def test_one_asset_is_enough_to_wait(poke, bad):
+    """Verified too long ago, failed, out of the nodes' reach, or never verified."""
+    assert not poke(outcome("a"), bad)
+
+
+def test_what_nobody_can_tell_from_here_is_no_reason(poke):
+    """A download URL that only nodes may read."""
+    assert poke(outcome("a", download_state=Download.UNKNOWN))
+
+
+def test_the_hours_are_the_user_s(poke):
+    """Also from a template, as text."""
+    assert poke(outcome("a", 3), within_hours=4)
+    assert not poke(outcome("a", 3), within_hours="2.5")
+
+
+def test_a_failed_night_after_a_good_one(poke, tmp_path):
+    """Verified an hour ago, and then it failed: what the last run found counts."""
+    good = update_record(None, Report(CLUSTER, (outcome("a"),)), "1.36.2", "1")
+    bad = failed(Kind.FILE, "a", "d/a", {"type": "X", "message": "gone"})
+    record = update_record(good, Report(CLUSTER, (bad,)), "1.36.2", "2")
+    (tmp_path / f"{CLUSTER}.json").write_text(record.to_json())
+    assert not sensor(tmp_path).poke({})
+
+
+def test_no_record_yet(tmp_path):
+    """Nothing was mirrored: it is waited for."""
+    assert not sensor(tmp_path).poke({})
+
+
+def test_an_empty_record_is_not_ready(poke):
+    """Of nothing it cannot be said that all of it is there."""
+    assert not poke()
+
+
+@pytest.mark.parametrize("hours", ["soon", 0, -1, "nan"])
+def test_hours_that_are_none(tmp_path, hours):
+    """A typo does not wait for ever."""
+    (tmp_path / f"{CLUSTER}.json").write_text(
+        update_record(None, Report(CLUSTER, (outcome("a"),)), "1.36.2", "1").to_json()
+    )
+    with pytest.raises(AirflowFailException, match="within_hours: expected hours"):
+        sensor(tmp_path, within_hours=hours).poke({})
+
+
+def test_a_damaged_record_is_told(tmp_path):
+    """It does not become right by waiting."""
+    (tmp_path / f"{CLUSTER}.json").write_text("{}")
+    with pytest.raises(AirflowFailException, match="not a mirror record"):
+        sensor(tmp_path).poke({})
+
+
+def test_an_older_record_has_no_downloads(tmp_path, poke):
+    """Records of before are understood."""
+    poke(outcome("a"))
+    path = tmp_path / f"{CLUSTER}.json"
+    values = json.loads(path.read_text())
+    for asset in values["assets"]:
+        for name in ("version", "sidecar_version", "download_state"):
+            del asset[name]
+    path.write_text(json.dumps(values))
+    assert sensor(tmp_path).poke({})
+
+
+def test_it_holds_no_slot():
+    """Between two looks others may run."""
+    found = sensor("/x")
+    assert (found.mode, found.poke_interval) == ("reschedule", 300.0)
