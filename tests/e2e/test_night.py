@@ -1,0 +1,159 @@
+"""
+A night that goes wrong, under a real Airflow: one bad asset, one rate limit, one killed task.
+
+The bad one fails and stops no other; the limited one gives its slot back until the server has time,
+and uses up no retry; the killed one is tried again. The report tells all of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import signal
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from kops_assets_provider.testing.file_server import FileServer
+from kops_assets_provider.testing.images import make_image, put_image
+from kops_assets_provider.testing.local_airflow import LocalAirflow
+from kops_assets_provider.testing.messages import Fault
+from kops_assets_provider.testing.oci_registry import OciRegistryServer
+
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
+
+DAG_ID = "night"
+CLUSTER = "night.example.com"
+IMAGES = ["good", "limited", "missing"]
+FILES = {"quick": b"quick" * 1000, "killed": b"killed" * 1000}
+DAG = """
+from kops_assets_provider.dag_factory import kops_copy_assets_dag  # an Airflow DAG
+
+dag = kops_copy_assets_dag("night", **{options!r})
+"""
+PATIENCE = 17  # seconds that the registry asks for: more than a task waits by itself
+
+
+@dataclass
+class Night:
+    airflow: LocalAirflow
+    source: OciRegistryServer
+    files: FileServer
+    run_id: str = ""
+
+    def copies(self):
+        """Return the copies by the end of their asset's name."""
+        found = self.airflow.api.task_instances(DAG_ID, self.run_id)
+        names = [*IMAGES, *FILES]
+        return {
+            name: x
+            for x in found
+            for name in names
+            if (x["rendered_map_index"] or "").removesuffix(":1").endswith(f"/{name}")
+        }
+
+    def report(self):
+        return self.airflow.api.xcom(DAG_ID, self.run_id, "report", "report")
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory):
+    """Run the night to its end."""
+    tmp = tmp_path_factory.mktemp("night")
+    with ExitStack() as stack:
+        source, target = (stack.enter_context(OciRegistryServer()) for _ in range(2))
+        files = stack.enter_context(FileServer({f"/{k}": v for k, v in FILES.items()}))
+        for name in IMAGES[:2]:
+            put_image(source, f"{name}:1", make_image(name))
+        assets = {
+            "cluster": CLUSTER,
+            "kops_version": "1.36.2",
+            "images": [
+                {"canonical": f"{source.host}/{x}:1", "download": f"{target.host}/kops/{x}:1"}
+                for x in IMAGES
+            ],
+            "files": [
+                {
+                    "canonical": f"{files.url}/{name}",
+                    "download": f"https://files.example.com/{name}",
+                    "sha": hashlib.sha256(raw).hexdigest(),
+                }
+                for name, raw in FILES.items()
+            ],
+        }
+        (tmp / "list.json").write_text(json.dumps(assets))
+        options = {
+            "asset_list": str(tmp / "list.json"),
+            "cluster_name": CLUSTER,
+            "kops_version": "1.36.2",
+            "file_targets": {"https://files.example.com": str(tmp / "mirror")},
+            "record_url": str(tmp / "records"),
+        }
+        (tmp / "dags").mkdir()
+        (tmp / "dags" / "night.py").write_text(DAG.format(options=options))
+        airflow = stack.enter_context(LocalAirflow(tmp / "airflow", tmp / "dags"))
+        found = Night(airflow, source, files)
+        busy = {"Retry-After": str(PATIENCE)}
+        source.inject(Fault("GET", "/limited/blobs/", status=429, headers=busy))
+        files.inject(Fault("GET", "/killed", stall_after=10))
+        found.run_id = airflow.api.trigger(DAG_ID)
+        kill_the_task_that_waits(found)
+        airflow.api.wait(DAG_ID, found.run_id, timeout=240)
+        yield found
+
+
+def kill_the_task_that_waits(night):
+    """Kill the process of the copy that a silent server keeps waiting."""
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        time.sleep(0.5)
+        if night.files.count("GET", "/killed") and (pid := night.copies()["killed"].get("pid")):
+            os.kill(pid, signal.SIGKILL)
+            return
+    raise AssertionError("the copy did not begin")
+
+
+def test_the_bad_one_fails_and_no_other(night):
+    """At its first try, since asking again makes no image; the report says why."""
+    assert night.airflow.api.dag_run(DAG_ID, night.run_id)["state"] == "failed"
+    copies = night.copies()
+    assert Counter(x["state"] for x in copies.values()) == {"success": 4, "failed": 1}
+    assert (copies["missing"]["state"], copies["missing"]["try_number"]) == ("failed", 1)
+    report = night.report()
+    assert report["counts"] == {"copied": 4, "failed": 1}
+    (bad,) = (x for x in report["assets"] if x["state"] == "failed")
+    assert bad["error"]["type"] == "NotFoundError"
+
+
+def test_the_limited_one_came_back_without_a_retry(night):
+    """One try, whose log tells of the wait that the server asked for."""
+    limited = night.copies()["limited"]
+    assert (limited["state"], limited["try_number"]) == ("success", 1)
+    log = night.airflow.api.log(DAG_ID, night.run_id, "copy_image", map_index=limited["map_index"])
+    (seconds,) = re.findall(r"the slot is given back for (\d+) seconds", log)
+    assert int(seconds) >= PATIENCE
+    asked = [x.status for x in night.source.requests if "/limited/blobs/" in x.path]
+    assert asked.count(429) == 1
+
+
+def test_the_killed_one_was_tried_again(night):
+    """Nothing of the first try was visible, and the second one finished."""
+    killed = night.copies()["killed"]
+    assert (killed["state"], killed["try_number"]) == ("success", 2)
+
+
+def test_the_page_is_green_once_the_bad_one_is_mended(night):
+    """The failed copy is cleared with its downstream: it runs again, and the report follows."""
+    put_image(night.source, "missing:1", make_image("missing"))
+    index = night.copies()["missing"]["map_index"]
+    night.airflow.api.clear(DAG_ID, night.run_id, [["copy_image", index]], only_failed=False)
+    assert night.airflow.api.wait(DAG_ID, night.run_id, timeout=120)["state"] == "success"
+    assert night.report()["counts"] == {"copied": 5}
+    (record,) = (Path(night.airflow.home).parent / "records").glob("*.json")
+    assert {x["state"] for x in json.loads(record.read_text())["assets"]} == {"copied"}
