@@ -21,7 +21,7 @@ from kops_assets_provider.files.directory import DirectoryStore
 from kops_assets_provider.files.gcs import GCSStore
 from kops_assets_provider.files.s3 import S3Store
 from kops_assets_provider.http.client import HttpClient
-from kops_assets_provider.testing.component import Component, S3Component
+from kops_assets_provider.testing.component import S3Component
 from kops_assets_provider.testing.components import gcs_emulator, seaweedfs
 from kops_assets_provider.testing.gcs_server import GCSServer
 from kops_assets_provider.testing.messages import Fault
@@ -100,10 +100,6 @@ class RealPlace(BucketPlace):
     def __init__(self, component):
         self.component, self.port = component, component.port
 
-    def behind(self, port):
-        """Return the same place, behind a proxy."""
-        return type(self)(replace(self.component, port=port))
-
 
 class SeaweedPlace(RealPlace):
     first_writer_wins = True
@@ -158,10 +154,6 @@ class ServerPlace(BucketPlace):
             return S3Component(port, Path(os.devnull)).client()
         return google_client(port)
 
-    def behind(self, port):
-        """Return the same place, behind a proxy; of Google's alone."""
-        return EmulatorPlace(Component(port, Path(os.devnull)))
-
     def get(self, path):
         found = self.server.buckets[BUCKET].objects.get(path)
         return found and found.data
@@ -182,10 +174,6 @@ class DirectoryPlace(Place):
 
     def names(self):
         return [self.url]
-
-    def behind(self, port):
-        """Return the same place: there is nothing before a directory."""
-        return DirectoryPlace(self.root)
 
     def store(self, http):
         return DirectoryStore(self.root)
