@@ -23,7 +23,8 @@ failed copies again, clear them together with their downstream tasks.
 """
 _CHECK_DOC = """\
 Asks whether the mirror of a kOps cluster has everything that the cluster downloads, and writes
-nothing. `check` says how every asset stands, and fails if one is missing or wrong.
+nothing. `check` says how every asset stands, and fails if one is missing or wrong. Then run the DAG
+that copies.
 """
 _STRUCTURES = (
     *("registry_conn_ids", "source_rewrites", "file_targets", "ecr_repositories"),

@@ -51,6 +51,10 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "connection-types": [_oci_registry()],
+        "extra-links": [
+            "kops_assets_provider.operators.links.SourceLink",
+            "kops_assets_provider.operators.links.TargetLink",
+        ],
     }
 
 

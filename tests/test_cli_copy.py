@@ -151,6 +151,32 @@ def test_the_record_is_kept(world):
     assert record["run"].startswith("kops-assets copy at ")
 
 
+@pytest.mark.parametrize(("command", "ready"), [("check", False), ("copy", True)])
+def test_the_report_is_written(world, capsys, monkeypatch, command, ready):
+    """As a page and as JSON, where it is wanted; it is told where, and printed all the same."""
+    monkeypatch.chdir(world.folder)
+    assert world.run(command, "--report-url", "reports") == (not ready)
+    out, err = capsys.readouterr()
+    page = world.folder / "reports/prod.example.com.report.html"
+    assert ("The mirror is ready" in page.read_text()) == ready
+    found = json.loads(page.with_suffix(".json").read_text())
+    assert found["ready"] == ready
+    assert found["run"].startswith(f"kops-assets {command} at ")
+    assert found["seconds"] > 0
+    assert f"the report is written to {page} and " in err
+    assert "prod.example.com: 2 images" in out
+
+
+def test_a_report_that_cannot_be_written_is_printed(world, capsys):
+    """What was copied counts: the status is the mirror's."""
+    (world.folder / "taken").write_text("no directory")
+    assert world.run("copy", "--quiet", "--report-url", str(world.folder / "taken")) == 0
+    out, err = capsys.readouterr()
+    assert "2 images (2 copied)" in out
+    assert err.startswith("warning: the report could not be written to files: target file://")
+    assert err.count("\n") == 1
+
+
 def test_platforms(world, capsys):
     """One of two, under an index of its own."""
     assert world.run("copy", "--platform", "linux/arm64", "-o", "json") == 0
@@ -167,6 +193,8 @@ def test_platforms(world, capsys):
         (["--file-target", "nothing"], "--file-target: expected PREFIX=PLACE"),
         (["--file-target", "https://x=relative"], "file_targets"),
         (["--registry-config", "/nowhere"], "/nowhere"),
+        (["--report-url", "s3://"], "is not s3://bucket/prefix"),
+        (["--report-url", "https://elsewhere.example.com/x"], "cannot write to"),
         (["--source-rewrite", "=x"], "--source-rewrite: expected"),
         (["--list", "/nowhere.json"], "no such document"),
     ],

@@ -67,6 +67,15 @@ def test_all_modules_are_declared(kind):
     assert found == expected[kind]
 
 
+def test_all_links_are_declared():
+    """Each class of a link that an operator has, and no other."""
+    from kops_assets_provider.operators import copy
+
+    operators = (copy.KopsCopyImageOperator, copy.KopsCopyFileOperator)
+    links = {type(link) for operator in operators for link in operator.operator_extra_links}
+    assert INFO["extra-links"] == sorted(f"{x.__module__}.{x.__name__}" for x in links)
+
+
 @pytest.mark.airflow
 def test_airflow_finds_the_connection_type():
     """The registry's hook is behind its connection type."""

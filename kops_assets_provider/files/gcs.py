@@ -30,7 +30,7 @@ from kops_assets_provider.exceptions import (
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.gcs_session import UploadSession
 from kops_assets_provider.files.listing import Page, find_in_pages
-from kops_assets_provider.files.paths import check_path
+from kops_assets_provider.files.paths import check_path, media_type
 from kops_assets_provider.files.ports import StoredFile
 from kops_assets_provider.files.verify import check_other_writer
 from kops_assets_provider.http.client import HttpClient
@@ -141,7 +141,7 @@ class GCSStore:
         blob.metadata = {SHA_KEY: content.sha}
         with self._told(path, _TO_WRITE), suppress(PreconditionFailed):
             url = blob.create_resumable_upload_session(
-                content_type="application/octet-stream",
+                content_type=media_type(path),
                 size=content.size,
                 if_generation_match=0 if new else None,
                 predefined_acl=self._options.predefined_acl,

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 from kops_assets_provider.exceptions import InvalidInputError
 
+_MEDIA_TYPES = {".html": "text/html; charset=utf-8", ".json": "application/json"}
 _MAX_BYTES = 1024  # of a key, in S3 and in Google Cloud Storage alike
+
+
+def media_type(path: str) -> str:
+    """Return what an object is served as: a report is to be read, all else to be downloaded."""
+    return _MEDIA_TYPES.get(PurePosixPath(path).suffix, "application/octet-stream")
 
 
 def check_path(path: str) -> str:

@@ -19,7 +19,7 @@ from urllib.parse import unquote_plus
 from kops_assets_provider.exceptions import Side, UnsupportedTargetError
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.listing import Page, find_in_pages
-from kops_assets_provider.files.paths import check_path
+from kops_assets_provider.files.paths import check_path, media_type
 from kops_assets_provider.files.ports import StoredFile
 from kops_assets_provider.files.s3_requests import S3Requests
 from kops_assets_provider.files.verify import check_other_writer
@@ -126,7 +126,7 @@ class S3Store:
             message = f"{place}: {content.size} bytes exceed {MAX_SIZE}, S3's limit for one PUT"
             raise UnsupportedTargetError(message, side=Side.TARGET)
         sha = base64.b64encode(bytes.fromhex(content.sha)).decode()
-        params = {**self._options.params(), "ChecksumSHA256": sha}
+        params = {**self._options.params(), "ChecksumSHA256": sha, "ContentType": media_type(path)}
         if new:
             params["IfNoneMatch"] = "*"
         with self._requests.send("put_object", path, params, content, {409, 412}) as response:

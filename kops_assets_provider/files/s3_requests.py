@@ -33,6 +33,7 @@ _HEADERS = {
     "ACL": "x-amz-acl",
     "ChecksumMode": "x-amz-checksum-mode",
     "ChecksumSHA256": "x-amz-checksum-sha256",
+    "ContentType": "Content-Type",
     "ExpectedBucketOwner": "x-amz-expected-bucket-owner",
     "IfNoneMatch": "If-None-Match",
     "SSEKMSKeyId": "x-amz-server-side-encryption-aws-kms-key-id",

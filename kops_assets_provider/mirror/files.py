@@ -114,13 +114,19 @@ def copy_file_asset(
     """
     store, path = stores.open(asset.download)
     urls = file_sources(asset.canonical, partial(rewrite, rewrites=source_rewrites))
+    retries = retries or Retries()
     source = HttpFileSource(http or HttpClient(), retries)
     with counted() as traffic:
         done = copy_file(source, urls, store, path, sha_of(asset), deep=deep, on_chunk=on_chunk)
     state = State.COPIED if done.copied or done.sidecar_written else State.PRESENT
     outcome = _outcome(asset, state, done.size)
-    requests = traffic.requests
-    return replace(outcome, sent=done.uploaded, version=done.version, requests=requests)
+    return replace(
+        outcome,
+        sent=done.uploaded,
+        version=done.version,
+        requests=traffic.requests,
+        retries=retries.count,
+    )
 
 
 def _not_mirrored(asset: FileAsset) -> Outcome:

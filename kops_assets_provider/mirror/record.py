@@ -64,12 +64,16 @@ class AssetRecord:
     sidecar_version: str | None = None
     download_state: str | None = None
 
+    @property
+    def is_bad(self) -> bool:
+        """Whether nodes did not get it from the mirror when it was last looked at."""
+        return self.state.is_bad or self.download_state in (Download.NOT_THERE, Download.WRONG)
+
     def problem(self, after: datetime) -> str | None:
         """Say why nodes cannot count on the asset, unless it was verified after that time."""
         if self.state is State.NOT_MIRRORED:
             return None
-        bad = self.download_state in (Download.NOT_THERE, Download.WRONG)
-        if self.state.is_bad or bad:
+        if self.is_bad:
             return f"{self.canonical}: {self.reason or self.state}"
         if self.verified_at is None or datetime.fromisoformat(self.verified_at) < after:
             return f"{self.canonical}: last verified {self.verified_at or 'never'}"
@@ -106,6 +110,11 @@ class MirrorRecord:
             return cls(**own, assets=assets)
         except (ValueError, KeyError, TypeError, AttributeError) as err:
             raise InvalidInputError(where, [f"not a mirror record: {err}"]) from err
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the last run found everything."""
+        return not any(asset.is_bad for asset in self.assets)
 
     def unready(self, within: timedelta, at: datetime | None = None) -> list[str]:
         """
@@ -166,9 +175,13 @@ def _source(outcome: Outcome, asset: AssetRecord) -> str | None:
     return outcome.content if outcome.kind is Kind.FILE else asset.source
 
 
-def keep_record(store: FileStore, path: str, report: Report, kops_version: str, run: str) -> None:
+def keep_record(
+    store: FileStore, path: str, report: Report, kops_version: str, run: str
+) -> MirrorRecord | None:
     """
-    Update the record at ``path`` by what a run learnt. One that is damaged is begun anew.
+    Update the record at ``path`` by what a run learnt, and return what was there before.
+
+    One that is damaged is begun anew.
 
     :raises UnsupportedTargetError: a newer release of this package wrote it.
     :raises KopsAssetsError: what the store raises.
@@ -180,6 +193,7 @@ def keep_record(store: FileStore, path: str, report: Report, kops_version: str, 
         old = None
     record = update_record(old, report, kops_version, run)
     store.write(path, Content.of("the mirror record", record.to_json().encode()))
+    return old
 
 
 def read_record(store: FileStore, path: str) -> MirrorRecord | None:

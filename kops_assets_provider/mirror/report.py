@@ -74,12 +74,16 @@ class Report:
         """Tries after one that failed."""
         return sum(x.retries for x in self.outcomes)
 
+    def counts(self) -> dict[str, int]:
+        """Return how many assets are in each state."""
+        return dict(Counter(str(x.state) for x in self.outcomes))
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {
             "cluster": self.cluster,
             "ready": self.ready,
-            "counts": dict(Counter(str(x.state) for x in self.outcomes)),
+            "counts": self.counts(),
             "sent": self.sent,
             "late": self.late,
             "requests": self.requests,

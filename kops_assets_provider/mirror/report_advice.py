@@ -9,7 +9,7 @@ from kops_assets_provider.mirror.outcome import Download, Outcome, State
 _AGAIN = "clear the failed task with what is downstream of it, or run kops-assets copy"
 _ADVICE = {
     "AccessDeniedError": "Give the credentials for the {side} the right to do this",
-    "NotFoundError": "See whether this name is right, and what it names still at the {side}",
+    "NotFoundError": "See whether the name is right, and whether the {side} still has it",
     "ChecksumMismatchError": "Find out whether the bytes or the expected hash are right",
     "ConflictingTargetsError": "Let no two assets have the same place at the target",
     "RateLimitedError": "Wait, or give the {side} a login with a higher limit",

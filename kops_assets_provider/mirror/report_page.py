@@ -52,9 +52,13 @@ def _verdict(report: Report) -> tuple[str, str, str]:
         found = f"{len(report.missing):,} of {total:,} assets are not there, or not the right ones"
         return "✗", "The mirror is not ready", f"{found}."
     if not total:
-        return "–", "The list is empty", "There is nothing to mirror."
+        return "○", "The list is empty", "There is nothing to mirror."
     if not report.mirrored:
-        return "–", "Nothing is mirrored", _text(f"{NOTHING_MIRRORED[0].upper()}{NOTHING_MIRRORED[1:]}.")
+        return (
+            "○",
+            "Nothing is mirrored",
+            _text(f"{NOTHING_MIRRORED[0].upper()}{NOTHING_MIRRORED[1:]}."),
+        )
     rest = total - len(report.mirrored)
     others = f" Nodes download {rest:,} more from where they always were." if rest else ""
     return "✓", "The mirror is ready", f"All {len(report.mirrored):,} assets are there.{others}"
@@ -88,7 +92,7 @@ def _facts(report: Report, facts: RunFacts, version: str) -> Iterable[str]:
         "Requests": _number(report.requests),
         "Retries": _number(report.retries),
         "Time taken": "" if facts.seconds is None else _duration(facts.seconds),
-        "Finished": _text(facts.when),
+        "Finished": _time(facts.when),
         "Run": _text(facts.run),
         "kOps": _text(facts.kops_version),
         "kops-assets": _text(version),
@@ -111,9 +115,9 @@ def _row(outcome: Outcome) -> str:
         "" if outcome.size is None else _bytes(outcome.size),
         _bytes(outcome.sent),
         _number(outcome.requests),
-        _number(outcome.retries),
+        _number(None if outcome.requests is None else outcome.retries),
         "" if outcome.seconds is None else f"{outcome.seconds:,.1f}",
-        _text(outcome.verified_at or ""),
+        _time(outcome.verified_at or ""),
         _text(reason(outcome)),
     )
     start = f"<tr><td>{_state(outcome.state, outcome.is_bad)}</td><td>{_text(outcome.kind)}</td>"
@@ -131,6 +135,12 @@ def _digest(content: str | None) -> str:
         return ""
     short = content.removeprefix("sha256:")[:_DIGITS]
     return f'<code title="{_text(content)}">{_text(short)}…</code>'
+
+
+def _time(when: str) -> str:
+    # Ours are in UTC; whatever else a record or XCom may hold is shown as it is.
+    own = when.removesuffix("+00:00")
+    return _text(when if own == when else f"{own.replace('T', ' ')} UTC")
 
 
 def _number(value: int | None) -> str:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow.sdk import BaseOperator, Context, TaskInstanceState
 
-from kops_assets_provider.exceptions import StoppedError
+from kops_assets_provider.exceptions import KopsAssetsError, StoppedError
 from kops_assets_provider.kops.assets import FileAsset
 from kops_assets_provider.mirror.files import copy_file_asset
 from kops_assets_provider.mirror.images import copy_planned_image
+from kops_assets_provider.mirror.lineage import dataset
 from kops_assets_provider.mirror.outcome import Kind, Outcome
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.operators.errors import told_to_airflow
+from kops_assets_provider.operators.lineage import copy_lineage
+from kops_assets_provider.operators.links import SourceLink, TargetLink
+from kops_assets_provider.operators.metrics import count_outcome, measured
 from kops_assets_provider.operators.places import FileStoresOperator, RegistriesOperator
+from kops_assets_provider.operators.progress import Progress
 from kops_assets_provider.operators.values import as_flag, as_mapping
 
 
@@ -28,8 +33,9 @@ class _CopyOperator(BaseOperator):
     :param download: the name or URL under which the cluster's nodes get it. (templated)
     """
 
-    kind: Kind
+    kind: ClassVar[Kind]
     template_fields: Sequence[str] = ("canonical", "download")
+    operator_extra_links = (SourceLink(), TargetLink())
     ui_color = "#dcefdc"
 
     def __init__(self, *, canonical: str, download: str, **kwargs: Any) -> None:
@@ -37,19 +43,29 @@ class _CopyOperator(BaseOperator):
         self.canonical = canonical
         self.download = download
         self._stop: threading.Event | None = None
+        self._progress: Progress | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the copy's outcome."""
         self._stop = threading.Event()
         self.log.info("%s to %s", self.canonical, self.download)
-        with told_to_airflow(context, kind=str(self.kind), canonical=self.canonical):
+        tags = {"kind": str(self.kind), "target": self.target_host()}
+        with (
+            measured(**tags),
+            told_to_airflow(context, kind=str(self.kind), canonical=self.canonical),
+            Progress(context) as self._progress,
+        ):
             outcome = self.copy(context)
+        count_outcome(outcome, **tags)
+        self._log_outcome(outcome)
+        return outcome.to_dict()
+
+    def _log_outcome(self, outcome: Outcome) -> None:
         self.log.info("%s: %d bytes sent, %s", outcome.state, outcome.sent, outcome.content)
         if outcome.drift:
             self.log.warning(
                 "%s stands for %s by now; what was planned is copied", self.canonical, outcome.drift
             )
-        return outcome.to_dict()
 
     def copy(self, context: Context) -> Outcome:
         """Copy the asset unless it is there."""
@@ -60,10 +76,35 @@ class _CopyOperator(BaseOperator):
         if self._stop:
             self._stop.set()
 
-    def check_stop(self, _: int) -> None:
-        """Raise StoppedError once the task was killed."""
+    def on_chunk(self, size: int) -> None:
+        """Count the bytes of a chunk; raise StoppedError once the task was killed."""
         if self._stop and self._stop.is_set():
             raise StoppedError(f"{self.canonical}: stopped, because the task was killed")
+        if self._progress:
+            self._progress.add(size)
+
+    def written_elsewhere(self) -> dict[str, str]:
+        """Return prefixes of download URLs, and where what belongs under them is written."""
+        return {}
+
+    def target_host(self) -> str:
+        """Return the target's registry or bucket, for metrics."""
+        try:
+            return dataset(self.kind, self.download, self.written_elsewhere()).host
+        except KopsAssetsError:
+            return "unknown"  # the copy itself says what is wrong
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any | None:
+        """Tell OpenLineage from where to where this copies, if it asks."""
+        try:
+            elsewhere = self.written_elsewhere()
+        except KopsAssetsError:
+            return None
+        return copy_lineage(self.kind, self.canonical, self.download, elsewhere)
+
+    def get_openlineage_facets_on_failure(self, task_instance: Any) -> Any | None:
+        """Tell OpenLineage from where to where this was to copy."""
+        return self.get_openlineage_facets_on_complete(task_instance)
 
 
 class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
@@ -122,7 +163,7 @@ class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
         return copy_planned_image(
             *(planned, self.registries(), self.rules()),
             is_coming=partial(self.is_running, context["ti"]),
-            on_chunk=self.check_stop,
+            on_chunk=self.on_chunk,
         )
 
     def is_running(self, ti: Any, repository: str) -> bool:
@@ -177,4 +218,8 @@ class KopsCopyFileOperator(_CopyOperator, FileStoresOperator):
         asset = FileAsset(self.canonical, self.download, self.sha)
         rewrites = as_mapping("source_rewrites", self.source_rewrites)
         deep = as_flag("deep", self.deep)
-        return copy_file_asset(asset, self.file_stores(), rewrites, self.check_stop, deep=deep)
+        return copy_file_asset(asset, self.file_stores(), rewrites, self.on_chunk, deep=deep)
+
+    def written_elsewhere(self) -> dict[str, str]:
+        """Return ``file_targets``; raises InvalidInputError."""
+        return as_mapping("file_targets", self.file_targets)

@@ -19,6 +19,7 @@ from kops_assets_provider.mirror.report_files import write_report
 from kops_assets_provider.operators.errors import ERROR_KEY, told_to_airflow
 from kops_assets_provider.operators.places import FileStoresOperator
 from kops_assets_provider.operators.plan import SETTLED_KEY
+from kops_assets_provider.operators.readiness import READY, Notify, notify, publish
 from kops_assets_provider.operators.values import as_flag, as_optional
 
 REPORT_KEY = "report"
@@ -41,6 +42,12 @@ class KopsReportOperator(FileStoresOperator):
         (templated)
     :param report_url: where to write the report as well, as a page and as JSON: a place like
         ``record_url``; nowhere if it is not given. (templated)
+    :param on_readiness_change: notifiers, or what else may be called with a context, for when the
+        mirror has become whole, or is no longer, since the run before. Their context has the report
+        as ``kops_report``. Without a record nobody knows the run before, and they are called
+        whenever something is missing.
+
+    When the mirror is whole the Airflow asset ``ready_asset(cluster)`` is updated.
 
     The other parameters are those of ``FileStoresOperator``.
     """
@@ -62,15 +69,17 @@ class KopsReportOperator(FileStoresOperator):
         record_url: str | None = None,
         check_downloads: bool | str = False,
         report_url: str | None = None,
+        on_readiness_change: Sequence[Notify] = (),
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{"outlets": [READY], **kwargs})
         self.get_assets_task_id = get_assets_task_id
         self.plan_task_ids = plan_task_ids
         self.copy_task_ids = copy_task_ids
         self.record_url = record_url
         self.check_downloads = check_downloads
         self.report_url = report_url
+        self.on_readiness_change = on_readiness_change
 
     def execute(self, context: Context) -> None:
         """Report, and fail if anything is missing."""
@@ -80,8 +89,10 @@ class KopsReportOperator(FileStoresOperator):
                 report = replace(report, outcomes=tuple(with_downloads(report.outcomes)))
             self.log.info("%s\n%s", report.summary(), report.to_table())
             context["ti"].xcom_push(key=REPORT_KEY, value=report.to_dict())
-            self.keep_record(listed, report, context["run_id"])
+            was_ready = self.keep_record(listed, report, context["run_id"])
             self.write_report(listed, report, context)
+            notify(self.on_readiness_change, context, report, was_ready)
+            publish(context, report)
             report.raise_for_missing()
 
     def gather(self, ti: Any) -> tuple[AssetList, Report]:
@@ -110,17 +121,24 @@ class KopsReportOperator(FileStoresOperator):
         )
         return found, make_report(found.cluster, found.assets, results)
 
-    def keep_record(self, listed: AssetList, report: Report, run: str) -> None:
-        """Update the mirror's record. Without it less is known of the past, so nothing fails."""
+    def keep_record(self, listed: AssetList, report: Report, run: str) -> bool | None:
+        """
+        Update the mirror's record, and return whether the mirror was whole before, if it is known.
+
+        Without it less is known of the past, so nothing fails.
+        """
+        unknown = True if report.ready else None
         url = as_optional(self.record_url) or listed.record_url
         if not url:
             self.log.warning("no file repository and no record_url, so there is no mirror record")
-            return
+            return unknown
         try:
             store, path = self.file_stores().open_place(url, f"{report.cluster}.json")
-            keep_record(store, path, report, listed.kops_version, run)
+            before = keep_record(store, path, report, listed.kops_version, run)
         except Exception as err:  # noqa: BLE001  # the report must not be lost over its record
             self.log.warning("the mirror record could not be written: %s", err)
+            return unknown
+        return before.is_whole if before else None
 
     def write_report(self, listed: AssetList, report: Report, context: Context) -> None:
         """Write the report as files, if they are wanted. XCom and log have it, so nothing fails."""

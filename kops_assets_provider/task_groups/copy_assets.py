@@ -12,9 +12,12 @@ from kops_assets_provider.operators.check import KopsCheckAssetsOperator
 from kops_assets_provider.operators.copy import KopsCopyFileOperator, KopsCopyImageOperator
 from kops_assets_provider.operators.get_assets import KopsGetAssetsOperator
 from kops_assets_provider.operators.plan import KopsPlanFilesOperator, KopsPlanImagesOperator
+from kops_assets_provider.operators.readiness import Notify
 from kops_assets_provider.operators.report import KopsReportOperator
+from kops_assets_provider.task_groups import task_docs
 
-_LABEL = "{{ task.canonical }}"
+# Rendered before a copy begins, so a failed one has it too. Airflow's column has 250 characters.
+_LABEL = "{{ task.canonical[-250:] }}"
 # A server that is down for a few minutes at night must not cost a run.
 _RETRIES: dict[str, Any] = {
     "retries": 4,
@@ -65,6 +68,8 @@ class CopyAssetsOptions(TypedDict, total=False):
     :param s3_options: how objects are stored in S3, ``gcs_options`` how in Google Cloud Storage.
     :param deep: read every file at the target again.
     :param check_downloads: ask the files' download URLs without credentials, as nodes do.
+    :param on_readiness_change: notifiers for when the mirror has become whole, or is no longer; no
+        template.
     :param copy_pool: Airflow's pool that all copies take a slot of; no template.
     :param output_url: where to save the list as well.
     :param record_url: where the mirror's record is kept, if not beside the files.
@@ -99,6 +104,7 @@ class CopyAssetsOptions(TypedDict, total=False):
     gcs_options: Mapping[str, Any] | str | None
     deep: bool | str
     check_downloads: bool | str
+    on_readiness_change: Sequence[Notify]
     copy_pool: str
     output_url: str | None
     record_url: str | None
@@ -122,10 +128,16 @@ def check_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
     clouds = _pick(options, "aws_conn_id", "gcp_conn_id") | _RETRIES
     sources, stores = _pick(options, "source_rewrites"), _pick(options, *_STORE_OPTIONS)
     listed = KopsGetAssetsOperator(
-        task_id="get_assets", **clouds, **stores, **sources, **_pick(options, *_LIST_OPTIONS)
+        task_id="get_assets",
+        doc_md=task_docs.GET_ASSETS,
+        **clouds,
+        **stores,
+        **sources,
+        **_pick(options, *_LIST_OPTIONS),
     )
     KopsCheckAssetsOperator(
         task_id="check",
+        doc_md=task_docs.CHECK,
         assets=listed.output,
         **clouds,
         **stores,
@@ -153,12 +165,14 @@ def copy_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
 
     listed = KopsGetAssetsOperator(
         task_id="get_assets",
+        doc_md=task_docs.GET_ASSETS,
         **files,
         **sources,
         **_pick(options, *_LIST_OPTIONS),
     )
     plan_images = KopsPlanImagesOperator(
         task_id="plan_images",
+        doc_md=task_docs.PLAN_IMAGES,
         assets=listed.output,
         **images,
         **stores,
@@ -166,22 +180,38 @@ def copy_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
         **_pick(options, "immutable_tags"),
     )
     plan_files = KopsPlanFilesOperator(
-        task_id="plan_files", assets=listed.output, **files, **record, **deep
+        task_id="plan_files",
+        doc_md=task_docs.PLAN_FILES,
+        assets=listed.output,
+        **files,
+        **record,
+        **deep,
     )
     copy_image = KopsCopyImageOperator.partial(
-        task_id="copy_image", map_index_template=_LABEL, **images, **pool
+        task_id="copy_image",
+        doc_md=task_docs.COPY_IMAGE,
+        map_index_template=_LABEL,
+        **images,
+        **pool,
     ).expand_kwargs(plan_images.output)
     copy_file = KopsCopyFileOperator.partial(
-        task_id="copy_file", map_index_template=_LABEL, **files, **sources, **deep, **pool
+        task_id="copy_file",
+        doc_md=task_docs.COPY_FILE,
+        map_index_template=_LABEL,
+        **files,
+        **sources,
+        **deep,
+        **pool,
     ).expand_kwargs(plan_files.output)
     report = KopsReportOperator(
         task_id="report",
+        doc_md=task_docs.REPORT,
         trigger_rule=TriggerRule.ALL_DONE,
         get_assets_task_id=listed.task_id,
         plan_task_ids=[plan_images.task_id, plan_files.task_id],
         copy_task_ids=[copy_image.task_id, copy_file.task_id],
         **record,
-        **_pick(options, "check_downloads", "report_url"),
+        **_pick(options, "on_readiness_change", "check_downloads", "report_url"),
         **(files | {"retries": 0}),
     )
     [copy_image, copy_file] >> report

@@ -46,6 +46,18 @@ def test_a_cluster_is_mirrored(run, mirror):
     assert {x["state"] for x in record["assets"]} == {"copied"}
 
 
+def test_the_report_is_written(run, tmp_path):
+    """Where the Variable says; the place may be that of the record."""
+    run(report_url=f"{tmp_path}/reports", record_url=f"{tmp_path}/reports")
+    page = (tmp_path / "reports/small.example.com.report.html").read_text()
+    assert "The mirror is ready" in page
+    report = json.loads((tmp_path / "reports/small.example.com.report.json").read_text())
+    assert report["kops_version"] == "1.36.2"
+    assert report["seconds"] > 0
+    record = json.loads((tmp_path / "reports/small.example.com.json").read_text())
+    assert len(record["assets"]) == len(report["assets"])
+
+
 def test_a_second_run_copies_nothing(run, mirror):
     """A night with nothing new maps no task at all."""
     run()

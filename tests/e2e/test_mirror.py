@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -162,6 +163,35 @@ def test_a_missing_image_fails_the_run_and_nothing_else(world, first_run):
     (missing,) = (x for x in report["assets"] if x["state"] == "failed")
     assert missing["canonical"] == LATE
     assert missing["error"]["type"] == "NotFoundError"
+
+
+def test_every_copy_bears_its_name_and_leads_to_both_sides(world, first_run):
+    """The failed one too: labels in the grid, links in its details, and advice beside the task."""
+    run_id = first_run[0]
+    instances = world.airflow.api.task_instances(DAG_ID, run_id)
+    labels = {x["task_id"]: set() for x in instances}
+    for instance in instances:
+        labels[instance["task_id"]].add(instance["rendered_map_index"])
+    for task_id, kind in (("copy_image", "images"), ("copy_file", "files")):
+        assert labels[task_id] == {x["canonical"] for x in world.assets[kind]}
+        assert links(world, run_id, next(x for x in instances if x["task_id"] == task_id))
+    failed = next(x for x in instances if (x["task_id"], x["state"]) == FAILED_COPY)
+    target = next(x["download"] for x in world.assets["images"] if x["canonical"] == LATE)
+    repository, _, tag = target.removeprefix(f"{world.target.host}/").rpartition(":")
+    assert links(world, run_id, failed) == {
+        "Source": "https://registry.k8s.io/v2/pause/manifests/3.10.1",
+        "Target": f"http://{world.target.host}/v2/{repository}/manifests/{tag}",
+    }
+    task = world.airflow.api.request("GET", f"/api/v2/dags/{DAG_ID}/tasks/copy_image")
+    assert "**It fails**" in task["doc_md"]
+
+
+def links(world, run_id, instance):
+    """Return the extra links of a task instance, none of them empty."""
+    path = f"/api/v2/dags/{DAG_ID}/dagRuns/{quote(run_id)}/taskInstances/{instance['task_id']}"
+    found = world.airflow.api.request("GET", f"{path}/links?map_index={instance['map_index']}")
+    assert all(found["extra_links"].values())
+    return found["extra_links"]
 
 
 def test_clearing_the_failed_copy_makes_the_run_green(world, first_run):

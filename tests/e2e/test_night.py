@@ -33,9 +33,30 @@ CLUSTER = "night.example.com"
 IMAGES = ["good", "limited", "missing"]
 FILES = {"quick": b"quick" * 1000, "killed": b"killed" * 1000}
 DAG = """
-from kops_assets_provider.dag_factory import kops_copy_assets_dag  # an Airflow DAG
+import pathlib
 
-dag = kops_copy_assets_dag("night", **{options!r})
+from airflow.sdk import DAG, task
+from kops_assets_provider.dag_factory import kops_copy_assets_dag
+from kops_assets_provider.operators.readiness import ready_asset
+
+
+def tell(context):
+    with pathlib.Path({told!r}).open("a") as file:
+        file.write(str(context["kops_report"]["ready"]) + " ")
+
+
+dag = kops_copy_assets_dag("night", on_readiness_change=[tell], **{options!r})
+
+with DAG(
+    "rolling_update", schedule=[ready_asset({cluster!r})], is_paused_upon_creation=False
+):
+
+    @task
+    def update(triggering_asset_events=None):
+        (event,) = triggering_asset_events[ready_asset({cluster!r})]
+        return event.extra["counts"]
+
+    update()
 """
 PATIENCE = 17  # seconds that the registry asks for: more than a task waits by itself
 
@@ -57,6 +78,14 @@ class Night:
             for name in names
             if (x["rendered_map_index"] or "").removesuffix(":1").endswith(f"/{name}")
         }
+
+    def rolling_updates(self):
+        """Return the runs of the DAG that waits for the mirror."""
+        return self.airflow.api.request("GET", "/api/v2/dags/rolling_update/dagRuns")["dag_runs"]
+
+    def told(self):
+        """Return what the notifier was told so far."""
+        return (Path(self.airflow.home).parent / "told").read_text().split()
 
     def report(self):
         return self.airflow.api.xcom(DAG_ID, self.run_id, "report", "report")
@@ -96,7 +125,9 @@ def night(tmp_path_factory):
             "record_url": str(tmp / "records"),
         }
         (tmp / "dags").mkdir()
-        (tmp / "dags" / "night.py").write_text(DAG.format(options=options))
+        (tmp / "dags" / "night.py").write_text(
+            DAG.format(options=options, told=str(tmp / "told"), cluster=CLUSTER)
+        )
         airflow = stack.enter_context(LocalAirflow(tmp / "airflow", tmp / "dags"))
         found = Night(airflow, source, files)
         busy = {"Retry-After": str(PATIENCE)}
@@ -129,6 +160,8 @@ def test_the_bad_one_fails_and_no_other(night):
     assert report["counts"] == {"copied": 4, "failed": 1}
     (bad,) = (x for x in report["assets"] if x["state"] == "failed")
     assert bad["error"]["type"] == "NotFoundError"
+    assert night.told() == ["False"]
+    assert night.rolling_updates() == []
 
 
 def test_the_limited_one_came_back_without_a_retry(night):
@@ -157,3 +190,15 @@ def test_the_page_is_green_once_the_bad_one_is_mended(night):
     assert night.report()["counts"] == {"copied": 5}
     (record,) = (Path(night.airflow.home).parent / "records").glob("*.json")
     assert {x["state"] for x in json.loads(record.read_text())["assets"]} == {"copied"}
+
+
+def test_who_waited_for_the_mirror_goes_on(night):
+    """The rolling update runs once the mirror is whole, and knows what is in it."""
+    until = time.monotonic() + 60
+    while not (runs := night.rolling_updates()) and time.monotonic() < until:
+        time.sleep(0.5)
+    (run,) = runs
+    api = night.airflow.api
+    assert api.wait("rolling_update", run["dag_run_id"], timeout=60)["state"] == "success"
+    assert api.xcom("rolling_update", run["dag_run_id"], "update", "return_value") == {"copied": 5}
+    assert night.told() == ["False", "True"]

@@ -12,6 +12,7 @@ from collections import Counter
 
 import pytest
 
+from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.gcs import GCSOptions, GCSStore
 from kops_assets_provider.files.s3 import S3Options, S3Store
 from kops_assets_provider.files.stores import Scheme
@@ -256,6 +257,18 @@ def test_whoever_may_not_list_asks_for_each(world, caplog):
 def denied(world):
     path = "/files/?$" if isinstance(world.server, S3Server) else "/o/?$"
     return Fault("GET", path=path, status=403, times=None)
+
+
+def test_a_report_is_served_as_what_it_is(world):
+    """A browser shows a page, and saves a binary."""
+    for name in ("report.html", "report.json", "kubelet"):
+        world.store.write(name, Content.of("test", b"x"))
+    types = {k: v.content_type for k, v in world.objects.items()}
+    assert types == {
+        "report.html": "text/html; charset=utf-8",
+        "report.json": "application/json",
+        "kubelet": "application/octet-stream",
+    }
 
 
 def test_keys_of_kms_hide_the_md5():

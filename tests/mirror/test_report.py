@@ -1,6 +1,7 @@
 """The report has one outcome for every asset of the list; the record keeps what they taught."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -100,6 +101,21 @@ def test_the_summary_counts():
     assert text == (
         "c.example.com: 2 images (1 copied, 1 failed), 1 files (1 present); 90 bytes sent"
     )
+
+
+@pytest.mark.parametrize(
+    ("requests", "retries", "words"),
+    [
+        (None, 0, "90 bytes sent"),
+        (None, 2, "sent, 2 retries"),
+        (7, 2, "sent, 9 requests, 2 retries"),
+    ],
+)
+def test_the_summary_tells_the_cost(requests, retries, words):
+    """As far as it was counted."""
+    outcome = replace(COPIED, requests=requests, retries=retries)
+    other = replace(PRESENT, requests=requests and 2)
+    assert report(outcome, other).summary().endswith(words)
 
 
 def test_a_cluster_that_mirrors_nothing_is_told_so():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
@@ -51,17 +54,29 @@ def copied(name):
     }
 
 
-def report(results, errors):
+def report(results, errors, run=None, **options):
     ti = Pulled(results, errors)
     operator = KopsReportOperator(
         task_id="report",
         get_assets_task_id="get_assets",
         plan_task_ids=["plan_images", "plan_files"],
         copy_task_ids=["copy_image", "copy_file"],
+        **options,
     )
     with suppress(AirflowFailException):
-        operator.execute({"ti": ti, "run_id": "r"})
+        operator.execute({"ti": ti, "run_id": "r"} | ({"dag_run": run} if run else {}))
     return {x["canonical"]: x["state"] for x in ti.pushed["report"]["assets"]}
+
+
+@pytest.fixture
+def logged(capsys, caplog):
+    """All that was logged: where to depends on whether Airflow has set its logging up before."""
+
+    def read():
+        return "".join((*capsys.readouterr(), caplog.text))
+
+    caplog.set_level("INFO")
+    return read
 
 
 def test_what_a_task_that_is_gone_left_does_not_count():
@@ -76,3 +91,43 @@ def test_a_copy_that_left_nothing_failed(results):
     """It was killed before it could say why."""
     states = report(results, {})
     assert list(states.values()).count("failed") == 2 - len(results)
+
+
+def test_the_report_is_written(tmp_path, logged):
+    """As a page and as JSON, also when something is missing; the log says where."""
+    run = SimpleNamespace(start_date=datetime.now(UTC) - timedelta(minutes=5))
+    report({0: copied(NAMES[0])}, {}, run, report_url=str(tmp_path))
+    assert "The mirror is not ready" in (tmp_path / "c.report.html").read_text()
+    found = json.loads((tmp_path / "c.report.json").read_text())
+    assert found["counts"] == {"copied": 1, "failed": 1}
+    assert (found["run"], found["kops_version"]) == ("r", "1.36.2")
+    assert 300 <= found["seconds"] < 400
+    assert f"written to {tmp_path}/c.report.html" in logged()
+
+
+def test_a_report_whose_run_has_not_begun(tmp_path):
+    """As in a test of an operator alone: then the time that it took is not told."""
+    report({0: copied(NAMES[0])}, {}, SimpleNamespace(start_date=None), report_url=str(tmp_path))
+    assert json.loads((tmp_path / "c.report.json").read_text())["seconds"] is None
+
+
+@pytest.mark.parametrize("url", ["nowhere", "s3:/x", "https://files.example.com/reports"])
+def test_a_report_that_cannot_be_written_is_not_lost(url, logged):
+    """It is in XCom and in the log all the same; a warning says what was wrong with the place."""
+    states = report({0: copied(NAMES[0]), 1: copied(NAMES[1])}, {}, report_url=url)
+    assert set(states.values()) == {"copied"}
+    text = logged()
+    assert "the report could not be written to files: " in text
+    assert "2 images (2 copied)" in text
+
+
+@pytest.mark.parametrize("url", [None, "", "None"])
+def test_no_place_no_files(url, logged):
+    """What a template makes of None is none."""
+    report({0: copied(NAMES[0])}, {}, report_url=url)
+    assert "written to" not in logged()
+
+
+def test_the_place_may_be_a_template():
+    """Like every other option."""
+    assert "report_url" in KopsReportOperator.template_fields

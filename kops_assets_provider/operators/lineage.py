@@ -1,0 +1,31 @@
+"""What a copy task tells OpenLineage, where that is installed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from kops_assets_provider.exceptions import KopsAssetsError
+from kops_assets_provider.mirror.lineage import dataset
+from kops_assets_provider.mirror.outcome import Kind
+
+log = logging.getLogger(__name__)
+
+
+def copy_lineage(
+    kind: Kind, canonical: str, download: str, file_targets: Mapping[str, str]
+) -> Any | None:
+    """Return an ``OperatorLineage`` from source to target; None without OpenLineage."""
+    try:
+        from airflow.providers.common.compat.openlineage.facet import Dataset
+        from airflow.providers.openlineage.extractors import OperatorLineage
+
+        source, target = dataset(kind, canonical), dataset(kind, download, file_targets)
+    except (ImportError, KopsAssetsError) as err:
+        log.debug("no lineage: %s", err)
+        return None
+    return OperatorLineage(
+        inputs=[Dataset(namespace=source.namespace, name=source.name)],
+        outputs=[Dataset(namespace=target.namespace, name=target.name)],
+    )

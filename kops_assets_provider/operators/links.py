@@ -1,0 +1,34 @@
+"""Links from a copy task to its source and its target."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import BaseOperatorLink
+
+from kops_assets_provider.mirror.web_pages import web_page
+
+
+class SourceLink(BaseOperatorLink):
+    """The image or the file upstream."""
+
+    name = "Source"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """Return its page; Airflow asks when a try has ended, also a failed one."""
+        return _page(operator, operator.canonical)
+
+
+class TargetLink(BaseOperatorLink):
+    """The image or the file in the mirror."""
+
+    name = "Target"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """Return its page; Airflow asks when a try has ended, also a failed one."""
+        return _page(operator, operator.download)
+
+
+def _page(operator: Any, name: Any) -> str:
+    # What failed while its templates were rendered has no names yet.
+    return web_page(operator.kind, name) if isinstance(name, str) else ""

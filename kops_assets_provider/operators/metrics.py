@@ -1,0 +1,54 @@
+"""
+What copies count, through Airflow's own metrics: docs/airflow.md has the names.
+
+Airflow drops it all where its metrics are off.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowRescheduleException, AirflowTaskTimeout
+
+from kops_assets_provider.mirror.outcome import Outcome
+
+log = logging.getLogger(__name__)
+
+_PREFIX = "kops_assets"
+
+
+@contextmanager
+def measured(**tags: str) -> Iterator[None]:
+    """Count a copy that fails, or that is put off because a server asked for it."""
+    try:
+        yield
+    except AirflowRescheduleException:
+        _count("waits", 1, tags)
+        raise
+    except (Exception, AirflowTaskTimeout):
+        _count("failed", 1, tags)
+        raise
+
+
+def count_outcome(outcome: Outcome, **tags: str) -> None:
+    """Count a copy that did not fail, and what it cost."""
+    _count(outcome.state.replace(" ", "_"), 1, tags)
+    _count("bytes", outcome.sent, tags)
+    _count("mounts", outcome.mounts, tags)
+    _count("retries", outcome.retries, tags)
+
+
+def _count(name: str, number: int, tags: dict[str, str]) -> None:
+    if not number:
+        return
+    try:
+        from airflow.sdk.observability import stats
+
+        # Before Airflow 3.3 a class alone has it.
+        incr: Any = getattr(stats, "incr", None) or stats.Stats.incr
+        incr(f"{_PREFIX}.{name}", number, tags=tags)
+    except Exception as err:  # noqa: BLE001  # nothing is copied wrongly because nobody counts it
+        log.debug("%s is not counted: %s", name, err)

@@ -1,0 +1,53 @@
+"""What others may wait for, and who is told: a cluster's mirror is whole, or is no longer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from airflow.sdk import Asset, AssetAlias, Context
+
+from kops_assets_provider.mirror.report import Report
+
+log = logging.getLogger(__name__)
+
+READY = AssetAlias("kops_assets_ready")
+Notify = Callable[[Any], object]
+
+
+def ready_asset(cluster: str) -> Asset:
+    """
+    Return the Airflow asset that is updated whenever a run found the cluster's mirror whole.
+
+    A DAG with ``schedule=[ready_asset("prod.example.com")]`` runs after each such run; the event's
+    ``extra`` has the counts of assets by state, and the bytes that were sent.
+    """
+    return Asset(name=f"kops_assets_ready/{cluster}", uri=f"kops-assets://{cluster}")
+
+
+def publish(context: Context, report: Report) -> None:
+    """Update the cluster's asset, if the mirror is whole, as soon as the task succeeds."""
+    events = context.get("outlet_events")
+    if events is None or not report.ready:
+        return
+    extra: Any = {"cluster": report.cluster, "counts": report.counts(), "sent": report.sent}
+    events[READY].add(ready_asset(report.cluster), extra=extra)
+
+
+def notify(
+    notifiers: Sequence[Notify], context: Context, report: Report, was_ready: bool | None
+) -> None:
+    """
+    Call the notifiers, with ``kops_report`` in their context, if the readiness has changed.
+
+    :param was_ready: what the run before found; None if nobody knows.
+    """
+    if report.ready == was_ready:
+        return
+    told: Mapping[str, Any] = {**context, "kops_report": report.to_dict()}
+    for notifier in notifiers:
+        try:
+            notifier(told)
+        except Exception as err:  # noqa: BLE001  # who cannot be told must not hide the report
+            log.warning("%s failed: %s", type(notifier).__name__, err)

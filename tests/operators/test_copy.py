@@ -1,0 +1,226 @@
+"""What a copy task shows of itself: links, metrics, progress and lineage."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsLogger
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
+from airflow.sdk.observability import stats
+
+from kops_assets_provider.dag_factory import kops_check_assets_dag, kops_copy_assets_dag
+from kops_assets_provider.exceptions import NotFoundError, RateLimitedError
+from kops_assets_provider.mirror.outcome import Kind, Outcome, State
+from kops_assets_provider.operators import copy as module
+from kops_assets_provider.operators.copy import KopsCopyFileOperator, KopsCopyImageOperator
+from kops_assets_provider.operators.links import SourceLink, TargetLink
+
+URL = "https://dl.example.com/kubelet"
+IMAGE = {
+    "canonical": "registry.k8s.io/pause:3.10",
+    "download": "r.example.com:5000/kops/pause:3.10",
+}
+FILE = {
+    "canonical": f"{URL}?token=secret",
+    "download": "https://cdn.example.com/kops/kubelet",
+    "sha": "a" * 64,
+    "file_targets": '{"https://cdn.example.com": "s3://bucket"}',
+}
+
+
+class Counters:
+    """Takes what Airflow would send to a metrics server."""
+
+    def __init__(self):
+        self.counts = {}
+
+    def incr(self, stat, count=1, rate=1, *, tags=None):
+        del rate
+        self.counts[stat, tuple(sorted((tags or {}).items()))] = count
+
+
+@pytest.fixture
+def counters():
+    """Airflow's metrics, on, with a server of ours."""
+    found = Counters()
+    stats.initialize(factory=lambda: found, export_legacy_names=False)
+    yield found.counts
+    stats.initialize(factory=NoStatsLogger, export_legacy_names=False)
+
+
+def operator(cls, **options):
+    return cls(task_id="copy", **((IMAGE if cls is KopsCopyImageOperator else FILE) | options))
+
+
+def run(task, monkeypatch, result=None, error=None):
+    """Execute a task whose copy gives ``result`` or raises ``error``; return the context."""
+
+    def copy(*_, on_chunk=None, **__):
+        (on_chunk or _[3])(10)
+        if error:
+            raise error
+        return result
+
+    monkeypatch.setattr(module, "copy_planned_image", copy)
+    monkeypatch.setattr(module, "copy_file_asset", copy)
+    monkeypatch.setattr(task, "registries", lambda: None, raising=False)
+    monkeypatch.setattr(task, "file_stores", lambda: None, raising=False)
+    state = {}
+    store = SimpleNamespace(get=state.get, set=state.__setitem__)
+    ti = SimpleNamespace(xcom_push=lambda **_: None, try_number=1)
+    return task.execute({"ti": ti, "task_state_store": store})
+
+
+@pytest.mark.parametrize("task_id", ["copy_image", "copy_file"])
+def test_a_label_fits_into_airflows_database(task_id):
+    """PostgreSQL refuses one of more than 250 characters; the end tells files apart."""
+    dag = kops_copy_assets_dag("x", cluster_spec="c.yaml", kops_version="1.36.2")
+    template = dag.get_template_env().from_string(dag.get_task(task_id).map_index_template)
+    for name in (URL, f"https://{'x' * 300}/kubelet"):
+        label = template.render(task=SimpleNamespace(canonical=name))
+        assert len(label) == min(250, len(name))
+        assert name.endswith(label)
+
+
+@pytest.mark.parametrize("make", [kops_copy_assets_dag, kops_check_assets_dag])
+def test_every_task_says_what_to_do_when_it_fails(make):
+    """In the UI, beside it."""
+    dag = make("x", cluster_spec="c.yaml", kops_version="1.36.2")
+    assert dag.doc_md
+    assert all("**It fails**" in task.doc_md for task in dag.tasks)
+
+
+@pytest.mark.parametrize(
+    ("cls", "source", "target"),
+    [
+        (
+            KopsCopyImageOperator,
+            "https://registry.k8s.io/v2/pause/manifests/3.10",
+            "https://r.example.com:5000/v2/kops/pause/manifests/3.10",
+        ),
+        (KopsCopyFileOperator, URL, "https://cdn.example.com/kops/kubelet"),
+    ],
+)
+def test_links_lead_to_source_and_target(cls, source, target):
+    """Without what may be secret in a URL; no copy is needed for them."""
+    task = operator(cls)
+    links = {x.name: x.get_link(task, ti_key=None) for x in cls.operator_extra_links}
+    assert links == {"Source": source, "Target": target}
+
+
+def test_what_was_not_rendered_has_no_link():
+    """Airflow asks also when it was the templates that failed."""
+    task = operator(KopsCopyImageOperator, canonical=None, download=object())
+    assert SourceLink().get_link(task, ti_key=None) == ""
+    assert TargetLink().get_link(task, ti_key=None) == ""
+
+
+def test_a_copy_is_counted_with_what_it_cost(monkeypatch, counters):
+    """Nothing is sent for what is zero."""
+    names = Kind.IMAGE, IMAGE["canonical"], IMAGE["download"]
+    outcome = Outcome(*names, State.COPIED, sent=1000, mounts=2, retries=3)
+    run(operator(KopsCopyImageOperator), monkeypatch, outcome)
+    tags = (("kind", "image"), ("target", "r.example.com:5000"))
+    expected = {"copied": 1, "bytes": 1000, "mounts": 2, "retries": 3}
+    assert counters == {(f"kops_assets.{k}", tags): v for k, v in expected.items()}
+
+
+def test_a_file_that_was_there_is_counted_as_such(monkeypatch, counters):
+    """Under its bucket, whatever it is downloaded through."""
+    outcome = Outcome(Kind.FILE, FILE["canonical"], FILE["download"], State.PRESENT)
+    run(operator(KopsCopyFileOperator), monkeypatch, outcome)
+    tags = (("kind", "file"), ("target", "bucket"))
+    assert counters == {("kops_assets.present", tags): 1}
+
+
+@pytest.mark.parametrize(
+    ("error", "raised", "name"),
+    [
+        (NotFoundError("gone"), AirflowFailException, "failed"),
+        (RateLimitedError("busy", retry_after=60), AirflowRescheduleException, "waits"),
+        (ValueError("a bug"), ValueError, "failed"),
+    ],
+)
+def test_what_was_put_off_has_not_failed(monkeypatch, counters, error, raised, name):
+    """It gives its slot back, and comes again."""
+    with pytest.raises(raised):
+        run(operator(KopsCopyFileOperator), monkeypatch, error=error)
+    assert counters == {(f"kops_assets.{name}", (("kind", "file"), ("target", "bucket"))): 1}
+
+
+def test_metrics_that_fail_fail_no_copy(monkeypatch):
+    """Whatever Airflow's client raises."""
+
+    def broken():
+        raise RuntimeError("no route")
+
+    stats.initialize(factory=broken, export_legacy_names=False)
+    try:
+        outcome = Outcome(Kind.FILE, FILE["canonical"], FILE["download"], State.COPIED, sent=1)
+        assert run(operator(KopsCopyFileOperator), monkeypatch, outcome)["sent"] == 1
+    finally:
+        stats.initialize(factory=NoStatsLogger, export_legacy_names=False)
+
+
+def test_a_wrong_option_fails_the_copy_and_not_its_metrics(monkeypatch, counters):
+    """The error is that of the copy, in its own words."""
+    task = operator(KopsCopyFileOperator, file_targets="{")
+    with pytest.raises(AirflowFailException, match="sha of nothing"):
+        run(task, monkeypatch, error=NotFoundError("sha of nothing"))
+    assert [dict(x[1])["target"] for x in counters] == ["unknown"]
+
+
+@pytest.fixture
+def openlineage(monkeypatch):
+    """Stand-ins for what OpenLineage and its provider have."""
+    facet = "airflow.providers.common.compat.openlineage.facet"
+    extractors = "airflow.providers.openlineage.extractors"
+    for name, member in ((facet, "Dataset"), (extractors, "OperatorLineage")):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+        monkeypatch.setattr(sys.modules[name], member, SimpleNamespace, raising=False)
+    monkeypatch.setitem(
+        sys.modules, "airflow.providers.openlineage", ModuleType("airflow.providers.openlineage")
+    )
+
+
+@pytest.mark.usefixtures("openlineage")
+@pytest.mark.parametrize("when", ["complete", "failure"])
+@pytest.mark.parametrize(
+    ("cls", "source", "target"),
+    [
+        (
+            KopsCopyImageOperator,
+            ("oci://registry.k8s.io", "pause:3.10"),
+            ("oci://r.example.com:5000", "kops/pause:3.10"),
+        ),
+        (
+            KopsCopyFileOperator,
+            ("https://dl.example.com", "/kubelet"),
+            ("s3://bucket", "kops/kubelet"),
+        ),
+    ],
+)
+def test_openlineage_is_told_from_where_to_where(cls, source, target, when):
+    """Whether the copy came to its end or not."""
+    found = getattr(operator(cls), f"get_openlineage_facets_on_{when}")(None)
+    ((given,), (made,)) = (found.inputs, found.outputs)
+    assert (given.namespace, given.name) == source
+    assert (made.namespace, made.name) == target
+
+
+@pytest.mark.usefixtures("openlineage")
+@pytest.mark.parametrize("options", [{"file_targets": "{"}, {}])
+def test_a_wrong_option_has_no_lineage(options):
+    """The copy itself says what is wrong."""
+    cls = KopsCopyFileOperator if options else KopsCopyImageOperator
+    task = operator(cls, **options or {"download": "NOT an image"})
+    assert task.get_openlineage_facets_on_failure(None) is None
+
+
+def test_without_openlineage_nothing_breaks(monkeypatch):
+    """It is not installed with this package."""
+    monkeypatch.setitem(sys.modules, "airflow.providers.openlineage.extractors", None)
+    task = operator(KopsCopyFileOperator)
+    assert task.get_openlineage_facets_on_complete(None) is None

@@ -1,0 +1,70 @@
+"""What a copy task loads: a hundred of them start at once, and each pays for its imports."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from kops_assets_provider.testing.file_server import FileServer
+from kops_assets_provider.testing.images import make_image, put_image
+from kops_assets_provider.testing.oci_registry import OciRegistryServer
+from kops_assets_provider.testing.s3_server import S3Server
+
+DATA = b"kubelet" * 1000
+# Airflow itself asks each provider what it is.
+HEAVY = ("google.cloud.", "google.auth", "airflow.providers.google.", "boto3", "openlineage")
+# The operator as a task has it, in a process of its own.
+COPY = """
+import json, sys
+from types import SimpleNamespace
+import airflow.sdk
+before = set(sys.modules)
+from kops_assets_provider.operators import copy
+name, options = json.loads(sys.argv[1])
+task = getattr(copy, name)(task_id="copy", **options)
+ti = SimpleNamespace(xcom_push=print, try_number=1)
+state = task.execute({"ti": ti})["state"]
+new = set(sys.modules) - before
+loaded = [x for x in json.loads(sys.argv[2]) if any(name.startswith(x) for name in new)]
+print(json.dumps([state, loaded]))
+"""
+
+
+def copied_and_loaded(name, options, **env):
+    """Copy in a new process; return the outcome's state, and what is loaded of ``HEAVY``."""
+    arguments = [json.dumps([name, options]), json.dumps(HEAVY)]
+    command = [sys.executable, "-c", COPY, *arguments]
+    run = subprocess.run(
+        command, capture_output=True, text=True, check=True, env={**os.environ, **env}
+    )
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+@pytest.mark.usefixtures("no_credentials")
+def test_a_copy_of_an_image_loads_no_cloud_sdk():
+    """Neither Google's nor Amazon's."""
+    with OciRegistryServer() as source, OciRegistryServer() as target:
+        put_image(source, "pause:1", make_image("pause"))
+        options = {"canonical": f"{source.host}/pause:1", "download": f"{target.host}/pause:1"}
+        found = copied_and_loaded("KopsCopyImageOperator", options)
+    assert found == ["copied", []]
+
+
+@pytest.mark.usefixtures("no_credentials")
+def test_a_copy_to_s3_does_not_load_googles_sdk():
+    """Amazon's alone."""
+    with FileServer({"/kubelet": DATA}) as source, S3Server(["kops"]) as s3:
+        options = {
+            "canonical": f"{source.url}/kubelet",
+            "download": "https://files.example.com/kubelet",
+            "sha": hashlib.sha256(DATA).hexdigest(),
+            "file_targets": {"https://files.example.com": "s3://kops"},
+        }
+        extra = {"endpoint_url": s3.url, "region_name": "us-east-1"}
+        aws = {"conn_type": "aws", "login": "AKIA", "password": "secret", "extra": extra}
+        env = {"AIRFLOW_CONN_AWS_DEFAULT": json.dumps(aws)}
+        found = copied_and_loaded("KopsCopyFileOperator", options, **env)
+    assert found == ["copied", ["boto3"]]
