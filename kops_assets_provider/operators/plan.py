@@ -7,8 +7,9 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import BaseOperator, Context, conf
 
+from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.mirror.files import plan_files
 from kops_assets_provider.mirror.images import plan_images
 from kops_assets_provider.mirror.lists import AssetList
@@ -122,6 +123,16 @@ class KopsPlanFilesOperator(FileStoresOperator):
 def _publish(
     operator: BaseOperator, context: Context, plan: Plan[Any], to_copy: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
+    _refuse_too_many(to_copy)
     context["ti"].xcom_push(key=SETTLED_KEY, value=[x.to_dict() for x in plan.settled])
     operator.log.info("%d to copy, %d need nothing", len(plan.to_copy), len(plan.settled))
     return to_copy
+
+
+def _refuse_too_many(to_copy: Sequence[Any]) -> None:
+    """Raise InvalidInputError if Airflow would not map that many copies."""
+    most = conf.getint("core", "max_map_length")
+    if len(to_copy) > most:
+        problem = f"is {most}, and {len(to_copy)} copies are to be mapped: set it higher"
+        where = "[core] max_map_length (AIRFLOW__CORE__MAX_MAP_LENGTH)"
+        raise InvalidInputError(where, [problem])

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.mirror.list_request import split_versions
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False, "none": False, "": False}
 
@@ -55,6 +54,9 @@ def as_versions(name: str, value: Sequence[str] | str | None) -> tuple[str, ...]
     if not isinstance(texts, list | tuple) or not all(isinstance(x, str) for x in texts):
         problem = f"expected a version in quotes, or a list of them, got {found!r}"
         raise InvalidInputError(f"parameter {name}", [problem])
+    # Here, and not above: copies need none of what it brings.
+    from kops_assets_provider.mirror.list_request import split_versions
+
     return split_versions(texts)
 
 
