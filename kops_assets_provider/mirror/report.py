@@ -190,9 +190,10 @@ def _states(report: Report, kind: Kind) -> str:
 
 
 def _costs(report: Report) -> str:
+    retries = f", {report.retries} {'retry' if report.retries == 1 else 'retries'}"
     if report.requests is None:
-        return f", {report.retries} retries" if report.retries else ""
-    return f", {report.requests} requests, {report.retries} retries"
+        return retries if report.retries else ""
+    return f", {report.requests} {'request' if report.requests == 1 else 'requests'}{retries}"
 
 
 def _printable(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import pytest
 
 from kops_assets_provider.testing.components import gcs_emulator, seaweedfs
 from kops_assets_provider.testing.file_server import FileServer
+from kops_assets_provider.testing.gcs_server import GCSServer
+from kops_assets_provider.testing.s3_server import S3Server
 
 SIZE = 200 << 20  # bytes
 LIMIT = 64 << 20  # above a Python that does nothing: imports, SDKs, connections and buffers
@@ -125,3 +128,44 @@ def test_to_gcs(files, tmp_path):
     """200 MB to Google Cloud Storage, whose client takes most of it."""
     with gcs_emulator(tmp_path, bucket="files") as server:
         check_memory(GCS.format(url=server.url), files)
+
+
+COMMAND = """
+import contextlib, io
+from kops_assets_provider.cli import main
+with contextlib.redirect_stdout(io.StringIO()):
+    status = main(sys.argv[1:])
+assert status == 0
+print(peak())
+"""
+
+
+@pytest.mark.parametrize("server", [S3Server, GCSServer])
+def test_the_command_with_four_files_at_a_time(server, tmp_path, monkeypatch):
+    """All of it together, list, record and report included."""
+    raw = os.urandom(1 << 20) * 20
+    names = [str(n) for n in range(4)]
+    with FileServer({f"/{x}": raw for x in names}) as source, server(["files"]) as target:
+        place = f"{'s3' if server is S3Server else 'gs'}://files"
+        assets = [
+            {
+                "canonical": f"{source.url}/{x}",
+                "download": f"https://files.example.com/{x}",
+                "sha": hashlib.sha256(raw).hexdigest(),
+            }
+            for x in names
+        ]
+        (tmp_path / "list.json").write_text(json.dumps({"images": [], "files": assets}))
+        for name in ("AWS_ENDPOINT_URL_S3", "STORAGE_EMULATOR_HOST"):
+            monkeypatch.setenv(name, target.url)
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+            monkeypatch.setenv(name, "us-east-1")
+        (bare,) = run("print(peak())")
+        (peak,) = run(
+            COMMAND,
+            *("copy", "--quiet", "--from", str(tmp_path / "list.json"), "--name", "c"),
+            *("--kops-version", "1.36.2", "--record-url", f"{place}/records"),
+            *("--file-target", f"https://files.example.com={place}"),
+        )
+        assert {x for x in target.buckets["files"].objects if "." not in x} == set(names)
+    assert peak - bare < LIMIT
