@@ -83,13 +83,7 @@ def kops_copy_assets_dag(
     :param dag_options: anything else for the DAG itself.
     :param options: what to mirror, from where, to where: see ``CopyAssetsOptions``.
     """
-    defaults: dict[str, Any] = {
-        "catchup": False,
-        "max_active_runs": 1,
-        "doc_md": _DOC,
-        "tags": ["kops"],
-    }
-    with DAG(dag_id, schedule=schedule, **(defaults | (dag_options or {}))) as dag:
+    with _dag(dag_id, schedule, _DOC, dag_options) as dag:
         copy_assets_tasks(**options)
     return dag
 
@@ -106,15 +100,19 @@ def kops_check_assets_dag(
 
     The parameters are those of ``kops_copy_assets_dag``; what is about copying has no effect.
     """
+    with _dag(dag_id, schedule, _CHECK_DOC, dag_options) as dag:
+        check_assets_tasks(**options)
+    return dag
+
+
+def _dag(dag_id: str, schedule: Any, doc_md: str, options: dict[str, Any] | None) -> DAG:
     defaults: dict[str, Any] = {
         "catchup": False,
         "max_active_runs": 1,
-        "doc_md": _CHECK_DOC,
+        "doc_md": doc_md,
         "tags": ["kops"],
     }
-    with DAG(dag_id, schedule=schedule, **(defaults | (dag_options or {}))) as dag:
-        check_assets_tasks(**options)
-    return dag
+    return DAG(dag_id, schedule=schedule, **(defaults | (options or {})))
 
 
 def options_from_variable(name: str, *, params: bool = False) -> CopyAssetsOptions:

@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 # 123456789012.dkr.ecr.eu-west-1.amazonaws.com, also -fips, China's .com.cn, and the dual stack's
 # 123456789012.dkr-ecr.eu-west-1.on.aws
-_ECR = re.compile(
+ECR_HOST = re.compile(
     r"(?P<account>\d{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)"
     r"\.(?:amazonaws\.com(?:\.cn)?|on\.aws|on\.amazonwebservices\.com\.cn)"
 )
@@ -107,7 +107,7 @@ class Ecr:
     @classmethod
     def at(cls, host: str, client: Callable[[str], Any], name: str) -> Ecr | None:
         """Return the registry at a host, None if it is none; ``client`` is told the region."""
-        found = _ECR.fullmatch(host)
+        found = ECR_HOST.fullmatch(host)
         if found is None:
             return None
         return cls(found["account"], found["region"], partial(client, found["region"]), name)

@@ -18,6 +18,7 @@ from kops_assets_provider.http.client import HttpClient, Response
 from kops_assets_provider.http.errors import place
 from kops_assets_provider.http.traffic import counted
 from kops_assets_provider.mirror.outcome import Download, Kind, Outcome, State
+from kops_assets_provider.mirror.report import Report
 
 _AT_A_TIME = 16
 _NO_HEAD = {400, 405, 501}
@@ -28,6 +29,11 @@ def with_downloads(outcomes: Iterable[Outcome], http: HttpClient | None = None) 
     ask = partial(_with_download, http=http or HttpClient())
     with ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="downloads") as pool:
         return list(pool.map(ask, outcomes))
+
+
+def report_with_downloads(report: Report) -> Report:
+    """Return the report of the outcomes that ``with_downloads`` gives."""
+    return replace(report, outcomes=tuple(with_downloads(report.outcomes)))
 
 
 def _with_download(outcome: Outcome, http: HttpClient) -> Outcome:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import urlsplit
 
 from kops_assets_provider.exceptions import InvalidReferenceError
 from kops_assets_provider.http.urls import redact
-from kops_assets_provider.mirror.cloud_logins import is_google
+from kops_assets_provider.mirror.cloud_logins import ECR_HOST, is_google
 from kops_assets_provider.mirror.outcome import Kind
 from kops_assets_provider.mirror.registries import default_url
 from kops_assets_provider.oci.reference import DOCKER_HUB, Reference
 
 _OFFICIAL = "library/"  # Docker Hub's own images have pages elsewhere
-# A host of ECR's; its console is at another one in each of Amazon's partitions.
-_ECR = re.compile(
-    r"(?P<account>\d{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)"
-    r"\.(?:amazonaws\.com|on\.aws|amazonaws\.com\.cn|on\.amazonwebservices\.com\.cn)"
-)
+# The console is at another host in each of Amazon's partitions.
 _CONSOLES = {"cn-": "console.amazonaws.cn", "us-gov-": "console.amazonaws-us-gov.com"}
 _PAGES = {
     "quay.io": "https://quay.io/repository/",
@@ -39,7 +34,7 @@ def _image_page(name: str) -> str:
         return _docker_hub_page(image.repository)
     if start := _PAGES.get(image.registry):
         return f"{start}{image.repository}"
-    if found := _ECR.fullmatch(image.registry):
+    if found := ECR_HOST.fullmatch(image.registry):
         return _ecr_page(found["account"], found["region"], image.repository)
     if is_google(image.registry):
         return f"https://{image.registry}/{image.repository}"

@@ -22,7 +22,7 @@ from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.kops.assets import FileAsset, ImageAsset
 from kops_assets_provider.mirror.asset_list import AssetList
-from kops_assets_provider.mirror.downloads import with_downloads
+from kops_assets_provider.mirror.downloads import report_with_downloads
 from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.files import (
     check_files,
@@ -117,9 +117,7 @@ class Mirror:
         return report
 
     def _asked(self, report: Report) -> Report:
-        if not self.check_downloads:
-            return report
-        return replace(report, outcomes=tuple(with_downloads(report.outcomes)))
+        return report_with_downloads(report) if self.check_downloads else report
 
     def _plan_images(self, listed: AssetList) -> Plan[PlannedImage]:
         images = listed.assets.images

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import Context
 
 from kops_assets_provider.exceptions import MissingAssetsError
-from kops_assets_provider.mirror.downloads import with_downloads
+from kops_assets_provider.mirror.downloads import report_with_downloads
 from kops_assets_provider.mirror.lists import AssetList
 from kops_assets_provider.mirror.outcome import Kind, Outcome
 from kops_assets_provider.mirror.record import keep_record
@@ -86,7 +85,7 @@ class KopsReportOperator(FileStoresOperator):
         with told_to_airflow(context):
             listed, report = self.gather(context["ti"])
             if as_flag("check_downloads", self.check_downloads):
-                report = replace(report, outcomes=tuple(with_downloads(report.outcomes)))
+                report = report_with_downloads(report)
             self.log.info("%s\n%s", report.summary(), report.to_table())
             context["ti"].xcom_push(key=REPORT_KEY, value=report.to_dict())
             was_ready = self.keep_record(listed, report, context["run_id"])

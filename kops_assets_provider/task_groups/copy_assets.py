@@ -32,6 +32,7 @@ _LIST_OPTIONS = (
     *("sha_file", "output_url"),
 )
 _STORE_OPTIONS = ("file_targets", "bucket_owner", "s3_options", "gcs_options")
+_PLACES = ("aws_conn_id", "gcp_conn_id", "source_rewrites", *_STORE_OPTIONS)
 _CHECK_OPTIONS = ("immutable_tags", "record_url", "deep", "check_downloads")
 _IMAGE_OPTIONS = ("registry_conn_ids", "platforms", "warm", "warm_days", "ecr_repositories")
 
@@ -124,37 +125,32 @@ def kops_copy_assets_task_group(
 
 def check_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
     """Add the tasks that ask whether a mirror is whole; raises TypeError for a typo."""
-    _refuse_unknown(options)
-    clouds = _pick(options, "aws_conn_id", "gcp_conn_id") | _RETRIES
-    sources, stores = _pick(options, "source_rewrites"), _pick(options, *_STORE_OPTIONS)
-    listed = KopsGetAssetsOperator(
-        task_id="get_assets",
-        doc_md=task_docs.GET_ASSETS,
-        **clouds,
-        **stores,
-        **sources,
-        **_pick(options, *_LIST_OPTIONS),
-    )
+    listed = _get_assets(options)
     KopsCheckAssetsOperator(
         task_id="check",
         doc_md=task_docs.CHECK,
         assets=listed.output,
-        **clouds,
-        **stores,
-        **sources,
-        **_pick(options, *_IMAGE_OPTIONS, *_CHECK_OPTIONS),
+        **_pick(options, *_PLACES, *_IMAGE_OPTIONS, *_CHECK_OPTIONS),
+        **_RETRIES,
     )
 
 
-def _refuse_unknown(options: CopyAssetsOptions) -> None:
+def _get_assets(options: CopyAssetsOptions) -> KopsGetAssetsOperator:
+    """Add the task that all others begin with; raises TypeError for a typo in the options."""
     if unknown := sorted(options.keys() - CopyAssetsOptions.__annotations__.keys()):
         known = ", ".join(CopyAssetsOptions.__annotations__)
         raise TypeError(f"unknown options {', '.join(unknown)}; there are {known}")
+    return KopsGetAssetsOperator(
+        task_id="get_assets",
+        doc_md=task_docs.GET_ASSETS,
+        **_pick(options, *_PLACES, *_LIST_OPTIONS),
+        **_RETRIES,
+    )
 
 
 def copy_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
     """Add the tasks to the DAG, and the group, that is being made; raises TypeError for a typo."""
-    _refuse_unknown(options)
+    listed = _get_assets(options)
     pool = {"pool": options["copy_pool"]} if "copy_pool" in options else {}
     clouds = _pick(options, "aws_conn_id", "gcp_conn_id") | _RETRIES
     sources = _pick(options, "source_rewrites")
@@ -163,13 +159,6 @@ def copy_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
     files = clouds | stores
     record, deep = _pick(options, "record_url"), _pick(options, "deep")
 
-    listed = KopsGetAssetsOperator(
-        task_id="get_assets",
-        doc_md=task_docs.GET_ASSETS,
-        **files,
-        **sources,
-        **_pick(options, *_LIST_OPTIONS),
-    )
     plan_images = KopsPlanImagesOperator(
         task_id="plan_images",
         doc_md=task_docs.PLAN_IMAGES,
