@@ -20,6 +20,7 @@ from kops_assets_provider.testing.images import make_image, push_image
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from kops_assets_provider.testing.pull import pull_image
 from kops_assets_provider.testing.tcp_proxy import TcpProxy
+from tests.e2e.kill_wire import KillWire
 
 PLATFORMS = ["linux/amd64", "linux/arm64", "linux/s390x"]
 OLD = make_image("old", platforms=PLATFORMS, layers=2, base_layers=1)
@@ -37,31 +38,14 @@ copy_image(*registries.source(source), *registries.target(target), workers=int(w
 BEFORE, WITHIN = "before publishing", "publishing"
 
 
-@dataclass
-class Wire:
-    """
-    Counts bytes, in both directions, before the first manifest is put and since.
+class Wire(KillWire):
+    """Before the first manifest is put, and since."""
 
-    :param phase: where to end, after ``end`` bytes of it; nowhere without.
-    """
+    first, second = BEFORE, WITHIN
 
-    phase: str | None = None
-    end: int = 0
-    passed: dict = field(default_factory=lambda: {BEFORE: 0, WITHIN: 0})
-    now: str = BEFORE
-    is_cut: bool = False
-
-    def __call__(self, data, from_client):
-        if self.is_cut:
-            return 0
-        line = data.partition(b"\r\n")[0] if from_client else b""
-        if line.startswith(b"PUT ") and b"/manifests/" in line:
-            self.now = WITHIN
-        self.passed[self.now] += len(data)
-        if self.now != self.phase or self.passed[self.now] < self.end:
-            return None
-        self.is_cut = True
-        return len(data) - (self.passed[self.now] - self.end)
+    def begins_second(self, data):
+        line = data.partition(b"\r\n")[0]
+        return line.startswith(b"PUT ") and b"/manifests/" in line
 
 
 @dataclass

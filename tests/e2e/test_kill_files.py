@@ -28,6 +28,7 @@ from kops_assets_provider.testing.components import seaweedfs
 from kops_assets_provider.testing.file_server import FileServer
 from kops_assets_provider.testing.gcs_server import GCSServer
 from kops_assets_provider.testing.tcp_proxy import TcpProxy
+from tests.e2e.kill_wire import KillWire
 
 RAW = random.Random(5).randbytes(1_500_000)
 OLD = random.Random(6).randbytes(700_000)
@@ -103,30 +104,13 @@ class BehindProxy(GCSServer):
         return self.seen_as or super().url
 
 
-@dataclass
-class Wire:
-    """
-    Counts bytes, in both directions, until the side-car comes and since.
+class Wire(KillWire):
+    """Until the side-car comes, and since."""
 
-    :param phase: where to end, after ``end`` bytes of it; nowhere without.
-    """
+    first, second = FILE, SIDECAR
 
-    phase: str | None = None
-    end: int = 0
-    passed: dict = field(default_factory=lambda: {FILE: 0, SIDECAR: 0})
-    now: str = FILE
-    is_cut: bool = False
-
-    def __call__(self, data, from_client):
-        if self.is_cut:
-            return 0
-        if from_client and b".sha256" in data:
-            self.now = SIDECAR
-        self.passed[self.now] += len(data)
-        if self.now != self.phase or self.passed[self.now] < self.end:
-            return None
-        self.is_cut = True
-        return len(data) - (self.passed[self.now] - self.end)
+    def begins_second(self, data):
+        return b".sha256" in data
 
 
 @dataclass
