@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from kops_assets_provider.testing.messages import Response
+from kops_assets_provider.testing.refused import RefusedError
 from kops_assets_provider.testing.registry.errors import json_response
 
 
-class JsonError(Exception):
+class JsonError(RefusedError):
     """A request is refused: HTTP status, Google's reason for it, a sentence."""
-
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(f"{status} {reason}: {message}")
-        self.status = status
-        self.reason = reason
-        self.message = message
 
     def response(self) -> Response:
         """Return the answer to send."""
-        detail = {"message": self.message, "domain": "global", "reason": self.reason}
+        detail = {"message": self.message, "domain": "global", "reason": self.code}
         error = {"code": self.status, "message": self.message, "errors": [detail]}
         return json_response({"error": error}, self.status)
 

@@ -7,19 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from kops_assets_provider.testing.messages import Response
+from kops_assets_provider.testing.refused import RefusedError
 
 
-class RegistryError(Exception):
+class RegistryError(RefusedError):
     """A request is refused: HTTP status, error code of the spec, a sentence."""
-
-    def __init__(
-        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(f"{status} {code}: {message}")
-        self.status = status
-        self.code = code
-        self.message = message
-        self.headers = headers or {}
 
     def response(self) -> Response:
         """Return the answer to send."""

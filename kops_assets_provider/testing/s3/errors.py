@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
 
 from kops_assets_provider.testing.messages import Response
+from kops_assets_provider.testing.refused import RefusedError
 
 _CONTROL = re.compile(r"[\x01-\x1f]")
 
 
-class XmlError(Exception):
+class XmlError(RefusedError):
     """A request is refused: HTTP status, S3's code for it, a sentence."""
-
-    def __init__(
-        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(f"{status} {code}: {message}")
-        self.status = status
-        self.code = code
-        self.message = message
-        self.headers = headers or {}
 
     def response(self, method: str) -> Response:
         """Return the answer to a request with that method; to HEAD it has no body, so no code."""
