@@ -5,7 +5,7 @@ In this process, with the standard library alone, and with a record of what they
 
 - ``oci_registry``: :class:`OciRegistryServer`, with authentication, faults and servers' quirks
 - ``file_server``: :class:`FileServer`
-- ``s3_server``, ``gcs_server``: :class:`S3Server` and :class:`GCSServer`, for what real ones cannot do
+- ``s3_server``, ``gcs_server``: :class:`S3Server` and :class:`GCSServer`, for what real ones lack
 - ``images``: :func:`make_image`, and how to get one into a registry
 - ``http_server``, ``messages``: their base :class:`HttpServer`, and :class:`Fault`
 
