@@ -35,6 +35,31 @@ class _Way(NamedTuple):
     inside: bool
 
 
+class _Sockets:
+    """
+    The open connections of some pools.
+
+    urllib3 closes a pool's connections when nothing refers to the pool any more, so the connections
+    themselves, which know this, must not lead back to it.
+    """
+
+    def __init__(self) -> None:
+        self._open: WeakSet[socket.socket] = WeakSet()
+        self._lock = threading.Lock()
+
+    def add(self, sock: socket.socket) -> None:
+        with self._lock:
+            self._open.add(sock)
+
+    def shut_down(self) -> None:
+        with self._lock:
+            sockets = list(self._open)
+        for sock in sockets:
+            with suppress(OSError):
+                # Not SSLSocket.shutdown, which takes the TLS state from under a reading thread.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
 class Pools:
     """
     Pool managers, each made when it is first needed; safe to share between threads.
@@ -67,7 +92,7 @@ class Pools:
         }
         self._pools: dict[_Way, urllib3.PoolManager] = {}
         self._lock = threading.Lock()
-        self._sockets: WeakSet[socket.socket] = WeakSet()
+        self._sockets = _Sockets()
         self._aborted = False
         keep_secrets_out()
 
@@ -95,7 +120,7 @@ class Pools:
         options = {**self._options, "ssl_context": context}
         manager = self._through(way.proxy, options) if way.proxy else urllib3.PoolManager(**options)
         manager.pool_classes_by_scheme = pool_classes(
-            Rules(self._stall_seconds, way.inside, self._opened)
+            Rules(self._stall_seconds, way.inside, self._sockets.add)
         )
         return manager
 
@@ -103,15 +128,7 @@ class Pools:
         """Break all connections, for good: whoever waits for one sees it end at once."""
         with self._lock:
             self._aborted = True
-            sockets = list(self._sockets)
-        for sock in sockets:
-            with suppress(OSError):
-                # Not SSLSocket.shutdown, which takes the TLS state from under a reading thread.
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
-
-    def _opened(self, sock: socket.socket) -> None:
-        with self._lock:
-            self._sockets.add(sock)
+        self._sockets.shut_down()
 
     def _through(self, proxy: str, options: dict[str, Any]) -> urllib3.ProxyManager:
         parts = urlsplit(proxy)

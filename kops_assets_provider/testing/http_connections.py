@@ -6,7 +6,7 @@ Every response passes :meth:`_Handler.serve`, which is the one place where fault
 
 from __future__ import annotations
 
-import select
+import selectors
 import socket
 import ssl
 import struct
@@ -166,10 +166,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _stall(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield from chunks
-        while not self.server.owner.stopping.wait(_LOOK_SECONDS):
-            # Who has waited long enough goes away, and this thread is no longer needed.
-            if select.select([self.connection], [], [], 0)[0]:
-                break
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.connection, selectors.EVENT_READ)
+            while not self.server.owner.stopping.wait(_LOOK_SECONDS):
+                # Who has waited long enough goes away, and this thread is no longer needed.
+                if selector.select(0):
+                    break
         raise ConnectionAbortedError("a fault let the answer stall")
 
     def _drip(self, chunks: Iterator[bytes], seconds: float) -> Iterator[bytes]:

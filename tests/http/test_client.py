@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import gc
 import gzip
 import time
 import traceback
 
 import pytest
 import trustme
+from urllib3.connection import HTTPConnection
 
 from kops_assets_provider.exceptions import (
     AccessDeniedError,
@@ -32,6 +34,18 @@ SECRETS = {"Authorization": "Bearer secret", "Cookie": "session=secret", "X-Othe
 def get(client, url, **options):
     with client.request("GET", url, **options) as response:
         return response.read()
+
+
+def test_who_drops_a_client_drops_its_connections(server):
+    """A process that has many tasks one after another, as ``dag.test()``, keeps no sockets."""
+    before = _connections()
+    get(HttpClient(), f"{server.url}/a")
+    assert _connections() == before
+
+
+def _connections():
+    gc.collect()
+    return sum(isinstance(x, HTTPConnection) and x.sock is not None for x in gc.get_objects())
 
 
 # --- redirects
