@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Unpack, cast
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
-from kops_assets_provider.kops.catalog import known_releases
+from kops_assets_provider.dag_params import manual_params, options_from_variable
+from kops_assets_provider.mirror.fleet_file import ClusterGroup, read_fleet_file
 from kops_assets_provider.task_groups.copy_assets import (
+    CLUSTER_OPTIONS,
+    FILE_OPTIONS,
     CopyAssetsOptions,
     check_assets_tasks,
     copy_assets_tasks,
+    copy_fleet_tasks,
+    refuse_unknown,
 )
+
+__all__ = [
+    "kops_check_assets_dag",
+    "kops_copy_assets_dag",
+    "kops_copy_fleet_dags",
+    "manual_params",
+    "options_from_variable",
+]
 
 _DOC = """\
 Mirrors everything that a kOps cluster downloads, container images and files, into the registry and
@@ -21,52 +35,19 @@ the file repository that its `spec.assets` names.
 missing asset is copied by a task of its own, and `report` says what became of every one. To try
 failed copies again, clear them together with their downstream tasks.
 """
+_FLEET_DOC = """\
+Mirrors what the clusters of the group `{group}` download: what they share is copied once.
+
+`get_assets` computes their lists, `plan_images` and `plan_files` ask the targets what is missing,
+each missing asset is copied by a task of its own, `publish_readiness` says of each cluster what
+became of its assets, and `report` of the whole group. To try failed copies again, clear them
+together with their downstream tasks.
+"""
 _CHECK_DOC = """\
 Asks whether the mirror of a kOps cluster has everything that the cluster downloads, and writes
 nothing. `check` says how every asset stands, and fails if one is missing or wrong. Then run the DAG
 that copies.
 """
-_STRUCTURES = (
-    *("registry_conn_ids", "source_rewrites", "file_targets", "ecr_repositories"),
-    *("s3_options", "gcs_options"),
-    *("platforms", "warm", "immutable_tags", "extra_images", "extra_files"),
-    *("kops_version", "kubernetes_version"),
-)
-_SWITCHES = ("any_kubernetes_version", "extended", "nearest_release", "deep", "check_downloads")
-_SOURCES = ("cluster_spec", "state_store", "asset_list")
-_DEFAULTS: dict[str, Any] = {
-    "cluster_spec": "",
-    "state_store": None,
-    "cluster_name": None,
-    "asset_list": None,
-    "kops_version": None,
-    "kubernetes_version": None,
-    "kops_command": None,
-    "nearest_release": False,
-    "any_kubernetes_version": False,
-    "extended": False,
-    "extra_images": [],
-    "extra_files": {},
-    "bucket_owner": None,
-    "s3_options": {},
-    "gcs_options": {},
-    "deep": False,
-    "check_downloads": False,
-    "output_url": None,
-    "sha_file": None,
-    "registry_conn_ids": {},
-    "source_rewrites": {},
-    "file_targets": {},
-    "platforms": [],
-    "warm": [],
-    "warm_days": None,
-    "ecr_repositories": None,
-    "immutable_tags": [],
-    "record_url": None,
-    "report_url": None,
-    "aws_conn_id": "aws_default",
-    "gcp_conn_id": "google_cloud_default",
-}
 
 
 def kops_copy_assets_dag(
@@ -105,6 +86,38 @@ def kops_check_assets_dag(
     return dag
 
 
+def kops_copy_fleet_dags(
+    path: str | Path,
+    *,
+    dag_id_prefix: str = "kops_copy_assets_",
+    dag_options: dict[str, Any] | None = None,
+    **options: Unpack[CopyAssetsOptions],
+) -> list[DAG]:
+    """
+    Return a DAG for each group of clusters in a YAML file, which is read now: docs/fleets.md.
+
+    :param path: of the file, where DAG files are parsed.
+    :param dag_id_prefix: what a group's name makes the id of its DAG with.
+    :param dag_options: anything else for the DAGs themselves.
+    :param options: those that hold for all groups, unless the file says otherwise; such as
+        ``on_readiness_change``, which a file cannot say.
+    :raises InvalidInputError: the file is wrong, with every problem.
+    """
+    refuse_unknown(options)
+    groups = read_fleet_file(path, FILE_OPTIONS, CLUSTER_OPTIONS)
+    return [_fleet_dag(x, dag_id_prefix, dag_options, options) for x in groups]
+
+
+def _fleet_dag(
+    group: ClusterGroup, prefix: str, dag_options: dict[str, Any] | None, options: CopyAssetsOptions
+) -> DAG:
+    doc = _FLEET_DOC.format(group=group.name)
+    own = cast("CopyAssetsOptions", {**options, **group.options})
+    with _dag(f"{prefix}{group.name}", group.schedule, doc, dag_options) as dag:
+        copy_fleet_tasks(group.name, group.clusters, **own)
+    return dag
+
+
 def _dag(dag_id: str, schedule: Any, doc_md: str, options: dict[str, Any] | None) -> DAG:
     defaults: dict[str, Any] = {
         "catchup": False,
@@ -113,143 +126,3 @@ def _dag(dag_id: str, schedule: Any, doc_md: str, options: dict[str, Any] | None
         "tags": ["kops"],
     }
     return DAG(dag_id, schedule=schedule, **(defaults | (options or {})))
-
-
-def options_from_variable(name: str, *, params: bool = False) -> CopyAssetsOptions:
-    """
-    Return options that an Airflow Variable, a JSON object, has when the tasks run.
-
-    They are templates: nothing is asked of Airflow while a DAG file is parsed.
-
-    :param params: let the run's parameters go before, as ``manual_params`` declares them.
-    """
-    options = {option: _template(name, option, params) for option in _DEFAULTS}
-    return cast("CopyAssetsOptions", options)
-
-
-def _template(variable: str, option: str, params: bool) -> str:
-    found = f"var.json.get({variable!r}, {{}}).get({option!r}, {_DEFAULTS[option]!r})"
-    if params:
-        own = f"params.get({option!r})"
-        # An empty field of the form means the Variable's value; a switch that is off means off.
-        is_set = f"{own} is not none" if option in _SWITCHES else own
-        # Who says one source of the list in the form does not mean the Variable's other one.
-        others = [f"params.get({x!r})" for x in _SOURCES if option in _SOURCES and x != option]
-        unsaid = f"none if {' or '.join(others)} else {found}" if others else found
-        found = f"({own} if {is_set} else {unsaid})"
-    # What is not text must survive being rendered to text.
-    return f"{{{{ {found} | tojson }}}}" if option in _STRUCTURES else f"{{{{ {found} }}}}"
-
-
-def manual_params() -> dict[str, Param]:
-    """Return the parameters of a run by hand: each one left empty is taken from the Variable."""
-    text, mapping = ["null", "string"], ["null", "object"]
-    what: dict[str, Any] = {"section": "What to mirror"}
-    where: dict[str, Any] = {"section": "From where, to where"}
-    return {
-        "cluster_spec": Param(
-            None,
-            type=text,
-            format="multiline",
-            title="Cluster manifest",
-            **what,
-            description="Path of the manifest on the workers, or its text: the Cluster and its "
-            "InstanceGroup documents",
-        ),
-        "state_store": Param(
-            None,
-            type=text,
-            title="State store",
-            examples=["s3://kops-state-store"],
-            **what,
-            description="Instead of the manifest: where kOps keeps the cluster",
-        ),
-        "cluster_name": Param(
-            None,
-            type=text,
-            title="Cluster name",
-            **what,
-            description="Its name in the state store",
-        ),
-        "asset_list": Param(
-            None,
-            type=text,
-            title="Saved list",
-            **what,
-            description="Instead of both: a saved asset list, s3://…, gs://…, https://… or a file",
-        ),
-        "kops_version": Param(
-            None,
-            type=text,
-            title="kOps release",
-            examples=list(known_releases()),
-            **what,
-            description="The release that the cluster is, or will be, updated with; with commas "
-            "between them several, all of whose assets are mirrored",
-        ),
-        "kubernetes_version": Param(
-            None,
-            type=text,
-            title="Kubernetes version",
-            **what,
-            description="Instead of the manifest's, to be ready for an upgrade; several likewise: "
-            "the old and the new one",
-        ),
-        "any_kubernetes_version": Param(
-            None,
-            type=["null", "boolean"],
-            title="Any Kubernetes version",
-            **what,
-            description="Also for a version that the release does not support",
-        ),
-        "extended": Param(
-            None,
-            type=["null", "boolean"],
-            title="Extended list",
-            **what,
-            description="Also what the cluster uses and kOps does not list",
-        ),
-        "deep": Param(
-            None,
-            type=["null", "boolean"],
-            title="Read every file again",
-            **what,
-            description="Also those of which the store keeps a hash: each is read and hashed",
-        ),
-        "check_downloads": Param(
-            None,
-            type=["null", "boolean"],
-            title="Check downloads",
-            **what,
-            description="Ask the files' download URLs without credentials, as nodes do",
-        ),
-        "platforms": Param(
-            None,
-            type=["null", "array"],
-            title="Platforms",
-            examples=["linux/amd64", "linux/arm64", "linux/ppc64le", "linux/s390x"],
-            **what,
-            description="What to copy of each image; all of it if none is chosen",
-        ),
-        "registry_conn_ids": Param(
-            None,
-            type=mapping,
-            title="Registry connections",
-            **where,
-            description="A registry's host to an OCI registry connection",
-        ),
-        "file_targets": Param(
-            None,
-            type=mapping,
-            title="File targets",
-            **where,
-            description="A prefix of download URLs to s3://…, gs://… or a directory",
-        ),
-        "source_rewrites": Param(
-            None,
-            type=mapping,
-            title="Source rewrites",
-            **where,
-            description="A prefix of canonical names and URLs to where those are really fetched",
-        ),
-    }

@@ -21,11 +21,12 @@ ALLOWED = {
     "operators": {"hooks", "mirror", "kops"},
     "sensors": {"operators", "mirror"},
     "task_groups": {"operators"},
-    "dag_factory": {"task_groups", "kops"},
+    "dag_params": {"task_groups", "kops"},
+    "dag_factory": {"dag_params", "task_groups", "mirror"},
     "cli": {"mirror", "kops"},
     "get_provider_info": {"__init__"},
 }
-KNOWS_AIRFLOW = {"hooks", "operators", "sensors", "task_groups", "dag_factory"}
+KNOWS_AIRFLOW = {"hooks", "operators", "sensors", "task_groups", "dag_params", "dag_factory"}
 
 
 def modules():

@@ -19,7 +19,7 @@ from kops_assets_provider.kops.assets import FileAsset
 from kops_assets_provider.mirror.file_looks import FileLooks, sha_of
 from kops_assets_provider.mirror.file_sources import file_sources
 from kops_assets_provider.mirror.file_stores import FileStores
-from kops_assets_provider.mirror.known import Known, ReadRecord
+from kops_assets_provider.mirror.known import Known
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State, now
 from kops_assets_provider.mirror.plan import Plan, make_plan
 from kops_assets_provider.mirror.rewrites import rewrite
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 def plan_files(
     assets: Sequence[FileAsset],
     stores: FileStores,
-    read_record: ReadRecord = lambda: None,
+    known: Known | None = None,
     *,
     deep: bool = False,
 ) -> Plan[FileAsset]:
@@ -40,10 +40,10 @@ def plan_files(
     A file that no hash is known of, since somebody else has put it there, is left to its copy: that
     reads it, and sends nothing if it is right.
 
-    :param read_record: reads what is known of the mirror, when it is needed: for such files.
+    :param known: what is known of the mirror, asked for when it is needed: of such files.
     :param deep: leave all files to their copies, to be read.
     """
-    looks = FileLooks(assets, stores, Known(read_record), read=False)
+    looks = FileLooks(assets, stores, known or Known(), read=False)
 
     def settle(asset: FileAsset) -> Outcome | None:
         if asset.download == asset.canonical:
@@ -63,17 +63,17 @@ def plan_files(
 def check_files(
     assets: Sequence[FileAsset],
     stores: FileStores,
-    read_record: ReadRecord = lambda: None,
+    known: Known | None = None,
     *,
     deep: bool = False,
 ) -> Callable[[FileAsset], Outcome]:
     """
     Get ready to check files, many at a time; return what tells how one stands at the target.
 
-    :param read_record: as in ``plan_files``.
+    :param known: as in ``plan_files``.
     :param deep: read every file, whatever its store says of it.
     """
-    looks = FileLooks(assets, stores, Known(read_record), deep=deep)
+    looks = FileLooks(assets, stores, known or Known(), deep=deep)
     return partial(_check_file, looks=looks)
 
 

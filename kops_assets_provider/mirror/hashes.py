@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from kops_assets_provider.exceptions import PermanentError, Side, TransientError
+from kops_assets_provider.exceptions import KopsAssetsError, PermanentError, Side, TransientError
 from kops_assets_provider.files.verify import is_sha256
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.urls import redact
@@ -44,21 +44,38 @@ def fetch_shas(
     The parameters and errors are those of :func:`fetch_sha`. When several fail, one that may pass
     is raised first: the others will be told when it has.
     """
+    answers = try_fetch_shas(
+        *(canonicals, client),
+        rewrite=rewrite,
+        first_wait_seconds=first_wait_seconds,
+        workers=workers,
+    )
+    failures = [x for x in answers.values() if isinstance(x, KopsAssetsError)]
+    if failures:
+        raise min(failures, key=lambda err: not isinstance(err, TransientError))
+    return {name: x for name, x in answers.items() if isinstance(x, FetchedSha)}
 
-    def fetch(canonical: str) -> FetchedSha | PermanentError | TransientError:
+
+def try_fetch_shas(
+    canonicals: Collection[str],
+    client: HttpClient,
+    *,
+    rewrite: Callable[[str], str] = str,
+    first_wait_seconds: float = 0.5,
+    workers: int = 8,
+) -> dict[str, FetchedSha | KopsAssetsError]:
+    """Return the SHA-256 of each file, or what :func:`fetch_sha` raised for it."""
+
+    def fetch(canonical: str) -> FetchedSha | KopsAssetsError:
         try:
             return fetch_sha(
                 canonical, client, rewrite=rewrite, first_wait_seconds=first_wait_seconds
             )
-        except (PermanentError, TransientError) as err:
+        except KopsAssetsError as err:
             return err
 
     with ThreadPoolExecutor(workers, thread_name_prefix="hashes") as pool:
-        answers = dict(zip(canonicals, pool.map(fetch, canonicals), strict=True))
-    failures = [x for x in answers.values() if isinstance(x, Exception)]
-    if failures:
-        raise min(failures, key=lambda err: not isinstance(err, TransientError))
-    return {name: x for name, x in answers.items() if isinstance(x, FetchedSha)}
+        return dict(zip(canonicals, pool.map(fetch, canonicals), strict=True))
 
 
 def fetch_sha(

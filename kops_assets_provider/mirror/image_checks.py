@@ -9,7 +9,7 @@ from functools import partial
 from kops_assets_provider.exceptions import Side
 from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
-from kops_assets_provider.mirror.known import Known, ReadRecord
+from kops_assets_provider.mirror.known import Known
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State, now
 from kops_assets_provider.mirror.plan import PATIENT
 from kops_assets_provider.mirror.registries import Registries
@@ -23,16 +23,16 @@ def check_images(
     assets: Sequence[ImageAsset],
     registries: Registries,
     rules: ImageRules = ALL,
-    read_record: ReadRecord = lambda: None,
+    known: Known | None = None,
 ) -> Callable[[ImageAsset], Outcome]:
     """
     Get ready to check images, many at a time; return what tells how one stands at the target.
 
-    :param read_record: reads what is known of pull-through caches, which cannot be asked.
+    :param known: what is known of pull-through caches, which cannot be asked.
     """
     rules.check_caches(x.download for x in assets if x.download != x.canonical)
     registries.expect([x for x in assets if x.download != x.canonical])
-    return partial(_check_image, registries=registries, rules=rules, known=Known(read_record))
+    return partial(_check_image, registries=registries, rules=rules, known=known or Known())
 
 
 def _check_image(

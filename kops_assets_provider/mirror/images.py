@@ -12,7 +12,7 @@ from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
-from kops_assets_provider.mirror.known import Known, ReadRecord
+from kops_assets_provider.mirror.known import Known
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State, error_dict, failed, now
 from kops_assets_provider.mirror.plan import PATIENT, Plan, make_plan
 from kops_assets_provider.mirror.planned_image import (
@@ -40,16 +40,16 @@ def plan_images(
     assets: Sequence[ImageAsset],
     registries: Registries,
     rules: ImageRules = ALL,
-    read_record: ReadRecord = lambda: None,
+    known: Known | None = None,
 ) -> Plan[PlannedImage]:
     """
     Ask the target registry which images it has; see ``make_plan`` for the errors.
 
-    :param read_record: reads what is known of the mirror, when it is needed: for pull-through
-        caches, which cannot be asked, and for tags that have moved, to know what is there of them.
+    :param known: what is known of the mirror, asked for when it is needed: of pull-through caches,
+        which cannot be asked, and of tags that have moved, to know what is there of them.
     """
     rules.check_caches(x.download for x in assets if x.download != x.canonical)
-    known = Known(read_record)
+    known = known or Known()
     planned: dict[ImageAsset, PlannedImage] = {}
     registries.expect([x for x in assets if x.download != x.canonical])
 
@@ -207,7 +207,7 @@ def _plan_late(
     if planned.digest is not None:
         return planned
     asset = ImageAsset(planned.canonical, planned.download)
-    return _plan_image(asset, registries, rules, Known(lambda: None))
+    return _plan_image(asset, registries, rules, Known())
 
 
 def _read_job(

@@ -1,10 +1,11 @@
-"""What a mirror's record knows, read at most once, and only if somebody asks."""
+"""What the records of mirrors know, each read at most once, and only if somebody asks."""
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from kops_assets_provider.files.verify import NOTHING, KnownFile
 from kops_assets_provider.kops.assets import FileAsset, ImageAsset
@@ -14,46 +15,64 @@ from kops_assets_provider.mirror.record import AssetRecord, MirrorRecord
 log = logging.getLogger(__name__)
 
 ReadRecord = Callable[[], MirrorRecord | None]
+Name = tuple[Kind, str, str]
 
 
 class Known:
     """
     Safe to share between threads.
 
-    :param read: reads the record. If it fails nothing is known, which costs requests and no more.
+    :param reads: each reads a record: of one cluster, or those of several, which are read one after
+        another until one knows what is wanted. If one fails it knows nothing, which costs requests
+        and no more.
     """
 
-    def __init__(self, read: ReadRecord) -> None:
-        self._read = read
+    def __init__(self, *reads: ReadRecord) -> None:
+        self._unread = list(reads)
+        self._records: list[Mapping[Name, AssetRecord]] = []
         self._lock = threading.Lock()
-        self._record: tuple[MirrorRecord | None] | None = None
 
-    def image(self, asset: ImageAsset) -> AssetRecord | None:
-        """Return what is known of an image."""
-        return self._find(Kind.IMAGE, asset.canonical, asset.download)
+    def image(self, asset: ImageAsset, there: str | None = None) -> AssetRecord | None:
+        """Return what is known of an image, rather where it is the one that is ``there``."""
+        return self._find(Kind.IMAGE, asset, there)
 
     def file(self, asset: FileAsset) -> KnownFile:
         """Return what is known of a file, if it was the one that is wanted now."""
-        known = self._find(Kind.FILE, asset.canonical, asset.download)
+        known = self._find(Kind.FILE, asset, asset.sha)
         if known is None or known.target != asset.sha:
             return NOTHING
         return KnownFile(known.size, known.version, known.sidecar_version)
 
     def blobs(self, asset: ImageAsset, there: str) -> tuple[str, ...]:
         """Return the blobs of the image that the target has, if it is the one that is known."""
-        known = self.image(asset)
+        known = self.image(asset, there)
         return tuple(known.blobs or ()) if known and known.target == there else ()
 
-    def _find(self, kind: Kind, canonical: str, download: str) -> AssetRecord | None:
-        with self._lock:
-            if self._record is None:
-                self._record = (self._try(),)
-            (record,) = self._record
-        return record.find(kind, canonical, download) if record else None
+    def _find(
+        self, kind: Kind, asset: ImageAsset | FileAsset, target: str | None
+    ) -> AssetRecord | None:
+        """Return what the first record knows that has that target, or any if none has."""
+        any_of_them = None
+        for record in self._each():
+            found = record.get((kind, asset.canonical, asset.download))
+            if found and target in (None, found.target):
+                return found
+            any_of_them = any_of_them or found
+        return any_of_them
 
-    def _try(self) -> MirrorRecord | None:
+    def _each(self) -> Iterator[Mapping[Name, AssetRecord]]:
+        for number in itertools.count():
+            with self._lock:
+                while self._unread and len(self._records) <= number:
+                    self._try(self._unread.pop(0))
+                if len(self._records) <= number:
+                    return
+                record = self._records[number]
+            yield record
+
+    def _try(self, read: ReadRecord) -> None:
         try:
-            return self._read()
+            if record := read():
+                self._records.append({x.name: x for x in record.assets})
         except Exception as err:  # noqa: BLE001  # whatever is wrong with it, nothing depends on it
             log.warning("the mirror record is not used: %s", err)
-            return None

@@ -102,6 +102,11 @@ class Outcome:
     download_state: Download | None = None
 
     @property
+    def name(self) -> tuple[Kind, str, str]:
+        """Kind, canonical and download."""
+        return self.kind, self.canonical, self.download
+
+    @property
     def is_bad(self) -> bool:
         """Whether nodes do not get the asset from the mirror, or not the right one."""
         return self.state.is_bad or self.download_state in (Download.NOT_THERE, Download.WRONG)

@@ -65,6 +65,11 @@ class AssetRecord:
     download_state: str | None = None
 
     @property
+    def name(self) -> tuple[Kind, str, str]:
+        """Kind, canonical and download."""
+        return self.kind, self.canonical, self.download
+
+    @property
     def is_bad(self) -> bool:
         """Whether nodes did not get it from the mirror when it was last looked at."""
         return self.state.is_bad or self.download_state in (Download.NOT_THERE, Download.WRONG)
@@ -127,22 +132,15 @@ class MirrorRecord:
             return [f"{self.cluster}: the record has no assets"]
         return [x for x in (asset.problem(after) for asset in self.assets) if x]
 
-    def find(self, kind: Kind, canonical: str, download: str) -> AssetRecord | None:
-        """Return what is known of an asset."""
-        names = kind, canonical, download
-        found = (x for x in self.assets if (x.kind, x.canonical, x.download) == names)
-        return next(found, None)
-
 
 def update_record(
     old: MirrorRecord | None, report: Report, kops_version: str, run: str
 ) -> MirrorRecord:
     """Return the record after a run: what the run learnt over what was known before."""
-    before = {(x.kind, x.canonical, x.download): x for x in old.assets} if old else {}
+    before = {x.name: x for x in old.assets} if old else {}
     assets = []
     for outcome in report.outcomes:
-        key = (outcome.kind, outcome.canonical, outcome.download)
-        asset = before.get(key) or AssetRecord(*key, state=outcome.state)
+        asset = before.get(outcome.name) or AssetRecord(*outcome.name, state=outcome.state)
         assets.append(_after(asset, outcome, run))
     return MirrorRecord(report.cluster, kops_version, run, now(), tuple(assets))
 

@@ -6,6 +6,7 @@ import io
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from kops_assets_provider.exceptions import MissingAssetsError
@@ -134,10 +135,16 @@ class RunFacts:
     seconds: float | None = None
 
 
-Name = tuple[Kind, str]  # kind and canonical
+Name = tuple[Kind, str, str]
+"""Kind, canonical and download: in a fleet one asset may have several targets."""
 
 
-@dataclass(frozen=True, slots=True)
+def name_of(kind: Kind, values: Mapping[str, Any]) -> Name:
+    """Return the name of what a plan returned, or of an error."""
+    return kind, values["canonical"], values["download"]
+
+
+@dataclass(frozen=True)
 class Results:
     """
     What the tasks of a run left behind.
@@ -147,7 +154,7 @@ class Results:
     :param copied: outcomes of the copies. One of an asset that was not planned is an earlier
         attempt's, whose task did not run again, and does not count.
     :param errors: of the plans (without ``canonical``) and the copies that failed: an error's
-        ``to_dict()`` with ``kind`` and ``canonical``.
+        ``to_dict()`` with ``kind``, ``canonical`` and ``download``.
     """
 
     settled: Sequence[Outcome] = ()
@@ -159,18 +166,33 @@ class Results:
         """Return what became of one asset."""
         if canonical == download:
             return Outcome(kind, canonical, download, State.NOT_MIRRORED)
-        is_planned = (kind, canonical) in self.planned
-        for found in self.copied if is_planned else self.settled:
-            if (found.kind, found.canonical) == (kind, canonical):
-                return found
-        error = self._error(kind, canonical if is_planned else None)
-        return failed(kind, canonical, download, error)
+        name = kind, canonical, download
+        is_planned = name in self.planned
+        if found := (self._copied if is_planned else self._settled).get(name):
+            return found
+        error = self._errors.get(name if is_planned else kind)
+        return failed(*name, error or (_NO_RESULT if is_planned else _NO_PLAN))
 
-    def _error(self, kind: Kind, canonical: str | None) -> dict[str, Any]:
-        for error in self.errors:
-            if (error["kind"], error.get("canonical")) == (kind, canonical):
-                return {k: v for k, v in error.items() if k in ("type", "message", "side")}
-        return _NO_RESULT if canonical else _NO_PLAN
+    @cached_property
+    def _settled(self) -> Mapping[Name, Outcome]:
+        return {x.name: x for x in reversed(self.settled)}
+
+    @cached_property
+    def _copied(self) -> Mapping[Name, Outcome]:
+        return {x.name: x for x in reversed(self.copied)}
+
+    @cached_property
+    def _errors(self) -> Mapping[Name | Kind, dict[str, Any]]:
+        """Those of copies by the asset, those of plans by its kind."""
+        return {
+            name_of(kind, x) if "canonical" in x else kind: _shown(x)
+            for x in reversed(self.errors)
+            for kind in [Kind(x["kind"])]
+        }
+
+
+def _shown(error: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in error.items() if k in ("type", "message", "side")}
 
 
 def make_report(cluster: str, assets: ClusterAssets, results: Results) -> Report:

@@ -32,6 +32,7 @@ from kops_assets_provider.mirror.files import (
 from kops_assets_provider.mirror.image_checks import check_images
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
 from kops_assets_provider.mirror.images import copy_planned_images, plan_images
+from kops_assets_provider.mirror.known import Known
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State, error_dict, failed, now
 from kops_assets_provider.mirror.plan import Plan
 from kops_assets_provider.mirror.planned_image import PlannedImage
@@ -80,9 +81,9 @@ class Mirror:
     def check(self, listed: AssetList) -> Report:
         """Ask how every asset stands at the target. Nothing is written."""
         assets = listed.assets
-        read_record = partial(self._record, listed)
-        image = check_images(assets.images, self.registries, self.rules, read_record)
-        file = check_files(assets.files, self.stores, read_record, deep=self.deep)
+        known = Known(partial(self._record, listed))
+        image = check_images(assets.images, self.registries, self.rules, known)
+        file = check_files(assets.files, self.stores, known, deep=self.deep)
         with ThreadPoolExecutor(_ASKED_AT_A_TIME, thread_name_prefix="check") as pool:
             images = pool.map(lambda x: self._told(Kind.IMAGE, x, image), assets.images)
             files = pool.map(lambda x: self._told(Kind.FILE, x, file), assets.files)
@@ -95,8 +96,9 @@ class Mirror:
         :raises ConflictingTargetsError: two different sources for one target.
         :raises InvalidInputError: no image is downloaded through one of the caches.
         """
-        images = self._plan_images(listed)
-        files = self._plan_files(listed)
+        known = Known(partial(self._record, listed))
+        images = self._plan_images(listed, known)
+        files = self._plan_files(listed, known)
         for outcome in (*images.settled, *files.settled):
             self.on_outcome(outcome)
         sizes = (x.job.tree.size for x in images.to_copy if x.job)
@@ -119,20 +121,19 @@ class Mirror:
     def _asked(self, report: Report) -> Report:
         return report_with_downloads(report) if self.check_downloads else report
 
-    def _plan_images(self, listed: AssetList) -> Plan[PlannedImage]:
+    def _plan_images(self, listed: AssetList, known: Known) -> Plan[PlannedImage]:
         images = listed.assets.images
         try:
-            read_record = partial(self._record, listed)
-            return plan_images(images, self.registries, self.rules, read_record)
+            return plan_images(images, self.registries, self.rules, known)
         except (ConflictingTargetsError, InvalidInputError):
             raise
         except Exception as err:  # noqa: BLE001  # a target that is down must not keep files back
             return Plan((), tuple(_unplanned(Kind.IMAGE, x, err) for x in images))
 
-    def _plan_files(self, listed: AssetList) -> Plan[FileAsset]:
-        files, read_record = listed.assets.files, partial(self._record, listed)
+    def _plan_files(self, listed: AssetList, known: Known) -> Plan[FileAsset]:
+        files = listed.assets.files
         try:
-            return plan_files(files, self.stores, read_record, deep=self.deep)
+            return plan_files(files, self.stores, known, deep=self.deep)
         except ConflictingTargetsError:
             raise
         except Exception as err:  # noqa: BLE001  # likewise for images
@@ -209,7 +210,7 @@ def _unplanned(kind: Kind, asset: ImageAsset | FileAsset, err: Exception) -> Out
 
 def _report(listed: AssetList, outcomes: Iterable[Outcome]) -> Report:
     """Return the outcomes in the order of the list."""
-    found = {(x.kind, x.canonical): x for x in outcomes}
-    images = (found[Kind.IMAGE, x.canonical] for x in listed.assets.images)
-    files = (found[Kind.FILE, x.canonical] for x in listed.assets.files)
+    found = {x.name: x for x in outcomes}
+    images = (found[Kind.IMAGE, x.canonical, x.download] for x in listed.assets.images)
+    files = (found[Kind.FILE, x.canonical, x.download] for x in listed.assets.files)
     return Report(listed.cluster, (*images, *files))

@@ -50,9 +50,10 @@ class _CopyOperator(BaseOperator):
         self._stop = threading.Event()
         self.log.info("%s to %s", self.canonical, self.download)
         tags = {"kind": str(self.kind), "target": self.target_host()}
+        asset = {"kind": str(self.kind), "canonical": self.canonical, "download": self.download}
         with (
             measured(**tags),
-            told_to_airflow(context, kind=str(self.kind), canonical=self.canonical),
+            told_to_airflow(context, **asset),
             Progress(context) as self._progress,
         ):
             outcome = self.copy(context)

@@ -37,8 +37,9 @@ def told_to_airflow(context: Context, **asset: str) -> Iterator[None]:
     A server that asks for a wait gets it: the task gives its slot back and comes at the time that
     was named, without using up a retry, for a day at most.
 
-    :param asset: the ``kind`` that the task plans, or kind and ``canonical`` of the asset that it
-        copies. With them the error is pushed to XCom first, so that the report can say why.
+    :param asset: the ``kind`` that the task plans, or kind, ``canonical`` and ``download`` of the
+        asset that it copies. With them the error is pushed to XCom first, so that the report can
+        say why.
     """
     try:
         yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -25,6 +25,15 @@ from kops_assets_provider.operators.values import (
 )
 
 HASH_SOURCES_KEY = "hash_sources"
+# How a parameter's value is read: a template leaves text of whatever it was meant to be.
+_TEXTS = ("cluster_spec", "state_store", "cluster_name", "asset_list")
+_FLAGS = ("nearest_release", "any_kubernetes_version", "extended")
+_OTHERS: Mapping[str, Callable[[str, Any], Any]] = {
+    "kops_version": as_versions,
+    "kubernetes_version": as_versions,
+    "extra_images": as_names,
+    "extra_files": as_shas,
+}
 
 
 class KopsGetAssetsOperator(FileStoresOperator):
@@ -145,23 +154,20 @@ class KopsGetAssetsOperator(FileStoresOperator):
         with self._opened_kops() as kops:
             return make_list(self.request(), stores, kops)
 
-    def request(self) -> ListRequest:
-        """Return what the parameters say; raises InvalidInputError."""
-        sha_file = as_optional(self.sha_file)
+    def request(self, **own: Any) -> ListRequest:
+        """Return what the parameters say, and ``own`` before them; raises InvalidInputError."""
+        names = (*_TEXTS, *_FLAGS, *_OTHERS, "sha_file", "source_rewrites")
+        values = {name: getattr(self, name) for name in names} | own
+        sha_file = as_optional(values["sha_file"])
+        read: dict[str, Any] = {
+            **{name: as_optional(values[name]) for name in _TEXTS},
+            **{name: as_flag(name, values[name]) for name in _FLAGS},
+            **{name: reader(name, values[name]) for name, reader in _OTHERS.items()},
+        }
         return ListRequest(
-            cluster_spec=as_optional(self.cluster_spec),
-            state_store=as_optional(self.state_store),
-            cluster_name=as_optional(self.cluster_name),
-            asset_list=as_optional(self.asset_list),
-            kops_version=as_versions("kops_version", self.kops_version),
-            kubernetes_version=as_versions("kubernetes_version", self.kubernetes_version),
-            nearest_release=as_flag("nearest_release", self.nearest_release),
-            any_kubernetes_version=as_flag("any_kubernetes_version", self.any_kubernetes_version),
-            extended=as_flag("extended", self.extended),
-            extra_images=as_names("extra_images", self.extra_images),
-            extra_files=as_shas("extra_files", self.extra_files),
+            **read,
             find_sha=read_shas(sha_file) if sha_file else None,
-            source_rewrites=as_mapping("source_rewrites", self.source_rewrites),
+            source_rewrites=as_mapping("source_rewrites", values["source_rewrites"]),
         )
 
     def on_kill(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 from airflow.sdk import BaseOperator
@@ -11,7 +12,9 @@ from kops_assets_provider.hooks.file_repository import open_file_stores
 from kops_assets_provider.hooks.registries import open_registries
 from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.file_stores import FileStores
+from kops_assets_provider.mirror.fleet import FleetList, lists_of
 from kops_assets_provider.mirror.image_rules import ImageRules
+from kops_assets_provider.mirror.known import Known
 from kops_assets_provider.mirror.record import MirrorRecord, read_record
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.store_options import read_store_options
@@ -163,9 +166,16 @@ class FileStoresOperator(_CloudOperator):
         )
         return open_file_stores(targets, *self.cloud_conn_ids(), options)
 
-    def record(self, listed: AssetList, record_url: str | None) -> MirrorRecord | None:
-        """Read the mirror's record. Without it more is asked, and caches are read through again."""
-        url = as_optional(record_url) or listed.record_url
-        if not url:
-            return None
-        return read_record(*self.file_stores().open_place(url, f"{listed.cluster}.json"))
+    def known(self, listed: AssetList | FleetList, record_url: str | None) -> Known:
+        """
+        Return what the records of the clusters' mirrors know; none is read yet.
+
+        Without them more is asked, and caches are read through again.
+        """
+        stores, place = cache(self.file_stores), as_optional(record_url)
+
+        def read(one: AssetList) -> MirrorRecord | None:
+            url = place or one.record_url
+            return read_record(*stores().open_place(url, f"{one.cluster}.json")) if url else None
+
+        return Known(*(partial(read, one) for one in lists_of(listed)))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context, conf
 
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.mirror.files import plan_files
+from kops_assets_provider.mirror.fleet import read_listed
 from kops_assets_provider.mirror.images import plan_images
-from kops_assets_provider.mirror.lists import AssetList
 from kops_assets_provider.mirror.outcome import Kind
 from kops_assets_provider.mirror.plan import Plan
 from kops_assets_provider.operators.errors import told_to_airflow
@@ -29,7 +28,8 @@ class KopsPlanImagesOperator(FileStoresOperator, RegistriesOperator):
     Returns the arguments of a ``KopsCopyImageOperator`` for each image that must be copied, to be
     mapped over with ``expand_kwargs``; the outcomes of all others go to the XCom key ``settled``.
 
-    :param assets: what ``KopsGetAssetsOperator`` returned. (templated)
+    :param assets: what ``KopsGetAssetsOperator`` or ``KopsGetFleetAssetsOperator`` returned.
+        (templated)
     :param immutable_tags: beginnings of canonical names whose tags never move: the source is not
         asked about those that the target has. (templated)
     :param record_url: where the mirror's record is, which tells what pull-through caches have;
@@ -63,10 +63,10 @@ class KopsPlanImagesOperator(FileStoresOperator, RegistriesOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return what must be copied."""
         with told_to_airflow(context, kind=str(Kind.IMAGE)):
-            listed = AssetList.from_dict(self.assets)
+            listed = read_listed(self.assets)
             rules = self.rules(as_names("immutable_tags", self.immutable_tags))
-            read_record = partial(self.record, listed, self.record_url)
-            plan = plan_images(listed.assets.images, self.registries(), rules, read_record)
+            known = self.known(listed, self.record_url)
+            plan = plan_images(listed.assets.images, self.registries(), rules, known)
             return _publish(self, context, plan, [x.to_dict() for x in plan.to_copy])
 
 
@@ -80,7 +80,8 @@ class KopsPlanFilesOperator(FileStoresOperator):
     The log says of each file that must be copied why: missing, truncated, another file, or its
     side-car is not right.
 
-    :param assets: what ``KopsGetAssetsOperator`` returned. (templated)
+    :param assets: what ``KopsGetAssetsOperator`` or ``KopsGetFleetAssetsOperator`` returned.
+        (templated)
     :param deep: leave every file to its copy, which then reads it. (templated)
     :param record_url: where the mirror's record is, which tells what was found when files were read
         that their store keeps no hash of; beside the cluster's file repository if it is not given.
@@ -113,10 +114,10 @@ class KopsPlanFilesOperator(FileStoresOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return what must be copied."""
         with told_to_airflow(context, kind=str(Kind.FILE)):
-            listed = AssetList.from_dict(self.assets)
-            read_record = partial(self.record, listed, self.record_url)
+            listed = read_listed(self.assets)
+            known = self.known(listed, self.record_url)
             deep = as_flag("deep", self.deep)
-            plan = plan_files(listed.assets.files, self.file_stores(), read_record, deep=deep)
+            plan = plan_files(listed.assets.files, self.file_stores(), known, deep=deep)
             return _publish(self, context, plan, [asdict(x) for x in plan.to_copy])
 
 

@@ -9,22 +9,56 @@ from typing import Any
 from airflow.sdk import Context
 
 from kops_assets_provider.exceptions import MissingAssetsError
+from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.downloads import report_with_downloads
-from kops_assets_provider.mirror.lists import AssetList
-from kops_assets_provider.mirror.outcome import Kind, Outcome
+from kops_assets_provider.mirror.fleet import FleetList, read_listed
+from kops_assets_provider.mirror.fleet_report import FleetReport
 from kops_assets_provider.mirror.record import keep_record
-from kops_assets_provider.mirror.report import Name, Report, Results, RunFacts, make_report
+from kops_assets_provider.mirror.report import Report, Results, RunFacts, make_report
 from kops_assets_provider.mirror.report_files import write_report
-from kops_assets_provider.operators.errors import ERROR_KEY, told_to_airflow
+from kops_assets_provider.operators.errors import told_to_airflow
 from kops_assets_provider.operators.places import FileStoresOperator
-from kops_assets_provider.operators.plan import SETTLED_KEY
 from kops_assets_provider.operators.readiness import READY, Notify, notify, publish
+from kops_assets_provider.operators.results import gather_results
 from kops_assets_provider.operators.values import as_flag, as_optional
 
 REPORT_KEY = "report"
 
 
-class KopsReportOperator(FileStoresOperator):
+class _ResultsOperator(FileStoresOperator):
+    """
+    Look at what the other tasks of a run left.
+
+    :param get_assets_task_id: the task whose list is reported on.
+    :param plan_task_ids: the tasks that asked what is missing, of images and of files.
+    :param copy_task_ids: the mapped tasks that copied, in the same order.
+    """
+
+    ui_color = "#ece2f5"
+
+    def __init__(
+        self,
+        *,
+        get_assets_task_id: str,
+        plan_task_ids: Sequence[str],
+        copy_task_ids: Sequence[str],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.get_assets_task_id = get_assets_task_id
+        self.plan_task_ids = plan_task_ids
+        self.copy_task_ids = copy_task_ids
+
+    def gather(self, ti: Any) -> tuple[AssetList | FleetList, Results]:
+        """Collect what the other tasks left in XCom."""
+        listed = ti.xcom_pull(task_ids=self.get_assets_task_id)
+        if listed is None:
+            raise MissingAssetsError(f"there is no list: see the log of {self.get_assets_task_id}")
+        results = gather_results(ti, self.plan_task_ids, self.copy_task_ids)
+        return read_listed(listed), results
+
+
+class KopsReportOperator(_ResultsOperator):
     """
     Tell what became of every asset, keep it in the mirror's record, and fail if one is missing.
 
@@ -35,6 +69,8 @@ class KopsReportOperator(FileStoresOperator):
     :param get_assets_task_id: the task whose list is reported on.
     :param plan_task_ids: the tasks that asked what is missing, of images and of files.
     :param copy_task_ids: the mapped tasks that copied, in the same order.
+    :param cluster: which cluster to report on, where the list is that of a group of clusters:
+        one task for each of them, in front of a ``KopsFleetReportOperator``.
     :param record_url: directory or prefix of the record, for instance ``s3://bucket/records``;
         beside the cluster's file repository if it is not given. (templated)
     :param check_downloads: ask the download URL of each file without credentials, as nodes do.
@@ -57,14 +93,11 @@ class KopsReportOperator(FileStoresOperator):
         "report_url",
         *FileStoresOperator.template_fields,
     )
-    ui_color = "#ece2f5"
 
     def __init__(
         self,
         *,
-        get_assets_task_id: str,
-        plan_task_ids: Sequence[str],
-        copy_task_ids: Sequence[str],
+        cluster: str | None = None,
         record_url: str | None = None,
         check_downloads: bool | str = False,
         report_url: str | None = None,
@@ -72,9 +105,7 @@ class KopsReportOperator(FileStoresOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**{"outlets": [READY], **kwargs})
-        self.get_assets_task_id = get_assets_task_id
-        self.plan_task_ids = plan_task_ids
-        self.copy_task_ids = copy_task_ids
+        self.cluster = cluster
         self.record_url = record_url
         self.check_downloads = check_downloads
         self.report_url = report_url
@@ -83,7 +114,7 @@ class KopsReportOperator(FileStoresOperator):
     def execute(self, context: Context) -> None:
         """Report, and fail if anything is missing."""
         with told_to_airflow(context):
-            listed, report = self.gather(context["ti"])
+            listed, report = self.make_report(context["ti"])
             if as_flag("check_downloads", self.check_downloads):
                 report = report_with_downloads(report)
             self.log.info("%s\n%s", report.summary(), report.to_table())
@@ -94,31 +125,13 @@ class KopsReportOperator(FileStoresOperator):
             publish(context, report)
             report.raise_for_missing()
 
-    def gather(self, ti: Any) -> tuple[AssetList, Report]:
-        """Collect what the other tasks left in XCom."""
-        listed = ti.xcom_pull(task_ids=self.get_assets_task_id)
-        if listed is None:
-            raise MissingAssetsError(f"there is no list: see the log of {self.get_assets_task_id}")
-        found = AssetList.from_dict(listed)
-        planned: set[Name] = set()
-        copied: list[Any] = []
-        errors = _pull(ti, self.plan_task_ids, ERROR_KEY)
-        for kind, plan_id, copy_id in zip(
-            Kind, self.plan_task_ids, self.copy_task_ids, strict=True
-        ):
-            plan = [x for assets in _pull(ti, [plan_id], "return_value") for x in assets]
-            planned |= {(kind, x["canonical"]) for x in plan}
-            done, failures = _pull_results(ti, copy_id, len(plan))
-            copied += done
-            errors += failures
-        settled = [x for y in _pull(ti, self.plan_task_ids, SETTLED_KEY) for x in y]
-        results = Results(
-            settled=[Outcome.from_dict(x) for x in settled],
-            planned=planned,
-            copied=[Outcome.from_dict(x) for x in copied],
-            errors=errors,
-        )
-        return found, make_report(found.cluster, found.assets, results)
+    def make_report(self, ti: Any) -> tuple[AssetList, Report]:
+        """Report on the cluster, by what the other tasks left in XCom."""
+        listed, results = self.gather(ti)
+        if isinstance(listed, AssetList):
+            return listed, make_report(listed.cluster, listed.assets, results)
+        own = listed.find(self.cluster or "")
+        return own, listed.report(own, results)
 
     def keep_record(self, listed: AssetList, report: Report, run: str) -> bool | None:
         """
@@ -161,25 +174,35 @@ def _seconds_since_start(context: Context) -> float | None:
     return (datetime.now(UTC) - start).total_seconds() if start else None
 
 
-def _pull_results(ti: Any, task_id: str, count: int) -> tuple[list[Any], list[Any]]:
+class KopsFleetReportOperator(_ResultsOperator):
     """
-    Return what the first ``count`` copies returned, and the errors that they left.
+    Tell how a group of clusters stands, and fail if the mirror of one of them is not whole.
 
-    After a plan was cleared and has become shorter, Airflow keeps what the tasks that are gone have
-    left: then an asset has two results, and each index is asked for by itself.
+    It must be the run's last leaf, with the trigger rule ``all_done`` and without retries, behind a
+    ``KopsReportOperator`` for each cluster. The log has every asset of the group once; the XCom key
+    ``report`` has that, and under ``clusters`` how each of them stands.
+
+    :param check_downloads: as for ``KopsReportOperator``. (templated)
+
+    The other parameters are those of ``KopsReportOperator``.
     """
-    found = _pull(ti, [task_id], "return_value"), _pull(ti, [task_id], ERROR_KEY)
-    names = [x["canonical"] for x in (*found[0], *found[1])]
-    if len(set(names)) == len(names):
-        return found
-    indexes = list(range(count))
-    return (
-        _pull(ti, [task_id], "return_value", map_indexes=indexes),
-        _pull(ti, [task_id], ERROR_KEY, map_indexes=indexes),
-    )
 
+    template_fields: Sequence[str] = ("check_downloads", *FileStoresOperator.template_fields)
 
-def _pull(ti: Any, task_ids: Sequence[str], key: str, **options: Any) -> list[Any]:
-    # A task that was skipped, or failed before it pushed anything, left nothing.
-    found = ti.xcom_pull(task_ids=list(task_ids), key=key, **options)
-    return [x for x in found if x is not None]
+    def __init__(self, *, check_downloads: bool | str = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.check_downloads = check_downloads
+
+    def execute(self, context: Context) -> None:
+        """Report, and fail if anything is missing."""
+        with told_to_airflow(context):
+            listed, results = self.gather(context["ti"])
+            if isinstance(listed, AssetList):
+                raise MissingAssetsError(f"{self.get_assets_task_id} has no list of a group")
+            whole = listed.whole_report(results)
+            if as_flag("check_downloads", self.check_downloads):
+                whole = report_with_downloads(whole)
+            report = FleetReport.of(listed, whole)
+            self.log.info("%s\n%s", report.summary(), report.to_table())
+            context["ti"].xcom_push(key=REPORT_KEY, value=report.to_dict())
+            report.raise_for_missing()

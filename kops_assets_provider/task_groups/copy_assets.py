@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, TypedDict, Unpack
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 from airflow.sdk import TaskGroup, TriggerRule
 
 from kops_assets_provider.operators.check import KopsCheckAssetsOperator
 from kops_assets_provider.operators.copy import KopsCopyFileOperator, KopsCopyImageOperator
 from kops_assets_provider.operators.get_assets import KopsGetAssetsOperator
+from kops_assets_provider.operators.get_fleet_assets import KopsGetFleetAssetsOperator
 from kops_assets_provider.operators.plan import KopsPlanFilesOperator, KopsPlanImagesOperator
-from kops_assets_provider.operators.readiness import Notify
-from kops_assets_provider.operators.report import KopsReportOperator
+from kops_assets_provider.operators.readiness import READY, Notify
+from kops_assets_provider.operators.report import KopsFleetReportOperator, KopsReportOperator
 from kops_assets_provider.task_groups import task_docs
 
 # Rendered before a copy begins, so a failed one has it too. Airflow's column has 250 characters.
@@ -34,6 +35,9 @@ _LIST_OPTIONS = (
 _STORE_OPTIONS = ("file_targets", "bucket_owner", "s3_options", "gcs_options")
 _PLACES = ("aws_conn_id", "gcp_conn_id", "source_rewrites", *_STORE_OPTIONS)
 _CHECK_OPTIONS = ("immutable_tags", "record_url", "deep", "check_downloads")
+_NOT_IN_FLEETS = ("kops_command", "output_url", "cluster_name")
+CLUSTER_OPTIONS = tuple(x for x in _LIST_OPTIONS if x not in _NOT_IN_FLEETS)
+"""What may be another one for a cluster than for the rest of its group."""
 _IMAGE_OPTIONS = ("registry_conn_ids", "platforms", "warm", "warm_days", "ecr_repositories")
 
 
@@ -114,6 +118,14 @@ class CopyAssetsOptions(TypedDict, total=False):
     gcp_conn_id: str | None
 
 
+FILE_OPTIONS = tuple(
+    x
+    for x in CopyAssetsOptions.__annotations__
+    if x not in (*_NOT_IN_FLEETS, "on_readiness_change")
+)
+"""What a fleet's file may say for a group."""
+
+
 def kops_copy_assets_task_group(
     group_id: str = "copy_assets", **options: Unpack[CopyAssetsOptions]
 ) -> TaskGroup:
@@ -135,11 +147,52 @@ def check_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
     )
 
 
-def _get_assets(options: CopyAssetsOptions) -> KopsGetAssetsOperator:
-    """Add the task that all others begin with; raises TypeError for a typo in the options."""
+def copy_fleet_tasks(
+    group: str, clusters: Mapping[str, Mapping[str, Any]], **options: Unpack[CopyAssetsOptions]
+) -> None:
+    """
+    Add the tasks that mirror a group of clusters; raises TypeError for a typo.
+
+    :param group: its name.
+    :param clusters: each cluster's name, and the options of its list that are other ones for it.
+    :param options: those that hold for all of them.
+    """
+    refuse_unknown(options)
+    listed = KopsGetFleetAssetsOperator(
+        task_id="get_assets",
+        doc_md=task_docs.GET_FLEET_ASSETS,
+        group=group,
+        clusters=clusters,
+        **_pick(options, *_PLACES, *_LIST_OPTIONS),
+        **_RETRIES,
+    )
+    copies = _copy_tasks(listed, options)
+    publish = KopsReportOperator.partial(
+        task_id="publish_readiness",
+        doc_md=task_docs.PUBLISH_READINESS,
+        map_index_template="{{ task.cluster }}",
+        outlets=[READY],  # Airflow does not see those that a mapped operator sets itself
+        **_report_options(listed, copies, options),
+    ).expand(cluster=list(clusters))
+    report = KopsFleetReportOperator(
+        task_id="report",
+        doc_md=task_docs.FLEET_REPORT,
+        **_results(listed, copies),
+        **_pick(options, "check_downloads"),
+    )
+    copies.mapped >> publish >> report
+
+
+def refuse_unknown(options: CopyAssetsOptions) -> None:
+    """Raise TypeError for a typo in the options."""
     if unknown := sorted(options.keys() - CopyAssetsOptions.__annotations__.keys()):
         known = ", ".join(CopyAssetsOptions.__annotations__)
         raise TypeError(f"unknown options {', '.join(unknown)}; there are {known}")
+
+
+def _get_assets(options: CopyAssetsOptions) -> KopsGetAssetsOperator:
+    """Add the task that all others begin with; raises TypeError for a typo in the options."""
+    refuse_unknown(options)
     return KopsGetAssetsOperator(
         task_id="get_assets",
         doc_md=task_docs.GET_ASSETS,
@@ -151,6 +204,21 @@ def _get_assets(options: CopyAssetsOptions) -> KopsGetAssetsOperator:
 def copy_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
     """Add the tasks to the DAG, and the group, that is being made; raises TypeError for a typo."""
     listed = _get_assets(options)
+    copies = _copy_tasks(listed, options)
+    report = KopsReportOperator(
+        task_id="report", doc_md=task_docs.REPORT, **_report_options(listed, copies, options)
+    )
+    copies.mapped >> report
+
+
+class _Copies(NamedTuple):
+    """The tasks between the list and the report: those of images first, then those of files."""
+
+    plans: list[Any]
+    mapped: list[Any]
+
+
+def _copy_tasks(listed: KopsGetAssetsOperator, options: CopyAssetsOptions) -> _Copies:
     pool = {"pool": options["copy_pool"]} if "copy_pool" in options else {}
     clouds = _pick(options, "aws_conn_id", "gcp_conn_id") | _RETRIES
     sources = _pick(options, "source_rewrites")
@@ -192,18 +260,26 @@ def copy_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
         **deep,
         **pool,
     ).expand_kwargs(plan_files.output)
-    report = KopsReportOperator(
-        task_id="report",
-        doc_md=task_docs.REPORT,
-        trigger_rule=TriggerRule.ALL_DONE,
-        get_assets_task_id=listed.task_id,
-        plan_task_ids=[plan_images.task_id, plan_files.task_id],
-        copy_task_ids=[copy_image.task_id, copy_file.task_id],
-        **record,
-        **_pick(options, "on_readiness_change", "check_downloads", "report_url"),
-        **(files | {"retries": 0}),
-    )
-    [copy_image, copy_file] >> report
+    return _Copies([plan_images, plan_files], [copy_image, copy_file])
+
+
+def _results(listed: KopsGetAssetsOperator, copies: _Copies) -> dict[str, Any]:
+    """Return what the tasks have in common that tell what became of the others."""
+    return {
+        "get_assets_task_id": listed.task_id,
+        "plan_task_ids": [x.task_id for x in copies.plans],
+        "copy_task_ids": [x.task_id for x in copies.mapped],
+        "trigger_rule": TriggerRule.ALL_DONE,
+        "retries": 0,
+    }
+
+
+def _report_options(
+    listed: KopsGetAssetsOperator, copies: _Copies, options: CopyAssetsOptions
+) -> dict[str, Any]:
+    names = ("record_url", "on_readiness_change", "check_downloads", "report_url")
+    places = _pick(options, "aws_conn_id", "gcp_conn_id", *_STORE_OPTIONS, *names)
+    return _results(listed, copies) | places
 
 
 def _pick(options: CopyAssetsOptions, *names: str) -> dict[str, Any]:

@@ -39,3 +39,23 @@ Asks how every asset stands at its target, and writes nothing.
 
 **It fails** when one is missing or wrong; its log says which. Run the DAG that copies.
 """
+GET_FLEET_ASSETS = """\
+Computes the lists of all images and files that the clusters of the group download.
+
+**It fails** when not one of them can be listed, or when one cannot be listed now and a later try
+may. A cluster whose own input is wrong is left out, and its `publish_readiness` says why. Correct
+the input, and clear this task with its downstream.
+"""
+PUBLISH_READINESS = """\
+Says for each cluster, whose name its map index bears, what became of its assets, keeps that in the
+record of its mirror, and tells those who wait for the mirror if it is whole.
+
+**It fails** exactly when the cluster's mirror is not whole; its log says what is missing and why.
+Do not clear it alone: clear what failed before it, together with its downstream.
+"""
+FLEET_REPORT = """\
+Says which clusters of the group are ready, and what became of every asset, each told once.
+
+**It fails** exactly when one of the mirrors is not whole. Do not clear it alone: clear what failed
+before it, together with its downstream.
+"""

@@ -20,6 +20,7 @@ from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.kops.assets import FileAsset
 from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.files import check_files, copy_file_asset, plan_files
+from kops_assets_provider.mirror.known import Known
 from kops_assets_provider.mirror.outcome import State
 from kops_assets_provider.mirror.record import MirrorRecord, update_record
 from kops_assets_provider.mirror.report import Report
@@ -60,10 +61,10 @@ class World:
     def plan(self, **options):
         self.server.clear()
         self.source.clear()
-        return plan_files(self.assets, self.stores, lambda: self.record, **options)
+        return plan_files(self.assets, self.stores, Known(lambda: self.record), **options)
 
     def check(self, **options):
-        ask = check_files(self.assets, self.stores, lambda: self.record, **options)
+        ask = check_files(self.assets, self.stores, Known(lambda: self.record), **options)
         return [ask(x) for x in self.assets]
 
     def run(self, **options):

@@ -42,12 +42,12 @@ PRESENT = Outcome(Kind.FILE, "https://dl.k8s.io/kubelet", "https://files/kubelet
 ERROR = {"type": "NotFoundError", "message": "source quay.io: no", "kind": "image"}
 
 
-PLANNED = [(Kind.IMAGE, x.canonical) for x in ASSETS.images]
+PLANNED = [(Kind.IMAGE, x.canonical, x.download) for x in ASSETS.images]
 
 
 def report(*outcomes, errors=(), planned=PLANNED):
     """Report on images that were planned, and files that were not."""
-    settled = [x for x in outcomes if (x.kind, x.canonical) not in planned]
+    settled = [x for x in outcomes if x.name not in planned]
     copied = [x for x in outcomes if x not in settled]
     return make_report("c.example.com", ASSETS, Results(settled, planned, copied, errors))
 
@@ -61,7 +61,9 @@ def test_no_asset_is_forgotten():
 
 def test_an_error_says_why():
     """The error of a copy task stands at its asset."""
-    found = report(COPIED, PRESENT, errors=[ERROR | {"canonical": "quay.io/a:1"}])
+    found = report(
+        COPIED, PRESENT, errors=[ERROR | {"canonical": "quay.io/a:1", "download": "h/a:1"}]
+    )
     assert found.missing[0].error == {"type": "NotFoundError", "message": "source quay.io: no"}
     assert not found.ready
 
@@ -85,7 +87,9 @@ def test_a_failed_plan_says_why():
 def test_a_result_goes_before_an_older_error():
     """A copy that was cleared and done again is done."""
     done = Outcome(Kind.IMAGE, "quay.io/a:1", "h/a:1", State.COPIED)
-    found = report(COPIED, PRESENT, done, errors=[ERROR | {"canonical": "quay.io/a:1"}])
+    found = report(
+        COPIED, PRESENT, done, errors=[ERROR | {"canonical": "quay.io/a:1", "download": "h/a:1"}]
+    )
     assert found.ready
 
 
@@ -128,7 +132,11 @@ def test_a_cluster_that_mirrors_nothing_is_told_so():
 
 def test_the_table_shows_failures_last_and_harmless():
     """Words of a server cannot colour or rewrite the terminal that shows the log."""
-    evil = ERROR | {"canonical": "quay.io/a:1", "message": "\x1b[31mred\r\n[bold]"}
+    evil = ERROR | {
+        "canonical": "quay.io/a:1",
+        "download": "h/a:1",
+        "message": "\x1b[31mred\r\n[bold]",
+    }
     lines = report(COPIED, PRESENT, errors=[evil]).to_table().splitlines()
     assert lines[0].startswith("state")
     assert lines[-1].split()[:3] == ["failed", "image", "0"]

@@ -21,6 +21,7 @@ from kops_assets_provider.mirror.images import (
     copy_planned_images,
     plan_images,
 )
+from kops_assets_provider.mirror.known import Known
 from kops_assets_provider.mirror.outcome import State
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.record import MirrorRecord, update_record
@@ -59,7 +60,7 @@ class Wire:
     def plan(self, *names, **rules):
         self.registries, self.rules = Registries(), ImageRules(**rules)
         assets = [self.asset(x) for x in names]
-        return plan_images(assets, self.registries, self.rules, lambda: self.record)
+        return plan_images(assets, self.registries, self.rules, Known(lambda: self.record))
 
     def keep_record(self, outcomes):
         """Let the next plan know what was copied, as the mirror's record does."""

@@ -1,0 +1,146 @@
+"""
+The lists of several clusters that are mirrored together: what they share is copied once.
+
+Two assets are one if they have the same canonical and download name.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from kops_assets_provider.exceptions import ConflictingTargetsError, InvalidInputError
+from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
+from kops_assets_provider.mirror.asset_list import AssetList
+from kops_assets_provider.mirror.outcome import Kind, Outcome, error_dict, failed
+from kops_assets_provider.mirror.report import Name, Report, Results, make_report
+
+_KEY = "clusters"  # what the list of one cluster does not have
+
+
+@dataclass(frozen=True)
+class FleetList:
+    """
+    The lists of a group of clusters.
+
+    :param group: the group's name.
+    :param lists: those of the clusters that could be listed.
+    :param failures: each other cluster, and its error's ``to_dict()``.
+    """
+
+    group: str
+    lists: tuple[AssetList, ...]
+    failures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @cached_property
+    def assets(self) -> ClusterAssets:
+        """What any of the clusters downloads, each once; without what they do not agree about."""
+        bad = {x.name for x in self.conflicts}
+        images = (x for x in _union(self.lists).images if _name(x) not in bad)
+        files = (x for x in _union(self.lists).files if _name(x) not in bad)
+        return ClusterAssets(tuple(images), tuple(files))
+
+    @cached_property
+    def conflicts(self) -> tuple[Outcome, ...]:
+        """A failed outcome for each asset whose target another one has, too."""
+        found = []
+        for assets in (_union(self.lists).images, _union(self.lists).files):
+            by_target: dict[str, list[ImageAsset | FileAsset]] = defaultdict(list)
+            for asset in assets:
+                by_target[asset.download].append(asset)
+            found += [_conflict(x, own) for own in by_target.values() if len(own) > 1 for x in own]
+        return tuple({x.name: x for x in found}.values())
+
+    def find(self, cluster: str) -> AssetList:
+        """Return a cluster's list; raises InvalidInputError if it could not be listed."""
+        for listed in self.lists:
+            if listed.cluster == cluster:
+                return listed
+        error = self.failures.get(cluster, {"message": "the group has no such cluster"})
+        raise InvalidInputError(f"list of {cluster}", [str(error["message"])])
+
+    def report(self, listed: AssetList, results: Results) -> Report:
+        """Tell how one of the clusters stands."""
+        return make_report(listed.cluster, listed.assets, self._with_conflicts(results))
+
+    def whole_report(self, results: Results) -> Report:
+        """Tell how the group stands: each asset once."""
+        union = _union(self.lists)
+        names = {_name(x): x for x in union.files}
+        once = ClusterAssets(union.images, tuple(names.values()))
+        return make_report(self.group, once, self._with_conflicts(results))
+
+    def _with_conflicts(self, results: Results) -> Results:
+        return replace(results, settled=(*results.settled, *self.conflicts))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values: each asset once, and of each cluster which ones it has."""
+        union = _union(self.lists)
+        images = {asset: number for number, asset in enumerate(union.images)}
+        files = {asset: number for number, asset in enumerate(union.files)}
+        clusters = [
+            {
+                **replace(x, assets=ClusterAssets((), ())).to_dict(),
+                "images": [images[asset] for asset in x.assets.images],
+                "files": [files[asset] for asset in x.assets.files],
+            }
+            for x in self.lists
+        ]
+        own = {"group": self.group, _KEY: clusters, "failures": dict(self.failures)}
+        return {**own, **union.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> FleetList:
+        """Read what ``to_dict`` wrote."""
+        images = [ImageAsset(**x) for x in values.get("images", ())]
+        files = [FileAsset(**x) for x in values.get("files", ())]
+        lists = []
+        for own in values[_KEY]:
+            assets = ClusterAssets(
+                tuple(images[number] for number in own["images"]),
+                tuple(files[number] for number in own["files"]),
+            )
+            lists.append(AssetList.from_dict({**own, **assets.to_dict()}))
+        return cls(values["group"], tuple(lists), values["failures"])
+
+
+def read_listed(values: object) -> AssetList | FleetList:
+    """Read the list of one cluster, or of a group; raises InvalidInputError if it is neither."""
+    if isinstance(values, Mapping) and _KEY in values:
+        return FleetList.from_dict(values)
+    return AssetList.from_dict(values)
+
+
+def lists_of(listed: AssetList | FleetList) -> Sequence[AssetList]:
+    """Return the lists of the clusters."""
+    return (listed,) if isinstance(listed, AssetList) else listed.lists
+
+
+def names_of(assets: ClusterAssets) -> list[Name]:
+    """Return the names of a list's assets, images first."""
+    return [*map(_name, assets.images), *map(_name, assets.files)]
+
+
+def _union(lists: Iterable[AssetList]) -> ClusterAssets:
+    images = dict.fromkeys(asset for x in lists for asset in x.assets.images)
+    files = dict.fromkeys(asset for x in lists for asset in x.assets.files)
+    return ClusterAssets(tuple(images), tuple(files))
+
+
+def _name(asset: ImageAsset | FileAsset) -> Name:
+    kind = Kind.IMAGE if isinstance(asset, ImageAsset) else Kind.FILE
+    return kind, asset.canonical, asset.download
+
+
+def _conflict(asset: ImageAsset | FileAsset, assets: Sequence[ImageAsset | FileAsset]) -> Outcome:
+    sources = ", ".join(map(_shown, assets))
+    message = f"two sources for one target: {asset.download} would be copied from {sources}"
+    return failed(*_name(asset), error_dict(ConflictingTargetsError(message)))
+
+
+def _shown(asset: ImageAsset | FileAsset) -> str:
+    sha = asset.sha if isinstance(asset, FileAsset) else None
+    return f"{asset.canonical} (sha256 {sha})" if sha else asset.canonical

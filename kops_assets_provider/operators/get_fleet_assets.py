@@ -1,0 +1,92 @@
+"""What the clusters of a group download."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from airflow.sdk import Context
+
+from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.hooks.state_store import open_state_stores
+from kops_assets_provider.mirror.asset_list import AssetList
+from kops_assets_provider.mirror.fleet import FleetList
+from kops_assets_provider.mirror.fleet_lists import make_fleet_list
+from kops_assets_provider.operators.errors import told_to_airflow
+from kops_assets_provider.operators.get_assets import HASH_SOURCES_KEY, KopsGetAssetsOperator
+from kops_assets_provider.operators.values import as_optional
+
+_SOURCES = ("cluster_spec", "state_store", "asset_list")
+_NOT_HERE = ("kops_command", "output_url")
+
+
+class KopsGetFleetAssetsOperator(KopsGetAssetsOperator):
+    """
+    Get the asset lists of a group of clusters, in one task: most of what they have they share.
+
+    Returns each asset once, and which ones each cluster has. A cluster that cannot be listed is
+    left out, and its report says why; it takes an error that may pass, or none that can be listed,
+    to fail the task.
+
+    :param group: the group's name.
+    :param clusters: each cluster's name, and which of the parameters of ``KopsGetAssetsOperator``
+        are other ones for it than for the rest. (templated)
+
+    The other parameters are those of ``KopsGetAssetsOperator``, for all clusters alike; there is no
+    ``kops_command`` and no ``output_url``.
+    """
+
+    template_fields: Sequence[str] = ("clusters", *KopsGetAssetsOperator.template_fields)
+
+    def __init__(
+        self, *, group: str, clusters: Mapping[str, Mapping[str, Any]], **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.group = group
+        self.clusters = clusters
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return the lists."""
+        with told_to_airflow(context):
+            ti: Any = context["ti"]
+            found = self.make_fleet_list(patient=ti.try_number <= ti.max_tries)
+        union = found.assets
+        counts = len(found.lists), len(union.images), len(union.files)
+        self.log.info("%d clusters: %d images and %d files, each counted once", *counts)
+        for cluster, error in found.failures.items():
+            self.log.error("%s cannot be listed: %s", cluster, error.get("message"))
+        for warning in _warnings(found.lists):
+            self.log.warning("%s", warning)
+        sources = {k: v for x in found.lists for k, v in x.shown_hash_sources().items()}
+        context["ti"].xcom_push(key=HASH_SOURCES_KEY, value=sources)
+        return found.to_dict()
+
+    def make_fleet_list(self, *, patient: bool) -> FleetList:
+        """Read the parameters, and get the lists."""
+        refused = [f"{x}: not for a group" for x in _NOT_HERE if as_optional(getattr(self, x))]
+        if refused:
+            raise InvalidInputError(f"group {self.group}", refused)
+        requests = {
+            name: self.request(**{"cluster_name": name, **_before_the_groups(own)})
+            for name, own in self.clusters.items()
+        }
+        stores = open_state_stores(*self.cloud_conn_ids())
+        return make_fleet_list(self.group, requests, stores, patient=patient)
+
+
+def _before_the_groups(own: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave the group's sources out for a cluster that has one of its own."""
+    others = dict.fromkeys(_SOURCES) if own.keys() & set(_SOURCES) else {}
+    return {**others, **own}
+
+
+def _warnings(lists: Iterable[AssetList]) -> Iterable[str]:
+    """Return each warning once, with the clusters that have it."""
+    clusters = defaultdict(list)
+    for listed in lists:
+        for caveat in listed.warnings:
+            clusters[f"{caveat.code}: {caveat.message}"].append(listed.cluster)
+    for text, names in clusters.items():
+        more = f" and {len(names) - 3} more clusters" if len(names) > 3 else ""
+        yield f"{', '.join(names[:3])}{more}: {text}"

@@ -1,0 +1,57 @@
+"""What the tasks of a run left in XCom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kops_assets_provider.mirror.outcome import Kind, Outcome
+from kops_assets_provider.mirror.report import Name, Results, name_of
+from kops_assets_provider.operators.errors import ERROR_KEY
+from kops_assets_provider.operators.plan import SETTLED_KEY
+
+
+def gather_results(ti: Any, plan_task_ids: Sequence[str], copy_task_ids: Sequence[str]) -> Results:
+    """Collect what the plans and the copies left; those of images first, then those of files."""
+    planned: set[Name] = set()
+    copied: list[Any] = []
+    errors = _pull(ti, plan_task_ids, ERROR_KEY)
+    for kind, plan_id, copy_id in zip(Kind, plan_task_ids, copy_task_ids, strict=True):
+        plan = [x for assets in _pull(ti, [plan_id], "return_value") for x in assets]
+        planned |= {name_of(kind, x) for x in plan}
+        done, failures = _pull_results(ti, kind, copy_id, len(plan))
+        copied += done
+        errors += failures
+    settled = [x for y in _pull(ti, plan_task_ids, SETTLED_KEY) for x in y]
+    return Results(
+        settled=[Outcome.from_dict(x) for x in settled],
+        planned=planned,
+        copied=[Outcome.from_dict(x) for x in copied],
+        errors=errors,
+    )
+
+
+def _pull_results(ti: Any, kind: Kind, task_id: str, count: int) -> tuple[list[Any], list[Any]]:
+    """
+    Return what the first ``count`` copies returned, and the errors that they left.
+
+    After a plan was cleared and has become shorter, Airflow keeps what the tasks that are gone have
+    left: then an asset has two results, and each index is asked for by itself.
+    """
+    if not count:
+        return [], []
+    found = _pull(ti, [task_id], "return_value"), _pull(ti, [task_id], ERROR_KEY)
+    names = [name_of(kind, x) for x in (*found[0], *found[1])]
+    if len(set(names)) == len(names):
+        return found
+    indexes = list(range(count))
+    return (
+        _pull(ti, [task_id], "return_value", map_indexes=indexes),
+        _pull(ti, [task_id], ERROR_KEY, map_indexes=indexes),
+    )
+
+
+def _pull(ti: Any, task_ids: Sequence[str], key: str, **options: Any) -> list[Any]:
+    # A task that was skipped, or failed before it pushed anything, left nothing.
+    found = ti.xcom_pull(task_ids=list(task_ids), key=key, **options)
+    return [x for x in found if x is not None]
