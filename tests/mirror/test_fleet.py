@@ -1,0 +1,136 @@
+"""What clusters share is one asset, and each cluster knows how it stands."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from kops_assets_provider.exceptions import InvalidInputError, MissingAssetsError
+from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
+from kops_assets_provider.kops.warnings import Caveat
+from kops_assets_provider.mirror.asset_list import AssetList
+from kops_assets_provider.mirror.fleet import FleetList, lists_of, read_listed
+from kops_assets_provider.mirror.fleet_report import FleetReport
+from kops_assets_provider.mirror.outcome import Kind, Outcome, State
+from kops_assets_provider.mirror.report import Results
+
+PAUSE = ImageAsset("registry.k8s.io/pause:3.10", "h/pause:3.10")
+ELSEWHERE = ImageAsset("registry.k8s.io/pause:3.10", "other/pause:3.10")
+APP = ImageAsset("quay.io/app:1", "h/app:1")
+KUBELET = FileAsset("https://dl.k8s.io/kubelet", "https://files/kubelet", "ab" * 32)
+
+
+def listed(cluster, *images, files=(KUBELET,)):
+    return AssetList(cluster, "1.36.2", ClusterAssets(images, files), "s3://bucket/records")
+
+
+A, B = listed("a.example.com", PAUSE), listed("b.example.com", PAUSE, APP)
+FLEET = FleetList("production", (A, B), {"c.example.com": {"message": "no such manifest"}})
+
+
+def outcome(asset, state=State.PRESENT):
+    kind = Kind.IMAGE if isinstance(asset, ImageAsset) else Kind.FILE
+    return Outcome(kind, asset.canonical, asset.download, state)
+
+
+def whole(fleet, *outcomes):
+    return FleetReport.of(fleet, fleet.whole_report(Results(settled=outcomes)))
+
+
+def test_what_is_shared_is_there_once():
+    """Two assets are one if canonical and download are the same."""
+    assert FLEET.assets == ClusterAssets((PAUSE, APP), (KUBELET,))
+    moved = FleetList("g", (A, listed("d.example.com", ELSEWHERE)))
+    assert moved.assets.images == (PAUSE, ELSEWHERE)
+
+
+def test_it_survives_xcom_and_is_small():
+    """Each asset once, and numbers beside it: 200 clusters must fit."""
+    warned = replace(B, warnings=(Caveat("moving-tag", "it moves"),))
+    fleet = replace(FLEET, lists=(A, warned))
+    values = json.loads(json.dumps(fleet.to_dict()))
+    assert read_listed(values) == fleet
+    assert json.dumps(values).count(PAUSE.canonical) == 1
+    assert lists_of(fleet) == fleet.lists
+
+
+def test_the_list_of_one_cluster_is_read_as_before():
+    """The same operators plan for one cluster and for many."""
+    assert read_listed(A.to_dict()) == A
+    assert lists_of(A) == (A,)
+    with pytest.raises(InvalidInputError, match="expected a mapping"):
+        read_listed([])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        (
+            listed("a.example.com", PAUSE),
+            listed("b.example.com", ImageAsset("mine/pause:1", "h/pause:3.10"), APP),
+            "h/pause:3.10 would be copied from registry.k8s.io/pause:3.10, mine/pause:1",
+        ),
+        (
+            listed("a.example.com", APP),
+            listed("b.example.com", files=(replace(KUBELET, sha="cd" * 32),)),
+            f"(sha256 {'ab' * 32}), https://dl.k8s.io/kubelet (sha256 {'cd' * 32})",
+        ),
+    ],
+)
+def test_what_they_do_not_agree_about_is_not_copied(first, second, told):
+    """Neither may win silently; all else of both clusters goes on."""
+    fleet = FleetList("g", (first, second))
+    fleet = read_listed(json.loads(json.dumps(fleet.to_dict())))
+    assert APP in fleet.assets.images
+    report = whole(fleet, *(map(outcome, (*fleet.assets.images, *fleet.assets.files))))
+    assert report.unready == ("a.example.com", "b.example.com")
+    errors = [x.error for x in report.whole.missing]
+    assert {x["type"] for x in errors} == {"ConflictingTargetsError"}
+    assert all(told in x["message"] for x in errors)
+
+
+def test_each_cluster_knows_how_it_stands():
+    """A bad asset is that of the clusters that have it; a cluster without a list is not ready."""
+    report = whole(FLEET, outcome(PAUSE), outcome(KUBELET), outcome(APP, State.FAILED))
+    assert report.unready == ("c.example.com", "b.example.com")
+    found = report.to_dict()
+    assert (found["group"], found["ready"]) == ("production", False)
+    assert found["counts"] == {"present": 2, "failed": 1}
+    assert found["clusters"] == {
+        "a.example.com": {"ready": True, "counts": {"present": 2}, "sent": 0},
+        "b.example.com": {"ready": False, "counts": {"present": 2, "failed": 1}, "sent": 0},
+        "c.example.com": {"ready": False, "error": "no such manifest"},
+    }
+    assert report.to_table().splitlines()[-3:] == [
+        "ready      a.example.com: 2 assets",
+        "not ready  b.example.com: 1 of 3 assets are not at the target",
+        "not listed c.example.com: no such manifest",
+    ]
+    assert report.summary().startswith("1 of 3 clusters are ready. production: 2 images")
+    with pytest.raises(MissingAssetsError, match=r"not whole for c\.example\.com, b\.example\.com"):
+        report.raise_for_missing()
+
+
+def test_a_whole_fleet_is_whole():
+    """Then nothing is raised."""
+    fleet = replace(FLEET, failures={})
+    report = whole(fleet, *map(outcome, (PAUSE, APP, KUBELET)))
+    report.raise_for_missing()
+    assert report.to_dict()["ready"]
+
+
+def test_many_bad_clusters_are_counted():
+    """An error's message stays a sentence."""
+    fleet = FleetList("g", (A,), {f"{x}.example.com": {"message": "no"} for x in "pqrstuv"})
+    with pytest.raises(MissingAssetsError, match="and 2 more"):
+        whole(fleet, outcome(PAUSE), outcome(KUBELET)).raise_for_missing()
+
+
+@pytest.mark.parametrize(
+    ("cluster", "message"),
+    [("c.example.com", "no such manifest"), ("d.example.com", "the group has no such cluster")],
+)
+def test_a_cluster_without_a_list(cluster, message):
+    """Its own report says why."""
+    with pytest.raises(InvalidInputError, match=message):
+        FLEET.find(cluster)
