@@ -2,13 +2,13 @@
 
 # Airflow reads only DAG files that have the words "airflow" and "dag" in them.
 from kops_assets_provider.dag_factory import (
+    check_params,
     kops_check_assets_dag,
-    manual_params,
     options_from_variable,
 )
 
 dag = kops_check_assets_dag(
     "kops_check_assets",
-    dag_options={"params": manual_params()},
+    dag_options={"params": check_params()},
     **options_from_variable("kops_assets", params=True),
 )

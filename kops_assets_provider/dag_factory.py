@@ -7,19 +7,23 @@ from typing import Any, Unpack, cast
 
 from airflow.sdk import DAG
 
-from kops_assets_provider.dag_params import manual_params, options_from_variable
+from kops_assets_provider.dag_params import check_params, manual_params, options_from_variable
 from kops_assets_provider.mirror.fleet_file import ClusterGroup, read_fleet_file
 from kops_assets_provider.task_groups.copy_assets import (
-    CLUSTER_OPTIONS,
-    FILE_OPTIONS,
-    CopyAssetsOptions,
+    RETRIES,
     check_assets_tasks,
     copy_assets_tasks,
     copy_fleet_tasks,
+)
+from kops_assets_provider.task_groups.options import (
+    CLUSTER_OPTIONS,
+    FILE_OPTIONS,
+    CopyAssetsOptions,
     refuse_unknown,
 )
 
 __all__ = [
+    "check_params",
     "kops_check_assets_dag",
     "kops_copy_assets_dag",
     "kops_copy_fleet_dags",
@@ -125,4 +129,6 @@ def _dag(dag_id: str, schedule: Any, doc_md: str, options: dict[str, Any] | None
         "doc_md": doc_md,
         "tags": ["kops"],
     }
-    return DAG(dag_id, schedule=schedule, **(defaults | (options or {})))
+    own = dict(options or {})
+    own["default_args"] = RETRIES | (own.get("default_args") or {})
+    return DAG(dag_id, schedule=schedule, **(defaults | own))

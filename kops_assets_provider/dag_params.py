@@ -7,7 +7,7 @@ from typing import Any, cast
 from airflow.sdk import Param
 
 from kops_assets_provider.kops.catalog import known_releases
-from kops_assets_provider.task_groups.copy_assets import CopyAssetsOptions
+from kops_assets_provider.task_groups.options import CopyAssetsOptions
 
 _STRUCTURES = (
     *("registry_conn_ids", "source_rewrites", "file_targets", "ecr_repositories"),
@@ -15,7 +15,10 @@ _STRUCTURES = (
     *("platforms", "warm", "immutable_tags", "extra_images", "extra_files"),
     *("kops_version", "kubernetes_version"),
 )
-_SWITCHES = ("any_kubernetes_version", "extended", "nearest_release", "deep", "check_downloads")
+_SWITCHES = (
+    *("any_kubernetes_version", "extended", "nearest_release"),
+    *("deep", "check_downloads", "dry_run"),
+)
 _SOURCES = ("cluster_spec", "state_store", "asset_list")
 _DEFAULTS: dict[str, Any] = {
     "cluster_spec": "",
@@ -35,6 +38,8 @@ _DEFAULTS: dict[str, Any] = {
     "gcs_options": {},
     "deep": False,
     "check_downloads": False,
+    "on_drift": None,
+    "dry_run": False,
     "output_url": None,
     "sha_file": None,
     "registry_conn_ids": {},
@@ -76,6 +81,11 @@ def _template(variable: str, option: str, params: bool) -> str:
         found = f"({own} if {is_set} else {unsaid})"
     # What is not text must survive being rendered to text.
     return f"{{{{ {found} | tojson }}}}" if option in _STRUCTURES else f"{{{{ {found} }}}}"
+
+
+def check_params() -> dict[str, Param]:
+    """Return the parameters of a check by hand, likewise."""
+    return {name: x for name, x in manual_params().items() if name != "dry_run"}
 
 
 def manual_params() -> dict[str, Param]:
@@ -145,6 +155,22 @@ def manual_params() -> dict[str, Param]:
             title="Extended list",
             **what,
             description="Also what the cluster uses and kOps does not list",
+        ),
+        "dry_run": Param(
+            None,
+            type=["null", "boolean"],
+            title="Dry run",
+            **what,
+            description="Copy nothing: report says what would be done, and what it would take",
+        ),
+        "on_drift": Param(
+            None,
+            type=text,
+            enum=[None, "fail", "keep", "take"],
+            title="On drift",
+            **what,
+            description="What to do with an asset that has moved at the source under the same "
+            "name: fail, keep what the target has, or take what the source has",
         ),
         "deep": Param(
             None,

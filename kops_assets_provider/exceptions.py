@@ -13,6 +13,7 @@ Every error that this package raises on purpose.
     │   ├── UnsupportedKubernetesError      a Kubernetes version that the release does not support
     │   ├── UnsupportedTargetError          a place that we cannot write to
     │   ├── ConflictingTargetsError         two different sources for one target
+    │   ├── DriftedError                    a source that has moved under the same name
     │   ├── InvalidManifestError            a registry's manifest that breaks the OCI image spec
     │   ├── UntrustedServerError            a server's answer that leads where it must not
     │   ├── ChecksumMismatchError           bytes that are not the ones that were promised
@@ -112,6 +113,10 @@ class UnsupportedTargetError(PermanentError):
 
 class ConflictingTargetsError(PermanentError):
     """Two different sources would be copied to one target."""
+
+
+class DriftedError(PermanentError):
+    """The source has something else under the same name by now, and nobody said to take it."""
 
 
 class InvalidManifestError(PermanentError):

@@ -28,6 +28,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": _INTEGRATION,
                 "python-modules": [
                     "kops_assets_provider.operators.get_assets",
+                    "kops_assets_provider.operators.get_fleet_assets",
                     "kops_assets_provider.operators.plan",
                     "kops_assets_provider.operators.copy",
                     "kops_assets_provider.operators.check",

@@ -102,7 +102,19 @@ def test_what_is_wrong_is_another_thing_than_what_is_missing(world, capsys):
     out = capsys.readouterr().out
     assert "2 images (1 present, 1 wrong), 1 files (1 wrong)" in out
     assert "it is another file" in out
-    assert world.run("copy") == 0
+    assert world.run("copy", "--on-drift", "take") == 0
+
+
+def test_a_dry_run_tells_what_a_copy_would_do(world, capsys):
+    """Nothing is written, and the status is that of success."""
+    assert world.run("copy", "--dry-run", "--platform", "linux/amd64") == 0
+    out = capsys.readouterr().out
+    assert "prod.example.com: 3 added; a copy would send at most" in out
+    assert "the platforms that are left out save" in out
+    assert {x.method for x in world.target.requests} == {"HEAD"}
+    assert not (world.folder / "mirror").exists()
+    world.run("copy", "--dry-run", "--output", "json")
+    assert json.loads(capsys.readouterr().out)["changes"] == {"added": 3}
 
 
 def test_a_check_tells_what_will_bite(world, capsys):

@@ -46,7 +46,7 @@ def test_every_operator_and_hook_is_named():
 
 def test_every_option_is_told():
     """The table has all options of the DAG factory, and no other."""
-    from kops_assets_provider.task_groups.copy_assets import CopyAssetsOptions
+    from kops_assets_provider.task_groups.options import CopyAssetsOptions
 
     rows = re.findall(r"^\| (`[a-z0-9_`, ]+`) \|", README, re.MULTILINE)
     told = {name for row in rows for name in re.findall(r"[a-z0-9_]+", row)}

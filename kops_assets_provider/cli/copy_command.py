@@ -107,6 +107,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="make repositories in ECR that are not there",
     )
+    group.add_argument(
+        "--on-drift",
+        choices=("fail", "keep", "take"),
+        default="fail",
+        help="what becomes of an asset that has moved at the source under the same name (fail)",
+    )
     group.add_argument("--output", "-o", choices=("table", "json"), default="table")
 
 
@@ -118,6 +124,11 @@ def _add_copy_arguments(parser: argparse.ArgumentParser) -> None:
         default=4,
         metavar="N",
         help="blobs and files in flight at a time (4)",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="copy nothing: tell what would be copied, why, and what it would take",
     )
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
 
@@ -142,6 +153,8 @@ def _copy(options: argparse.Namespace) -> int:
 
     found = get_list(options)
     tell_warnings(found)
+    if options.dry_run:
+        return _report(options, _mirror(options).dry_run(found))
     with show_progress(sys.stderr, quiet=options.quiet) as progress:
         mirror, began = _mirror(options, progress), time.monotonic()
         report = mirror.copy(found)
@@ -150,6 +163,7 @@ def _copy(options: argparse.Namespace) -> int:
 
 
 def _mirror(options: argparse.Namespace, progress: Progress | None = None) -> Mirror:
+    from kops_assets_provider.mirror.changes import OnDrift
     from kops_assets_provider.mirror.cloud_logins import EcrRepositories
     from kops_assets_provider.mirror.default_places import open_default_places
     from kops_assets_provider.mirror.image_rules import ImageRules
@@ -164,6 +178,7 @@ def _mirror(options: argparse.Namespace, progress: Progress | None = None) -> Mi
             tuple(options.immutable_tags),
             tuple(options.warm),
             options.warm_days,
+            OnDrift(options.on_drift),
         ),
         record_url=options.record_url,
         store_options=read_store_options(
@@ -217,7 +232,7 @@ def _report(options: argparse.Namespace, report: Report) -> int:
         write(json.dumps(report.to_dict(), indent=1) + "\n")
     else:
         write(f"{report.to_table()}\n{report.summary()}\n")
-    return 0 if report.ready else 1
+    return 0 if report.ready or report.dry_run else 1
 
 
 CHECK = Command(

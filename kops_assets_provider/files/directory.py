@@ -58,6 +58,7 @@ class DirectoryStore:
         self._root = Path(root).resolve()
 
     lists_all = False
+    copy_requests = 0
 
     def list(self, paths: Collection[str]) -> dict[str, StoredFile]:
         """Tell nothing: a look at each file costs as little."""

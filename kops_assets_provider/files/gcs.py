@@ -71,6 +71,7 @@ class GCSStore:
     """
 
     lists_all = True
+    copy_requests = 6
 
     def __init__(
         self, client: Any, http: HttpClient, bucket: str, options: GCSOptions | None = None

@@ -35,6 +35,7 @@ class MemoryStore:
         self.files: dict[str, bytes] = {}
 
     lists_all = True
+    copy_requests = 0
 
     def stat(self, path: str) -> StoredFile | None:
         """Look at the file."""

@@ -65,6 +65,9 @@ class FileStore(Protocol):
     lists_all: bool
     """Whether ``list`` tells all that ``stat`` does, so that nobody needs to ask for each file."""
 
+    copy_requests: int
+    """How many requests it takes to copy a file that is not there, and its side-car."""
+
     def stat(self, path: str) -> StoredFile | None:
         """Look at the file itself, never at its side-car; None if there is none."""
         ...

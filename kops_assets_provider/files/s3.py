@@ -70,6 +70,7 @@ class S3Store:
     """
 
     lists_all = False  # a listing has no SHA-256
+    copy_requests = 3
 
     def __init__(
         self, client: Any, http: HttpClient, bucket: str, options: S3Options | None = None

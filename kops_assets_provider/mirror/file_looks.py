@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
-from kops_assets_provider.exceptions import InvalidInputError, KopsAssetsError
+from kops_assets_provider.exceptions import DriftedError, InvalidInputError, KopsAssetsError
 from kops_assets_provider.files.ports import FileStore, StoredFile
 from kops_assets_provider.files.verify import SIDECAR, FileState, Look, Presence, verify_file
 from kops_assets_provider.kops.assets import FileAsset
+from kops_assets_provider.mirror.changes import Change, drifted, file_change
 from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.known import Known
 from kops_assets_provider.mirror.plan import PATIENT
@@ -76,6 +77,22 @@ class FileLooks:
         actual = f"sha256 {found.sha}" if is_known else f"{found.size} bytes"
         expected = asset.sha if is_known else f"{size} bytes"
         return f"it is another file: {actual} instead of {expected}"
+
+    def change(self, asset: FileAsset, found: FileState) -> Change:
+        """Tell how a file that is not complete differs."""
+        is_there = found.file is not Presence.ABSENT
+        is_read = found.file is not Presence.UNREAD
+        known = self._known.record(asset)
+        return file_change(sha_of(asset), known, is_there=is_there, is_read=is_read)
+
+    def drifted(self, asset: FileAsset, found: FileState) -> DriftedError:
+        """Return the error for a file that must not be overwritten."""
+        there = found.sha or f"another file of {found.size} bytes"
+        return drifted(asset.canonical, sha_of(asset), there, self._known.record(asset))
+
+    def copy_requests(self, asset: FileAsset) -> int:
+        """Return how many requests the target gets by a copy of a file."""
+        return self._stores.open(asset.download)[0].copy_requests
 
     def _expect(self, store: FileStore, path: str) -> None:
         self._paths[store] |= {path, path + SIDECAR} if store.lists_all else {path + SIDECAR}

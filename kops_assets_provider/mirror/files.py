@@ -1,8 +1,7 @@
-"""Plan, check and copy a cluster's files."""
+"""Check and copy a cluster's files."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,48 +15,14 @@ from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.http.traffic import counted
 from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.kops.assets import FileAsset
+from kops_assets_provider.mirror.changes import Change
 from kops_assets_provider.mirror.file_looks import FileLooks, sha_of
 from kops_assets_provider.mirror.file_sources import file_sources
 from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.known import Known
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State, now
-from kops_assets_provider.mirror.plan import Plan, make_plan
+from kops_assets_provider.mirror.plan import not_mirrored
 from kops_assets_provider.mirror.rewrites import rewrite
-
-log = logging.getLogger(__name__)
-
-
-def plan_files(
-    assets: Sequence[FileAsset],
-    stores: FileStores,
-    known: Known | None = None,
-    *,
-    deep: bool = False,
-) -> Plan[FileAsset]:
-    """
-    Look which files the target has, at the files themselves; see ``make_plan`` for the errors.
-
-    A file that no hash is known of, since somebody else has put it there, is left to its copy: that
-    reads it, and sends nothing if it is right.
-
-    :param known: what is known of the mirror, asked for when it is needed: of such files.
-    :param deep: leave all files to their copies, to be read.
-    """
-    looks = FileLooks(assets, stores, known or Known(), read=False)
-
-    def settle(asset: FileAsset) -> Outcome | None:
-        if asset.download == asset.canonical:
-            return _not_mirrored(asset)
-        if deep:
-            return None
-        with counted() as traffic:
-            found = looks.state(asset)
-        if found.is_complete:
-            return _present(asset, found, traffic.requests)
-        log.info("%s: %s", asset.canonical, looks.reason(asset, found))
-        return None
-
-    return make_plan(assets, settle)
 
 
 def check_files(
@@ -79,16 +44,17 @@ def check_files(
 
 def _check_file(asset: FileAsset, looks: FileLooks) -> Outcome:
     if asset.download == asset.canonical:
-        return _not_mirrored(asset)
+        return not_mirrored(Kind.FILE, asset)
     with counted() as traffic:
         found = looks.state(asset)
     if found.is_complete:
-        return _present(asset, found, traffic.requests)
+        return present(asset, found, traffic.requests)
     is_there = found.file is not Presence.ABSENT
     reason = {"type": "WrongFile", "message": looks.reason(asset, found), "side": str(Side.TARGET)}
     return replace(
         _outcome(asset, State.WRONG if is_there else State.MISSING, found.size),
         content=found.sha,
+        change=looks.change(asset, found),
         verified_at=None,
         error=reason if is_there else None,
         requests=traffic.requests,
@@ -129,16 +95,14 @@ def copy_file_asset(
     )
 
 
-def _not_mirrored(asset: FileAsset) -> Outcome:
-    return Outcome(Kind.FILE, asset.canonical, asset.download, State.NOT_MIRRORED)
-
-
-def _present(asset: FileAsset, found: FileState, requests: int) -> Outcome:
+def present(asset: FileAsset, found: FileState, requests: int) -> Outcome:
+    """Return the outcome of a file that is complete at the target."""
     return replace(
         _outcome(asset, State.PRESENT, found.size),
         version=found.version,
         sidecar_version=found.sidecar_version,
         requests=requests,
+        change=Change.SAME,
     )
 
 

@@ -15,8 +15,8 @@ from typing import Any
 from kops_assets_provider.exceptions import ConflictingTargetsError, InvalidInputError
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.mirror.asset_list import AssetList
-from kops_assets_provider.mirror.outcome import Kind, Outcome, error_dict, failed
-from kops_assets_provider.mirror.report import Name, Report, Results, make_report
+from kops_assets_provider.mirror.outcome import Name, Outcome, error_dict, failed, kind_of
+from kops_assets_provider.mirror.report import Report, Results, make_report
 
 _KEY = "clusters"  # what the list of one cluster does not have
 
@@ -131,8 +131,7 @@ def _union(lists: Iterable[AssetList]) -> ClusterAssets:
 
 
 def _name(asset: ImageAsset | FileAsset) -> Name:
-    kind = Kind.IMAGE if isinstance(asset, ImageAsset) else Kind.FILE
-    return kind, asset.canonical, asset.download
+    return kind_of(asset), asset.canonical, asset.download
 
 
 def _conflict(asset: ImageAsset | FileAsset, assets: Sequence[ImageAsset | FileAsset]) -> Outcome:

@@ -32,7 +32,7 @@ class FleetReport:
         """Give each cluster the outcomes of its assets."""
         found = {x.name: x for x in whole.outcomes}
         clusters = tuple(
-            Report(x.cluster, tuple(found[name] for name in names_of(x.assets)))
+            Report(x.cluster, tuple(found[name] for name in names_of(x.assets)), whole.dry_run)
             for x in listed.lists
         )
         failures = {name: str(x.get("message")) for name, x in listed.failures.items()}
@@ -45,6 +45,8 @@ class FleetReport:
 
     def summary(self) -> str:
         """Return two sentences: of the clusters, and of their assets."""
+        if self.whole.dry_run:
+            return self.whole.summary()
         total = len(self.clusters) + len(self.failures)
         ready = total - len(self.unready)
         return f"{ready} of {total} clusters are ready. {self.whole.summary()}"
@@ -68,8 +70,12 @@ class FleetReport:
         return {**whole, **own}
 
     def raise_for_missing(self) -> None:
-        """Raise MissingAssetsError if a cluster is not ready; the message names the first few."""
-        if not self.unready:
+        """
+        Raise MissingAssetsError if a cluster is not ready; the message names the first few.
+
+        In a dry run nothing was to become ready.
+        """
+        if not self.unready or self.whole.dry_run:
             return
         names = ", ".join(self.unready[:_NAMED])
         more = f" and {len(self.unready) - _NAMED} more" if len(self.unready) > _NAMED else ""

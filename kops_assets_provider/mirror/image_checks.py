@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from kops_assets_provider.exceptions import Side
+from kops_assets_provider.exceptions import DriftedError, Side
 from kops_assets_provider.kops.assets import ImageAsset
+from kops_assets_provider.mirror.changes import Change
+from kops_assets_provider.mirror.image_plans import change_of, kept
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
 from kops_assets_provider.mirror.known import Known
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State, now
-from kops_assets_provider.mirror.plan import PATIENT
+from kops_assets_provider.mirror.plan import PATIENT, not_mirrored
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.warming import plan_warming
 from kops_assets_provider.oci.copy import survey
@@ -40,7 +43,7 @@ def _check_image(
 ) -> Outcome:
     names = Kind.IMAGE, asset.canonical, asset.download
     if asset.download == asset.canonical:
-        return Outcome(*names, State.NOT_MIRRORED)
+        return not_mirrored(Kind.IMAGE, asset)
     source, target = registries.source(asset.canonical), registries.target(asset.download)
     if rules.is_cache(target[1]):
         warm = plan_warming(asset, *source, rules, known.image(asset))
@@ -57,9 +60,15 @@ def _check_image(
         requests=source[0].traffic.requests + target[0].traffic.requests,
     )
     if found.present:
-        return replace(outcome, state=State.PRESENT, content=found.present, verified_at=now())
+        same = replace(outcome, state=State.PRESENT, change=Change.SAME)
+        return replace(same, content=found.present, verified_at=now())
+    change = change_of(asset, found, source[0], target[0], known, found.root)
+    outcome = replace(outcome, change=change)
     if found.there is None:
         return outcome
+    if change is Change.DRIFTED:
+        with suppress(DriftedError):
+            return replace(kept(asset, found, rules, known), requests=outcome.requests)
     reason = f"it is another image than {found.source} at the source"
     error = {"type": "WrongImage", "message": reason, "side": str(Side.TARGET)}
     return replace(outcome, state=State.WRONG, content=found.there, error=error)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.mirror.changes import OnDrift
 from kops_assets_provider.mirror.record import AssetRecord
 from kops_assets_provider.mirror.rewrites import has_prefix
 from kops_assets_provider.oci.reference import Reference
@@ -27,6 +28,7 @@ class ImageRules:
     :param warm: hosts of registries that are pull-through caches: they are read through, and not
         written to.
     :param warm_days: after which an image is read again, since a cache may have dropped it.
+    :param on_drift: what is to become of an image whose tag has moved at the source.
     :raises InvalidInputError: one of the platforms is none, such as ``amd64`` without ``linux/``.
     """
 
@@ -34,6 +36,7 @@ class ImageRules:
     immutable_tags: tuple[str, ...] = ()
     warm: tuple[str, ...] = ()
     warm_days: float = 7.0
+    on_drift: OnDrift = OnDrift.FAIL
 
     def __post_init__(self) -> None:
         problems = [

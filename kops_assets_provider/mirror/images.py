@@ -1,4 +1,4 @@
-"""Plan and copy a cluster's images."""
+"""Copy a cluster's images."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from kops_assets_provider.exceptions import NotFoundError, Side
 from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.kops.assets import ImageAsset
+from kops_assets_provider.mirror.image_plans import plan_image
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
 from kops_assets_provider.mirror.known import Known
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State, error_dict, failed, now
-from kops_assets_provider.mirror.plan import PATIENT, Plan, make_plan
+from kops_assets_provider.mirror.plan import PATIENT
 from kops_assets_provider.mirror.planned_image import (
     PlannedImage,
     beginnings,
     having,
     resolve_hints,
-    with_hints,
 )
 from kops_assets_provider.mirror.registries import Registries
-from kops_assets_provider.mirror.warming import plan_warming, warm
+from kops_assets_provider.mirror.warming import warm
 from kops_assets_provider.oci.batch import IsComing, copy_images
-from kops_assets_provider.oci.copy import chosen_platforms, survey
+from kops_assets_provider.oci.copy import chosen_platforms
 from kops_assets_provider.oci.jobs import ImageJob, ImageResult
 from kops_assets_provider.oci.manifest import Manifest
 from kops_assets_provider.oci.platforms import trim
@@ -34,71 +34,6 @@ from kops_assets_provider.oci.remote import RemoteRepository
 from kops_assets_provider.oci.tree import read_tree
 
 OnImage = Callable[[Outcome], None]
-
-
-def plan_images(
-    assets: Sequence[ImageAsset],
-    registries: Registries,
-    rules: ImageRules = ALL,
-    known: Known | None = None,
-) -> Plan[PlannedImage]:
-    """
-    Ask the target registry which images it has; see ``make_plan`` for the errors.
-
-    :param known: what is known of the mirror, asked for when it is needed: of pull-through caches,
-        which cannot be asked, and of tags that have moved, to know what is there of them.
-    """
-    rules.check_caches(x.download for x in assets if x.download != x.canonical)
-    known = known or Known()
-    planned: dict[ImageAsset, PlannedImage] = {}
-    registries.expect([x for x in assets if x.download != x.canonical])
-
-    def settle(asset: ImageAsset) -> Outcome | None:
-        if asset.download == asset.canonical:
-            return Outcome(Kind.IMAGE, asset.canonical, asset.download, State.NOT_MIRRORED)
-        found = _plan_image(asset, registries, rules, known)
-        if isinstance(found, Outcome):
-            return found
-        planned[asset] = found
-        return None
-
-    plan = make_plan(assets, settle)
-    bare = (planned.get(x) or PlannedImage(x.canonical, x.download) for x in plan.to_copy)
-    return Plan(tuple(with_hints(bare)), plan.settled)
-
-
-def _plan_image(
-    asset: ImageAsset,
-    registries: Registries,
-    rules: ImageRules,
-    known: Known,
-) -> Outcome | PlannedImage:
-    source, source_ref = registries.source(asset.canonical)
-    target, target_ref = registries.target(asset.download)
-    if rules.is_cache(target_ref):
-        return plan_warming(asset, source, source_ref, rules, known.image(asset))
-    asking = partial(
-        survey,
-        *(source, source_ref, target, target_ref),
-        platforms=rules.platforms,
-        immutable=rules.is_immutable(asset.canonical),
-    )
-    found = PATIENT.call(asking)
-    if found.present:
-        return Outcome(
-            *(Kind.IMAGE, asset.canonical, asset.download, State.PRESENT, found.present),
-            source=found.source,
-            verified_at=now(),
-            requests=source.traffic.requests + target.traffic.requests,
-        )
-    root = found.root or PATIENT.call(
-        partial(source.fetch_manifest, found.source or source_ref.pull_by)
-    )
-    tree = PATIENT.call(partial(read_tree, source, root, found.source or root.digest))
-    has = known.blobs(asset, found.there) if found.there else ()
-    job = ImageJob(source, target, target_ref.push_as, tree, has=having(tree.blobs, has))
-    names = asset.canonical, asset.download
-    return PlannedImage(*names, tree.source_digest, has=has, there=found.there, job=job)
 
 
 def copy_planned_images(
@@ -141,7 +76,7 @@ def copy_planned_images(
         [job for _, job in jobs],
         workers=workers,
         retries=retries,
-        abort=registries.abort,
+        aborts=registries.aborts,
         on_chunk=on_chunk,
         on_done=done,
     )
@@ -182,7 +117,7 @@ def copy_planned_image(
         [job],
         retries=retries,
         is_coming=is_coming,
-        abort=registries.abort,
+        aborts=registries.aborts,
         on_chunk=on_chunk,
     )
     if result.error is not None:
@@ -207,7 +142,7 @@ def _plan_late(
     if planned.digest is not None:
         return planned
     asset = ImageAsset(planned.canonical, planned.download)
-    return _plan_image(asset, registries, rules, Known())
+    return plan_image(asset, registries, rules, Known())
 
 
 def _read_job(

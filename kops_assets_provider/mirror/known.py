@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 
 from kops_assets_provider.files.verify import NOTHING, KnownFile
 from kops_assets_provider.kops.assets import FileAsset, ImageAsset
-from kops_assets_provider.mirror.outcome import Kind
+from kops_assets_provider.mirror.outcome import Kind, Name
 from kops_assets_provider.mirror.record import AssetRecord, MirrorRecord
 
 log = logging.getLogger(__name__)
 
 ReadRecord = Callable[[], MirrorRecord | None]
-Name = tuple[Kind, str, str]
 
 
 class Known:
@@ -42,6 +41,10 @@ class Known:
         if known is None or known.target != asset.sha:
             return NOTHING
         return KnownFile(known.size, known.version, known.sidecar_version)
+
+    def record(self, asset: FileAsset) -> AssetRecord | None:
+        """Return what is known of a file, whatever it was."""
+        return self._find(Kind.FILE, asset, asset.sha)
 
     def blobs(self, asset: ImageAsset, there: str) -> tuple[str, ...]:
         """Return the blobs of the image that the target has, if it is the one that is known."""

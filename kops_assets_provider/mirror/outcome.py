@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from kops_assets_provider.exceptions import KopsAssetsError
+from kops_assets_provider.kops.assets import FileAsset, ImageAsset
 
 
 class Kind(StrEnum):
@@ -16,6 +17,10 @@ class Kind(StrEnum):
 
     IMAGE = "image"
     FILE = "file"
+
+
+Name = tuple[Kind, str, str]
+"""Kind, canonical and download: in a fleet one asset may have several targets."""
 
 
 class State(StrEnum):
@@ -76,6 +81,10 @@ class Outcome:
     :param download_state: of a file's download URL, if it was asked.
     :param verified_at: when the target was last seen to have it, ISO 8601 in UTC.
     :param error: an error's ``to_dict()``, for a failed one.
+    :param change: how source and target differed before the run, as ``Change`` has it.
+    :param expected_bytes: what was foreseen of ``sent``, at most, and ``expected_requests`` of what
+        the copy itself would ask, before its first byte.
+    :param saved: bytes of an image's platforms that are not copied, as far as they were asked for.
     """
 
     kind: Kind
@@ -100,9 +109,13 @@ class Outcome:
     version: str | None = None
     sidecar_version: str | None = None
     download_state: Download | None = None
+    change: str | None = None
+    expected_bytes: int | None = None
+    expected_requests: int | None = None
+    saved: int = 0
 
     @property
-    def name(self) -> tuple[Kind, str, str]:
+    def name(self) -> Name:
         """Kind, canonical and download."""
         return self.kind, self.canonical, self.download
 
@@ -113,7 +126,7 @@ class Outcome:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, those without meaning left out."""
-        plain = ("mounted", "mounts", "late", "retries", "blobs")
+        plain = ("mounted", "mounts", "late", "retries", "blobs", "saved")
         return {k: v for k, v in asdict(self).items() if v or (v == 0 and k not in plain)}
 
     @classmethod
@@ -124,6 +137,11 @@ class Outcome:
         if known.get("download_state"):
             known["download_state"] = Download(known["download_state"])
         return cls(**known)
+
+
+def kind_of(asset: ImageAsset | FileAsset) -> Kind:
+    """Return what an asset of a list is."""
+    return Kind.IMAGE if isinstance(asset, ImageAsset) else Kind.FILE
 
 
 def failed(kind: Kind, canonical: str, download: str, error: Mapping[str, Any]) -> Outcome:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from kops_assets_provider.exceptions import (
     ConflictingTargetsError,
+    DriftedError,
     KopsAssetsError,
     Side,
     TransientError,
 )
 from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.kops.assets import FileAsset, ImageAsset
-from kops_assets_provider.mirror.outcome import Outcome
+from kops_assets_provider.mirror.changes import Change
+from kops_assets_provider.mirror.outcome import Kind, Outcome, State, error_dict, failed, kind_of
 
 _Asset = TypeVar("_Asset", ImageAsset, FileAsset)
 _Planned = TypeVar("_Planned")
@@ -26,23 +28,41 @@ PATIENT = Retries(attempts=3, first_wait_seconds=0.3)
 
 
 @dataclass(frozen=True, slots=True)
+class ToCopy(Generic[_Planned]):
+    """An asset that must be copied: what its copy is told, and what is known ahead of that."""
+
+    planned: _Planned
+    ahead: Outcome
+
+
+@dataclass(frozen=True, slots=True)
 class Plan(Generic[_Planned]):
-    """What is ``to_copy``, and the outcome of all others, which need nothing."""
+    """
+    What is ``to_copy``, and the outcome of all others, which need nothing.
+
+    :param ahead: what is known of each that is to be copied, in the same order: how it differs, and
+        the bytes and requests that its copy will take.
+    """
 
     to_copy: tuple[_Planned, ...]
     settled: tuple[Outcome, ...]
+    ahead: tuple[Outcome, ...] = ()
 
 
 def make_plan(
-    assets: Sequence[_Asset], settle: Callable[[_Asset], Outcome | None], workers: int = 16
-) -> Plan[_Asset]:
+    assets: Sequence[_Asset],
+    settle: Callable[[_Asset], Outcome | ToCopy[_Planned]],
+    bare: Callable[[_Asset], _Planned],
+    workers: int = 16,
+) -> Plan[_Planned]:
     """
     Ask ``settle`` about every asset.
 
-    It returns an outcome if nothing is to be done, and None if the asset must be copied. An asset
-    that cannot be asked about is left to its own copy task, which will say why: one bad asset must
-    not stop the others. When none can be asked about, the place as a whole is at fault.
+    An asset that cannot be asked about is left to its own copy task, which will say why: one bad
+    asset must not stop the others. When none can be asked about, the place as a whole is at fault.
 
+    :param settle: returns an outcome if nothing is to be done.
+    :param bare: what the copy of an asset is told that could not be asked about.
     :raises ConflictingTargetsError: two different sources for one target.
     :raises KopsAssetsError: the target answered no question at all.
     """
@@ -50,19 +70,43 @@ def make_plan(
     with ThreadPoolExecutor(workers, thread_name_prefix="plan") as pool:
         answers = list(pool.map(lambda asset: _ask(asset, settle), assets))
     failures = [x for x in answers if isinstance(x, Exception) and _is_of_target(x)]
-    asked = [x for x in answers if not (isinstance(x, Outcome) and x.verified_at is None)]
+    asked = [x for x in answers if not (isinstance(x, Outcome) and x.state is State.NOT_MIRRORED)]
     if failures and len(failures) == len(asked):
         # One that may pass is worth another try of the plan as a whole.
         raise min(failures, key=lambda err: not isinstance(err, TransientError))
-    to_copy = (a for a, x in zip(assets, answers, strict=True) if not isinstance(x, Outcome))
-    return Plan(tuple(to_copy), tuple(x for x in answers if isinstance(x, Outcome)))
+    settled = tuple(x for x in answers if isinstance(x, Outcome))
+    to_copy = [
+        _unknown(asset, x, bare) if isinstance(x, Exception) else x
+        for asset, x in zip(assets, answers, strict=True)
+        if not isinstance(x, Outcome)
+    ]
+    return Plan(tuple(x.planned for x in to_copy), settled, tuple(x.ahead for x in to_copy))
 
 
-def _ask(asset: _Asset, settle: Callable[[_Asset], Outcome | None]) -> Outcome | Exception | None:
+def not_mirrored(kind: Kind, asset: ImageAsset | FileAsset) -> Outcome:
+    """Return the outcome of an asset that nodes download from where it always was."""
+    return Outcome(
+        *(kind, asset.canonical, asset.download, State.NOT_MIRRORED), change=Change.NOT_MIRRORED
+    )
+
+
+def _ask(
+    asset: _Asset, settle: Callable[[_Asset], Outcome | ToCopy[_Planned]]
+) -> Outcome | ToCopy[_Planned] | Exception:
     try:
         return settle(asset)
+    except DriftedError as err:
+        outcome = failed(kind_of(asset), asset.canonical, asset.download, error_dict(err))
+        return replace(outcome, change=Change.DRIFTED)
     except Exception as err:  # noqa: BLE001  # whatever it is, the asset's own task will tell it
         return err
+
+
+def _unknown(
+    asset: _Asset, error: Exception, bare: Callable[[_Asset], _Planned]
+) -> ToCopy[_Planned]:
+    names = kind_of(asset), asset.canonical, asset.download
+    return ToCopy(bare(asset), failed(*names, error_dict(error)))
 
 
 def _is_of_target(error: Exception) -> bool:

@@ -9,10 +9,11 @@ a registry that cannot mount a blob opens an upload for it by the same request.
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from kops_assets_provider.mirror.changes import Change
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.jobs import ImageJob
 from kops_assets_provider.oci.manifest import Descriptor
@@ -36,6 +37,7 @@ class PlannedImage:
     :param leaders: a repository of ``mounts`` to the places in the plan of the images that upload
         those blobs to it.
     :param there: digest of the other image that the target has; not handed to a task.
+    :param change: how source and target differ; not handed to a task.
     :param job: all that was read of it; not handed to a task.
     """
 
@@ -47,7 +49,13 @@ class PlannedImage:
     leaders: Mapping[str, Sequence[int]] = field(default_factory=dict)
     has: Sequence[str] = ()
     there: str | None = None
+    change: Change = Change.ADDED
     job: ImageJob | None = field(default=None, compare=False, repr=False)
+
+    @staticmethod
+    def is_hinted(blob: Descriptor, beginnings: Collection[str]) -> bool:
+        """Tell whether a blob is among those that hints name."""
+        return blob.digest.hex[:_PREFIX] in beginnings
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, at most 1000 bytes of them unless the names are longer."""

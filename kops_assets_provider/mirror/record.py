@@ -21,7 +21,7 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.ports import FileStore
-from kops_assets_provider.mirror.outcome import Download, Kind, Outcome, State, now
+from kops_assets_provider.mirror.outcome import Download, Kind, Name, Outcome, State, now
 from kops_assets_provider.mirror.report import Report
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class AssetRecord:
     download_state: str | None = None
 
     @property
-    def name(self) -> tuple[Kind, str, str]:
+    def name(self) -> Name:
         """Kind, canonical and download."""
         return self.kind, self.canonical, self.download
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from kops_assets_provider.exceptions import MissingAssetsError
 from kops_assets_provider.kops.assets import ClusterAssets
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State, failed, now
+from kops_assets_provider.mirror.changes import Change
+from kops_assets_provider.mirror.outcome import Kind, Name, Outcome, State, failed, now
+from kops_assets_provider.mirror.report_tables import dry_run_table, results_table
 
 _NO_PLAN = {"type": "NoPlan", "message": "its plan failed; the plan's log says why"}
 _NO_RESULT = {
@@ -30,6 +31,7 @@ class Report:
 
     cluster: str
     outcomes: tuple[Outcome, ...]
+    dry_run: bool = False
 
     @property
     def missing(self) -> tuple[Outcome, ...]:
@@ -45,6 +47,8 @@ class Report:
         """Return one sentence, as for a log or a terminal."""
         if self.outcomes and not self.mirrored:
             return f"{self.cluster}: {NOTHING_MIRRORED}"
+        if self.dry_run:
+            return f"{self.cluster}: {_changes(self)}; {_foreseen(self)}"
         counts = [f"{_count(self.outcomes, kind)} {kind}s ({_states(self, kind)})" for kind in Kind]
         late = f", {self.late} of them twice" if self.late else ""
         return f"{self.cluster}: {', '.join(counts)}; {self.sent} bytes sent{late}{_costs(self)}"
@@ -75,6 +79,30 @@ class Report:
         """Tries after one that failed."""
         return sum(x.retries for x in self.outcomes)
 
+    @property
+    def expected_bytes(self) -> int:
+        """Bytes that the copies were foreseen to send, at most."""
+        return sum(x.expected_bytes or 0 for x in self.outcomes)
+
+    @property
+    def expected_requests(self) -> int:
+        """Requests that the copies were foreseen to take, as far as that could be known."""
+        return sum(x.expected_requests or 0 for x in self.outcomes)
+
+    @property
+    def copy_requests(self) -> int:
+        """Requests that those copies did take."""
+        return sum(x.requests or 0 for x in self.outcomes if x.expected_requests is not None)
+
+    @property
+    def saved(self) -> int:
+        """Bytes of platforms that are not copied, in a dry run."""
+        return sum(x.saved for x in self.outcomes)
+
+    def changes(self) -> dict[str, int]:
+        """Return how many assets differed in which way before the run."""
+        return dict(Counter(str(x.change) for x in self.outcomes if x.change))
+
     def counts(self) -> dict[str, int]:
         """Return how many assets are in each state."""
         return dict(Counter(str(x.state) for x in self.outcomes))
@@ -89,24 +117,20 @@ class Report:
             "late": self.late,
             "requests": self.requests,
             "retries": self.retries,
+            "dry_run": self.dry_run,
+            "changes": self.changes(),
+            "expected_bytes": self.expected_bytes,
+            "expected_requests": self.expected_requests,
+            "copy_requests": self.copy_requests,
+            "saved": self.saved,
             "assets": [x.to_dict() for x in self.outcomes],
         }
 
     def to_table(self) -> str:
         """Return a table for a log: what is wrong stands last, where the eye falls first."""
-        from rich.console import Console
-        from rich.table import Table
-
-        table = Table(
-            "state", "kind", "bytes sent", "canonical", "reason", box=None, pad_edge=False
-        )
-        for x in sorted(self.outcomes, key=lambda x: (x.is_bad, x.kind, x.canonical)):
-            reason = f"{x.error['type']}: {x.error['message']}" if x.error else ""
-            table.add_row(x.state, x.kind, str(x.sent), x.canonical, _printable(reason))
-        out = io.StringIO()
-        # Nothing wraps and nothing is cut: logs are searched, and scroll sideways.
-        Console(file=out, width=10_000, no_color=True, markup=False).print(table)
-        return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+        if self.dry_run:
+            return dry_run_table(self.outcomes)
+        return results_table(self.outcomes)
 
     def raise_for_missing(self) -> None:
         """Raise MissingAssetsError if anything is missing; the message names the first few."""
@@ -135,10 +159,6 @@ class RunFacts:
     seconds: float | None = None
 
 
-Name = tuple[Kind, str, str]
-"""Kind, canonical and download: in a fleet one asset may have several targets."""
-
-
 def name_of(kind: Kind, values: Mapping[str, Any]) -> Name:
     """Return the name of what a plan returned, or of an error."""
     return kind, values["canonical"], values["download"]
@@ -149,6 +169,7 @@ class Results:
     """
     What the tasks of a run left behind.
 
+    :param ahead: what the plans knew ahead of the copies.
     :param settled: outcomes of the assets that the plans found to need nothing.
     :param planned: the assets that the plans wanted to be copied.
     :param copied: outcomes of the copies. One of an asset that was not planned is an earlier
@@ -161,17 +182,26 @@ class Results:
     planned: Collection[Name] = ()
     copied: Sequence[Outcome] = ()
     errors: Sequence[Mapping[str, Any]] = ()
+    ahead: Sequence[Outcome] = ()
 
     def outcome(self, kind: Kind, canonical: str, download: str) -> Outcome:
         """Return what became of one asset."""
-        if canonical == download:
-            return Outcome(kind, canonical, download, State.NOT_MIRRORED)
         name = kind, canonical, download
+        if canonical == download:
+            return Outcome(*name, State.NOT_MIRRORED, change=Change.NOT_MIRRORED)
+        return with_ahead(self._became(name), self._ahead.get(name))
+
+    def _became(self, name: Name) -> Outcome:
+        kind = name[0]
         is_planned = name in self.planned
         if found := (self._copied if is_planned else self._settled).get(name):
             return found
         error = self._errors.get(name if is_planned else kind)
         return failed(*name, error or (_NO_RESULT if is_planned else _NO_PLAN))
+
+    @cached_property
+    def _ahead(self) -> Mapping[Name, Outcome]:
+        return {x.name: x for x in self.ahead}
 
     @cached_property
     def _settled(self) -> Mapping[Name, Outcome]:
@@ -195,6 +225,18 @@ def _shown(error: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in error.items() if k in ("type", "message", "side")}
 
 
+def with_ahead(outcome: Outcome, ahead: Outcome | None) -> Outcome:
+    """Return an outcome with what was known ahead of it."""
+    if ahead is None:
+        return outcome
+    return replace(
+        outcome,
+        change=ahead.change,
+        expected_bytes=ahead.expected_bytes,
+        expected_requests=ahead.expected_requests,
+    )
+
+
 def make_report(cluster: str, assets: ClusterAssets, results: Results) -> Report:
     """Give every asset of the list its outcome."""
     images = (results.outcome(Kind.IMAGE, x.canonical, x.download) for x in assets.images)
@@ -215,9 +257,31 @@ def _costs(report: Report) -> str:
     retries = f", {report.retries} {'retry' if report.retries == 1 else 'retries'}"
     if report.requests is None:
         return retries if report.retries else ""
-    return f", {report.requests} {'request' if report.requests == 1 else 'requests'}{retries}"
+    requests = f", {report.requests} {'request' if report.requests == 1 else 'requests'}"
+    return f"{requests}{retries}{_compared(report)}"
 
 
-def _printable(text: str) -> str:
-    # A server's words may hold escape sequences; a log is read in a terminal.
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+def _compared(report: Report) -> str:
+    """Return what was foreseen of the copies beside what they took."""
+    if not report.expected_requests:
+        return ""
+    foreseen = f"{report.expected_bytes} bytes in {report.expected_requests} requests"
+    return f"; foreseen of copies {foreseen}, took {report.sent} in {report.copy_requests}"
+
+
+def _changes(report: Report) -> str:
+    found = [f"{n} {x}" for x in Change if (n := report.changes().get(x))]
+    unknown = sum(x.change is None for x in report.outcomes)
+    return ", ".join([*found, *([f"{unknown} that could not be asked about"] if unknown else [])])
+
+
+def _foreseen(report: Report) -> str:
+    unsized = sum(
+        x.expected_bytes is None
+        for x in report.outcomes
+        if x.change in (Change.ADDED, Change.DAMAGED)
+    )
+    more = f" and {unsized} assets of unknown size" if unsized else ""
+    saved = f"; the platforms that are left out save {report.saved} bytes" if report.saved else ""
+    costs = f"{report.expected_bytes} bytes{more}, in {report.expected_requests} requests"
+    return f"a copy would send at most {costs}{saved}"

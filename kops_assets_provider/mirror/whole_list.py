@@ -23,22 +23,20 @@ from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.kops.assets import FileAsset, ImageAsset
 from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.downloads import report_with_downloads
+from kops_assets_provider.mirror.file_plans import FileRules, plan_files
 from kops_assets_provider.mirror.file_stores import FileStores
-from kops_assets_provider.mirror.files import (
-    check_files,
-    copy_file_asset,
-    plan_files,
-)
+from kops_assets_provider.mirror.files import check_files, copy_file_asset
 from kops_assets_provider.mirror.image_checks import check_images
+from kops_assets_provider.mirror.image_plans import in_one_process, plan_images
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
-from kops_assets_provider.mirror.images import copy_planned_images, plan_images
+from kops_assets_provider.mirror.images import copy_planned_images
 from kops_assets_provider.mirror.known import Known
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State, error_dict, failed, now
 from kops_assets_provider.mirror.plan import Plan
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.record import MirrorRecord, keep_record, read_record
 from kops_assets_provider.mirror.registries import Registries
-from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.mirror.report import Report, with_ahead
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +97,7 @@ class Mirror:
         known = Known(partial(self._record, listed))
         images = self._plan_images(listed, known)
         files = self._plan_files(listed, known)
+        ahead = {x.name: x for x in (*in_one_process(images), *files.ahead)}
         for outcome in (*images.settled, *files.settled):
             self.on_outcome(outcome)
         sizes = (x.job.tree.size for x in images.to_copy if x.job)
@@ -114,17 +113,31 @@ class Mirror:
             on_image=self.on_outcome,
         )
         copied += self._copy_files(files.to_copy, retries)
+        copied = [with_ahead(x, ahead.get(x.name)) for x in copied]
         report = self._asked(_report(listed, (*images.settled, *files.settled, *copied)))
         self._keep_record(listed, report)
         return report
 
+    def dry_run(self, listed: AssetList) -> Report:
+        """Tell what ``copy`` would do, and what it would take; raises what ``copy`` raises."""
+        known = Known(partial(self._record, listed))
+        images = self._plan_images(listed, known, measure_savings=True)
+        files = self._plan_files(listed, known)
+        ahead = (*in_one_process(images), *files.ahead)
+        report = _report(listed, (*images.settled, *files.settled, *ahead))
+        return replace(report, dry_run=True)
+
     def _asked(self, report: Report) -> Report:
         return report_with_downloads(report) if self.check_downloads else report
 
-    def _plan_images(self, listed: AssetList, known: Known) -> Plan[PlannedImage]:
+    def _plan_images(
+        self, listed: AssetList, known: Known, *, measure_savings: bool = False
+    ) -> Plan[PlannedImage]:
         images = listed.assets.images
         try:
-            return plan_images(images, self.registries, self.rules, known)
+            return plan_images(
+                images, self.registries, self.rules, known, measure_savings=measure_savings
+            )
         except (ConflictingTargetsError, InvalidInputError):
             raise
         except Exception as err:  # noqa: BLE001  # a target that is down must not keep files back
@@ -133,7 +146,8 @@ class Mirror:
     def _plan_files(self, listed: AssetList, known: Known) -> Plan[FileAsset]:
         files = listed.assets.files
         try:
-            return plan_files(files, self.stores, known, deep=self.deep)
+            rules = FileRules(self.deep, self.rules.on_drift, self.source_rewrites)
+            return plan_files(files, self.stores, known, rules)
         except ConflictingTargetsError:
             raise
         except Exception as err:  # noqa: BLE001  # likewise for images

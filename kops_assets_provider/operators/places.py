@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator
 from kops_assets_provider.hooks.file_repository import open_file_stores
 from kops_assets_provider.hooks.registries import open_registries
 from kops_assets_provider.mirror.asset_list import AssetList
+from kops_assets_provider.mirror.changes import read_on_drift
 from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.fleet import FleetList, lists_of
 from kops_assets_provider.mirror.image_rules import ImageRules
@@ -69,6 +70,8 @@ class RegistriesOperator(_CloudOperator):
     :param warm_days: after which an image is read through its cache again. (templated)
     :param ecr_repositories: how to make repositories in ECR that are not there, ``{}`` for ECR's
         defaults (see docs/registries.md); None to make none. (templated)
+    :param on_drift: what is to become of an image whose tag has moved at the source: ``fail``, the
+        default, ``keep`` what the target has, or ``take`` what the source has. (templated)
     """
 
     template_fields: Sequence[str] = (
@@ -78,6 +81,7 @@ class RegistriesOperator(_CloudOperator):
         "warm",
         "warm_days",
         "ecr_repositories",
+        "on_drift",
         *_CloudOperator.template_fields,
     )
 
@@ -90,6 +94,7 @@ class RegistriesOperator(_CloudOperator):
         warm: Sequence[str] | str | None = None,
         warm_days: float | str | None = None,
         ecr_repositories: Mapping[str, Any] | str | None = None,
+        on_drift: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -99,6 +104,7 @@ class RegistriesOperator(_CloudOperator):
         self.warm = warm
         self.warm_days = warm_days
         self.ecr_repositories = ecr_repositories
+        self.on_drift = on_drift
 
     def rules(self, immutable_tags: Sequence[str] = ()) -> ImageRules:
         """Return what to copy of the images; raises InvalidInputError."""
@@ -107,6 +113,7 @@ class RegistriesOperator(_CloudOperator):
             tuple(immutable_tags),
             as_names("warm", self.warm),
             as_days("warm_days", self.warm_days),
+            read_on_drift(self.on_drift),
         )
 
     def registries(self) -> Registries:

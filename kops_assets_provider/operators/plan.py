@@ -2,47 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from airflow.sdk import BaseOperator, Context, conf
+from airflow.sdk import Context, conf
 
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.mirror.files import plan_files
+from kops_assets_provider.mirror.changes import read_on_drift
+from kops_assets_provider.mirror.file_plans import FileRules, plan_files
 from kops_assets_provider.mirror.fleet import read_listed
-from kops_assets_provider.mirror.images import plan_images
+from kops_assets_provider.mirror.image_plans import plan_images
 from kops_assets_provider.mirror.outcome import Kind
 from kops_assets_provider.mirror.plan import Plan
+from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.operators.errors import told_to_airflow
 from kops_assets_provider.operators.places import FileStoresOperator, RegistriesOperator
-from kops_assets_provider.operators.values import as_flag, as_names
+from kops_assets_provider.operators.values import as_flag, as_mapping, as_names
 
 SETTLED_KEY = "settled"
+AHEAD_KEY = "ahead"
 
 
-class KopsPlanImagesOperator(FileStoresOperator, RegistriesOperator):
+class _PlanOperator(FileStoresOperator):
     """
-    Ask the target registry which images it has.
-
-    Returns the arguments of a ``KopsCopyImageOperator`` for each image that must be copied, to be
-    mapped over with ``expand_kwargs``; the outcomes of all others go to the XCom key ``settled``.
+    Ask targets what they have.
 
     :param assets: what ``KopsGetAssetsOperator`` or ``KopsGetFleetAssetsOperator`` returned.
         (templated)
-    :param immutable_tags: beginnings of canonical names whose tags never move: the source is not
-        asked about those that the target has. (templated)
-    :param record_url: where the mirror's record is, which tells what pull-through caches have;
-        beside the cluster's file repository if it is not given. (templated)
-
-    The other parameters are those of ``RegistriesOperator`` and ``FileStoresOperator``.
+    :param record_url: where the mirror's record is; beside the cluster's file repository if it is
+        not given. (templated)
+    :param plan_only: a dry run: return nothing that must be copied, and only tell of it.
+        (templated)
     """
 
     template_fields: Sequence[str] = (
         "assets",
-        "immutable_tags",
         "record_url",
-        *RegistriesOperator.template_fields,
+        "plan_only",
         *FileStoresOperator.template_fields,
     )
     ui_color = "#fdf3d1"
@@ -51,31 +48,78 @@ class KopsPlanImagesOperator(FileStoresOperator, RegistriesOperator):
         self,
         *,
         assets: Any,
-        immutable_tags: Sequence[str] | str | None = None,
         record_url: str | None = None,
+        plan_only: bool | str = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.assets = assets
-        self.immutable_tags = immutable_tags
         self.record_url = record_url
+        self.plan_only = plan_only
+
+    def publish(
+        self, context: Context, plan: Plan[Any], to_dict: Callable[[Any], dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """Push what is known of the assets, and return what the copies are mapped over."""
+        only_told = as_flag("plan_only", self.plan_only)
+        _refuse_too_many(plan.to_copy)
+        settled = [*plan.settled, *(plan.ahead if only_told else ())]
+        context["ti"].xcom_push(key=SETTLED_KEY, value=[x.to_dict() for x in settled])
+        context["ti"].xcom_push(key=AHEAD_KEY, value=[x.to_dict() for x in plan.ahead])
+        self.log.info("%d to copy, %d need nothing", len(plan.to_copy), len(plan.settled))
+        return [] if only_told else [to_dict(x) for x in plan.to_copy]
+
+
+class KopsPlanImagesOperator(_PlanOperator, RegistriesOperator):
+    """
+    Ask the target registry which images it has.
+
+    Returns the arguments of a ``KopsCopyImageOperator`` for each image that must be copied, to be
+    mapped over with ``expand_kwargs``; the outcomes of all others go to the XCom key ``settled``,
+    and what is known ahead of the copies to ``ahead``.
+
+    :param assets: what ``KopsGetAssetsOperator`` or ``KopsGetFleetAssetsOperator`` returned.
+        (templated)
+    :param immutable_tags: beginnings of canonical names whose tags never move: the source is not
+        asked about those that the target has. (templated)
+    :param record_url: where the mirror's record is, which tells what pull-through caches have, and
+        what was copied; beside the cluster's file repository if it is not given. (templated)
+    :param plan_only: a dry run: return nothing, and push what would be copied as if it needed
+        nothing, with the bytes and requests that it would take. (templated)
+
+    The other parameters are those of ``RegistriesOperator`` and ``FileStoresOperator``.
+    """
+
+    template_fields: Sequence[str] = (
+        "immutable_tags",
+        *RegistriesOperator.template_fields,
+        *_PlanOperator.template_fields,
+    )
+
+    def __init__(self, *, immutable_tags: Sequence[str] | str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.immutable_tags = immutable_tags
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return what must be copied."""
         with told_to_airflow(context, kind=str(Kind.IMAGE)):
             listed = read_listed(self.assets)
             rules = self.rules(as_names("immutable_tags", self.immutable_tags))
-            known = self.known(listed, self.record_url)
-            plan = plan_images(listed.assets.images, self.registries(), rules, known)
-            return _publish(self, context, plan, [x.to_dict() for x in plan.to_copy])
+            plan = plan_images(
+                *(listed.assets.images, self.registries(), rules),
+                self.known(listed, self.record_url),
+                measure_savings=as_flag("plan_only", self.plan_only),
+            )
+            return self.publish(context, plan, PlannedImage.to_dict)
 
 
-class KopsPlanFilesOperator(FileStoresOperator):
+class KopsPlanFilesOperator(_PlanOperator):
     """
     Ask the target store which files it has, by looking at the files themselves.
 
     Returns the arguments of a ``KopsCopyFileOperator`` for each file that must be copied, to be
-    mapped over with ``expand_kwargs``; the outcomes of all others go to the XCom key ``settled``.
+    mapped over with ``expand_kwargs``; the outcomes of all others go to the XCom key ``settled``,
+    and what is known ahead of the copies to ``ahead``.
 
     The log says of each file that must be copied why: missing, truncated, another file, or its
     side-car is not right.
@@ -83,51 +127,49 @@ class KopsPlanFilesOperator(FileStoresOperator):
     :param assets: what ``KopsGetAssetsOperator`` or ``KopsGetFleetAssetsOperator`` returned.
         (templated)
     :param deep: leave every file to its copy, which then reads it. (templated)
+    :param on_drift: as for ``KopsPlanImagesOperator``; a file cannot be kept. (templated)
+    :param source_rewrites: prefixes of canonical URLs, and where those are really fetched.
+        (templated)
     :param record_url: where the mirror's record is, which tells what was found when files were read
         that their store keeps no hash of; beside the cluster's file repository if it is not given.
         (templated)
+    :param plan_only: as for ``KopsPlanImagesOperator``. (templated)
 
     The other parameters are those of ``FileStoresOperator``.
     """
 
     template_fields: Sequence[str] = (
-        "assets",
         "deep",
-        "record_url",
-        *FileStoresOperator.template_fields,
+        "on_drift",
+        "source_rewrites",
+        *_PlanOperator.template_fields,
     )
-    ui_color = "#fdf3d1"
 
     def __init__(
         self,
         *,
-        assets: Any,
         deep: bool | str = False,
-        record_url: str | None = None,
+        on_drift: str | None = None,
+        source_rewrites: Mapping[str, str] | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.assets = assets
         self.deep = deep
-        self.record_url = record_url
+        self.on_drift = on_drift
+        self.source_rewrites = source_rewrites
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return what must be copied."""
         with told_to_airflow(context, kind=str(Kind.FILE)):
             listed = read_listed(self.assets)
+            rules = FileRules(
+                as_flag("deep", self.deep),
+                read_on_drift(self.on_drift),
+                as_mapping("source_rewrites", self.source_rewrites),
+            )
             known = self.known(listed, self.record_url)
-            deep = as_flag("deep", self.deep)
-            plan = plan_files(listed.assets.files, self.file_stores(), known, deep=deep)
-            return _publish(self, context, plan, [asdict(x) for x in plan.to_copy])
-
-
-def _publish(
-    operator: BaseOperator, context: Context, plan: Plan[Any], to_copy: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    _refuse_too_many(to_copy)
-    context["ti"].xcom_push(key=SETTLED_KEY, value=[x.to_dict() for x in plan.settled])
-    operator.log.info("%d to copy, %d need nothing", len(plan.to_copy), len(plan.settled))
-    return to_copy
+            plan = plan_files(listed.assets.files, self.file_stores(), known, rules)
+            return self.publish(context, plan, asdict)
 
 
 def _refuse_too_many(to_copy: Sequence[Any]) -> None:

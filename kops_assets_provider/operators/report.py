@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -57,6 +58,11 @@ class _ResultsOperator(FileStoresOperator):
         results = gather_results(ti, self.plan_task_ids, self.copy_task_ids)
         return read_listed(listed), results
 
+    def tell(self, context: Context, report: Report | FleetReport) -> None:
+        """Tell what became of the assets, to the log and to XCom."""
+        self.log.info("%s\n%s", report.summary(), report.to_table())
+        context["ti"].xcom_push(key=REPORT_KEY, value=report.to_dict())
+
 
 class KopsReportOperator(_ResultsOperator):
     """
@@ -75,6 +81,8 @@ class KopsReportOperator(_ResultsOperator):
         beside the cluster's file repository if it is not given. (templated)
     :param check_downloads: ask the download URL of each file without credentials, as nodes do.
         (templated)
+    :param plan_only: the plans made a dry run: tell what a copy would do. Nothing is written,
+        nobody is told, and it does not fail for what is missing. (templated)
     :param report_url: where to write the report as well, as a page and as JSON: a place like
         ``record_url``; nowhere if it is not given. (templated)
     :param on_readiness_change: notifiers, or what else may be called with a context, for when the
@@ -90,6 +98,7 @@ class KopsReportOperator(_ResultsOperator):
     template_fields: Sequence[str] = (
         "record_url",
         "check_downloads",
+        "plan_only",
         "report_url",
         *FileStoresOperator.template_fields,
     )
@@ -100,6 +109,7 @@ class KopsReportOperator(_ResultsOperator):
         cluster: str | None = None,
         record_url: str | None = None,
         check_downloads: bool | str = False,
+        plan_only: bool | str = False,
         report_url: str | None = None,
         on_readiness_change: Sequence[Notify] = (),
         **kwargs: Any,
@@ -108,6 +118,7 @@ class KopsReportOperator(_ResultsOperator):
         self.cluster = cluster
         self.record_url = record_url
         self.check_downloads = check_downloads
+        self.plan_only = plan_only
         self.report_url = report_url
         self.on_readiness_change = on_readiness_change
 
@@ -115,10 +126,12 @@ class KopsReportOperator(_ResultsOperator):
         """Report, and fail if anything is missing."""
         with told_to_airflow(context):
             listed, report = self.make_report(context["ti"])
+            if as_flag("plan_only", self.plan_only):
+                self.tell(context, replace(report, dry_run=True))
+                return
             if as_flag("check_downloads", self.check_downloads):
                 report = report_with_downloads(report)
-            self.log.info("%s\n%s", report.summary(), report.to_table())
-            context["ti"].xcom_push(key=REPORT_KEY, value=report.to_dict())
+            self.tell(context, report)
             was_ready = self.keep_record(listed, report, context["run_id"])
             self.write_report(listed, report, context)
             notify(self.on_readiness_change, context, report, was_ready)
@@ -183,15 +196,27 @@ class KopsFleetReportOperator(_ResultsOperator):
     ``report`` has that, and under ``clusters`` how each of them stands.
 
     :param check_downloads: as for ``KopsReportOperator``. (templated)
+    :param plan_only: likewise. (templated)
 
     The other parameters are those of ``KopsReportOperator``.
     """
 
-    template_fields: Sequence[str] = ("check_downloads", *FileStoresOperator.template_fields)
+    template_fields: Sequence[str] = (
+        "check_downloads",
+        "plan_only",
+        *FileStoresOperator.template_fields,
+    )
 
-    def __init__(self, *, check_downloads: bool | str = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        check_downloads: bool | str = False,
+        plan_only: bool | str = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.check_downloads = check_downloads
+        self.plan_only = plan_only
 
     def execute(self, context: Context) -> None:
         """Report, and fail if anything is missing."""
@@ -202,7 +227,8 @@ class KopsFleetReportOperator(_ResultsOperator):
             whole = listed.whole_report(results)
             if as_flag("check_downloads", self.check_downloads):
                 whole = report_with_downloads(whole)
+            if as_flag("plan_only", self.plan_only):
+                whole = replace(whole, dry_run=True)
             report = FleetReport.of(listed, whole)
-            self.log.info("%s\n%s", report.summary(), report.to_table())
-            context["ti"].xcom_push(key=REPORT_KEY, value=report.to_dict())
+            self.tell(context, report)
             report.raise_for_missing()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kops_assets_provider.mirror.outcome import Kind, Outcome
-from kops_assets_provider.mirror.report import Name, Results, name_of
+from kops_assets_provider.mirror.outcome import Kind, Name, Outcome
+from kops_assets_provider.mirror.report import Results, name_of
 from kops_assets_provider.operators.errors import ERROR_KEY
-from kops_assets_provider.operators.plan import SETTLED_KEY
+from kops_assets_provider.operators.plan import AHEAD_KEY, SETTLED_KEY
 
 
 def gather_results(ti: Any, plan_task_ids: Sequence[str], copy_task_ids: Sequence[str]) -> Results:
@@ -22,13 +22,17 @@ def gather_results(ti: Any, plan_task_ids: Sequence[str], copy_task_ids: Sequenc
         done, failures = _pull_results(ti, kind, copy_id, len(plan))
         copied += done
         errors += failures
-    settled = [x for y in _pull(ti, plan_task_ids, SETTLED_KEY) for x in y]
     return Results(
-        settled=[Outcome.from_dict(x) for x in settled],
+        settled=_outcomes(ti, plan_task_ids, SETTLED_KEY),
         planned=planned,
         copied=[Outcome.from_dict(x) for x in copied],
         errors=errors,
+        ahead=_outcomes(ti, plan_task_ids, AHEAD_KEY),
     )
+
+
+def _outcomes(ti: Any, task_ids: Sequence[str], key: str) -> list[Outcome]:
+    return [Outcome.from_dict(x) for found in _pull(ti, task_ids, key) for x in found]
 
 
 def _pull_results(ti: Any, kind: Kind, task_id: str, count: int) -> tuple[list[Any], list[Any]]:

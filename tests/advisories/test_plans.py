@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror import images
-from kops_assets_provider.mirror.images import copy_planned_image, plan_images
+from kops_assets_provider.mirror.image_plans import plan_images
+from kops_assets_provider.mirror.images import copy_planned_image
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.testing.images import make_image, put_image

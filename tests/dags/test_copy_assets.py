@@ -42,6 +42,9 @@ def test_a_cluster_is_mirrored(run, mirror):
     assert labels == {x["canonical"] for x in mirror.assets["images"]}
     report = pulled(instances, "report", "report")
     assert report["counts"] == {"copied": images + files}
+    assert report["changes"] == {"added": images + files}
+    # One after the other, as here, a copy may come before the one that it was to mount from.
+    assert report["expected_bytes"] == report["sent"] - report["late"]
     record = json.loads((mirror.target_files / "kops-assets/small.example.com.json").read_text())
     assert {x["state"] for x in record["assets"]} == {"copied"}
 
@@ -56,6 +59,22 @@ def test_the_report_is_written(run, tmp_path):
     assert report["seconds"] > 0
     record = json.loads((tmp_path / "reports/small.example.com.json").read_text())
     assert len(record["assets"]) == len(report["assets"])
+
+
+def test_a_dry_run_copies_nothing(run, mirror):
+    """Told in the form; the report says what would be done, and nothing is written or fails."""
+    found, instances = run({"dry_run": True, "platforms": ["linux/amd64"]})
+    assert str(found.state) == "success"
+    assert states(instances)["copy_image", "skipped"] == 1
+    assert states(instances)["copy_file", "skipped"] == 1
+    report = pulled(instances, "report", "report")
+    images, files = len(mirror.assets["images"]), len(mirror.assets["files"])
+    assert report["dry_run"] is True
+    assert report["changes"] == {"added": images + files}
+    assert report["expected_bytes"] > 100_000 * files
+    assert report["saved"] > 0
+    assert {x.method for x in mirror.target.requests} == {"HEAD"}
+    assert not mirror.target_files.exists()
 
 
 def test_a_second_run_copies_nothing(run, mirror):

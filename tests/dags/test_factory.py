@@ -37,6 +37,22 @@ def test_the_report_is_the_only_leaf():
     assert dag.get_task("report").retries == 0
 
 
+@pytest.mark.parametrize("task_id", ["get_assets", "plan_files", "copy_image"])
+def test_retries_are_ours_unless_the_user_says_otherwise(task_id):
+    """By the default arguments of the DAG, as for any other; a report is never tried again."""
+    from airflow.sdk import DAG
+
+    ours = kops_copy_assets_dag("x", **OPTIONS)
+    options = {"default_args": {"retries": 7}}
+    theirs = kops_copy_assets_dag("y", dag_options=options, **OPTIONS)
+    with DAG("z", schedule=None, default_args={"retries": 1}) as dag:
+        kops_copy_assets_task_group("group", **OPTIONS)
+    found = [x.get_task(task_id) for x in (ours, theirs)] + [dag.get_task(f"group.{task_id}")]
+    assert [x.retries for x in found] == [4, 7, 1]
+    assert {x.retry_delay.total_seconds() for x in found} == {15}
+    assert {x.get_task("report").retries for x in (ours, theirs)} == {0}
+
+
 def test_nothing_is_asked_while_a_file_is_parsed():
     """Options from a Variable are templates; there is no such Variable here."""
     options = options_from_variable("no_such_variable", params=True)

@@ -18,8 +18,9 @@ from kops_assets_provider.files.s3 import S3Options, S3Store
 from kops_assets_provider.files.stores import Scheme
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.kops.assets import FileAsset
+from kops_assets_provider.mirror.file_plans import FileRules, plan_files
 from kops_assets_provider.mirror.file_stores import FileStores
-from kops_assets_provider.mirror.files import check_files, copy_file_asset, plan_files
+from kops_assets_provider.mirror.files import check_files, copy_file_asset
 from kops_assets_provider.mirror.known import Known
 from kops_assets_provider.mirror.outcome import State
 from kops_assets_provider.mirror.record import MirrorRecord, update_record
@@ -61,7 +62,8 @@ class World:
     def plan(self, **options):
         self.server.clear()
         self.source.clear()
-        return plan_files(self.assets, self.stores, Known(lambda: self.record), **options)
+        rules = FileRules(**options)
+        return plan_files(self.assets, self.stores, Known(lambda: self.record), rules)
 
     def check(self, **options):
         ask = check_files(self.assets, self.stores, Known(lambda: self.record), **options)

@@ -8,11 +8,8 @@ import pytest
 
 from kops_assets_provider.exceptions import AccessDeniedError
 from kops_assets_provider.kops.assets import ImageAsset
-from kops_assets_provider.mirror.images import (
-    copy_planned_image,
-    copy_planned_images,
-    plan_images,
-)
+from kops_assets_provider.mirror.image_plans import plan_images
+from kops_assets_provider.mirror.images import copy_planned_image, copy_planned_images
 from kops_assets_provider.mirror.outcome import State
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint

@@ -10,7 +10,8 @@ import pytest
 
 from kops_assets_provider.exceptions import AccessDeniedError, NotFoundError, PermanentError
 from kops_assets_provider.kops.assets import ImageAsset
-from kops_assets_provider.mirror.images import copy_planned_images, plan_images
+from kops_assets_provider.mirror.image_plans import plan_images
+from kops_assets_provider.mirror.images import copy_planned_images
 from kops_assets_provider.mirror.outcome import State
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.oci.auth import Login

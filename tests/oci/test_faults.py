@@ -24,11 +24,10 @@ from kops_assets_provider.exceptions import (
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.kops.assets import ImageAsset
-from kops_assets_provider.mirror.images import (
-    copy_planned_image,
-    copy_planned_images,
-    plan_images,
-)
+from kops_assets_provider.mirror.changes import OnDrift
+from kops_assets_provider.mirror.image_plans import plan_images
+from kops_assets_provider.mirror.image_rules import ImageRules
+from kops_assets_provider.mirror.images import copy_planned_image, copy_planned_images
 from kops_assets_provider.mirror.outcome import State
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.registries import Registries
@@ -52,6 +51,7 @@ from tests.http.test_retries import Waits
 
 MIB = 1 << 20
 PLATFORM = ["linux/amd64"]
+TAKE = ImageRules(on_drift=OnDrift.TAKE)  # the target has another image under the tag
 IMAGE = make_image("app", platforms=PLATFORM, layers=1, base_layers=0, size=3 * MIB)
 OLD = make_image("old", platforms=PLATFORM)
 HUGE = make_image("huge", platforms=PLATFORM, layers=1, base_layers=0, size=12 * MIB)
@@ -345,7 +345,7 @@ def test_a_failed_image_has_its_error_in_its_outcome(world):
     world.source.inject(always("GET", BLOB, status=403))
     asset = ImageAsset(f"{world.source.host}/app/app:1", f"{world.target.host}/kops/app:1")
     registries = Registries()
-    plan = plan_images([asset], registries)
+    plan = plan_images([asset], registries, TAKE)
     (outcome,) = copy_planned_images(plan.to_copy, registries, retries=world.retries)
     assert outcome.state is State.FAILED
     assert (outcome.error["type"], outcome.error["side"]) == ("AccessDeniedError", "source")
@@ -677,14 +677,14 @@ def test_what_an_interrupted_copy_left_is_made_good(world):
 def test_a_tag_that_moves_after_the_plan(world):
     """What was planned is copied, and the outcome tells what the tag has come to stand for."""
     asset = ImageAsset(f"{world.source.host}/app/app:1", f"{world.target.host}/kops/app:1")
-    (planned,) = plan_images([asset], Registries()).to_copy
+    (planned,) = plan_images([asset], Registries(), TAKE).to_copy
     handed_on = PlannedImage(**json.loads(json.dumps(planned.to_dict())))
     moved = make_image("moved", platforms=PLATFORM)
     put_image(world.source, "app/app:1", moved)
     outcome = copy_planned_image(handed_on, Registries())
     assert (outcome.content, outcome.drift) == (IMAGE.digest, moved.digest)
     assert world.is_whole()
-    assert [x.digest for x in plan_images([asset], Registries()).to_copy] == [moved.digest]
+    assert [x.digest for x in plan_images([asset], Registries(), TAKE).to_copy] == [moved.digest]
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def plan(tmp_path, files):
         "cluster": "c",
         "kops_version": "1.36.2",
         "files": [
-            {"canonical": f"https://a.example/{n}", "download": f"{BASE}/{n}", "sha": SHA}
+            {"canonical": f"http://127.0.0.1:9/{n}", "download": f"{BASE}/{n}", "sha": SHA}
             for n in range(files)
         ],
     }
@@ -40,8 +40,9 @@ def plan(tmp_path, files):
 def test_a_plan_is_what_is_missing(tmp_path):
     """One entry for each file, small enough that every mapped task may pull all of them."""
     found, pushed = plan(tmp_path, 3)
-    assert [x["canonical"] for x in found] == [f"https://a.example/{n}" for n in range(3)]
-    assert pushed == {"settled": []}
+    assert [x["canonical"] for x in found] == [f"http://127.0.0.1:9/{n}" for n in range(3)]
+    assert pushed["settled"] == []
+    assert [x["change"] for x in pushed["ahead"]] == ["added"] * 3
 
 
 def test_more_copies_than_airflow_maps(tmp_path, monkeypatch):
