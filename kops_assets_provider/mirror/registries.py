@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 
 from kops_assets_provider.exceptions import KopsAssetsError, Side
 from kops_assets_provider.http.client import HttpClient
@@ -102,7 +103,7 @@ class Registries:
         self._rewrites = source_rewrites or {}
         self._lock = threading.Lock()
         self._endpoints: dict[str, RegistryEndpoint] = {}
-        self._https: dict[Way, HttpClient] = {}
+        self._https: dict[tuple[Way, Side], HttpClient] = {}
         self._clients: dict[tuple[str, Side], tuple[RegistryClient, Profile]] = {}
 
     def source(self, canonical: str) -> tuple[RemoteRepository, Reference]:
@@ -115,10 +116,15 @@ class Registries:
         """Open the repository that ``download`` names, to write to it."""
         return self._open(Reference.parse(download), Side.TARGET)
 
-    def abort(self) -> None:
-        """Break all connections, also those that other threads wait for."""
+    @property
+    def aborts(self) -> tuple[Callable[[], None], Callable[[], None]]:
+        """What breaks all connections: to the sources, and then to the targets."""
+        return partial(self.abort, Side.SOURCE), partial(self.abort, Side.TARGET)
+
+    def abort(self, side: Side) -> None:
+        """Break all connections to one side, also those that other threads wait for."""
         with self._lock:
-            https = list(self._https.values())
+            https = [http for (_, its_side), http in self._https.items() if its_side is side]
         for http in https:
             http.abort()
 
@@ -156,7 +162,7 @@ class Registries:
         with self._lock:
             if (host, side) not in self._clients:
                 endpoint = self._endpoint(host)
-                client = endpoint.open(side, self._http(endpoint.way))
+                client = endpoint.open(side, self._http(endpoint.way, side))
                 self._clients[host, side] = client, endpoint.profile
             return self._clients[host, side]
 
@@ -166,7 +172,8 @@ class Registries:
             self._endpoints[host] = self._endpoint_for(host)
         return self._endpoints[host]
 
-    def _http(self, way: Way) -> HttpClient:
-        if way not in self._https:
-            self._https[way] = way.open()
-        return self._https[way]
+    def _http(self, way: Way, side: Side) -> HttpClient:
+        # Apart, so that one can be aborted while the other still cancels what was begun.
+        if (way, side) not in self._https:
+            self._https[way, side] = way.open()
+        return self._https[way, side]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 
+from kops_assets_provider.exceptions import Side
 from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.kops.assets import ImageAsset
@@ -62,7 +64,7 @@ def warm(
         platforms=rules.platforms,
         workers=workers,
         retries=retries,
-        abort=registries.abort,
+        abort=partial(registries.abort, Side.TARGET),
         on_chunk=on_chunk,
     )
     outcome = Outcome(Kind.IMAGE, planned.canonical, planned.download, State.WARMED, planned.digest)

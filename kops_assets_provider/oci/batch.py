@@ -67,10 +67,6 @@ def _always(_: str) -> bool:
     return True
 
 
-def _nothing() -> None:
-    return
-
-
 def copy_images(
     jobs: Sequence[ImageJob],
     *,
@@ -78,7 +74,7 @@ def copy_images(
     retries: Retries | None = None,
     patience_seconds: float = 60.0,
     is_coming: IsComing = _always,
-    abort: Callable[[], None] = _nothing,
+    aborts: Sequence[Callable[[], None]] = (),
     on_chunk: OnChunk | None = None,
     on_done: Callable[[ImageJob, ImageResult], None] | None = None,
 ) -> list[ImageResult]:
@@ -91,13 +87,14 @@ def copy_images(
         blob of its repository came.
     :param is_coming: told a repository, whether another process is uploading to it: nothing is
         waited for otherwise.
-    :param abort: called if threads wait for a server when the copy is stopped.
+    :param aborts: called one after another if threads wait for a server when the copy is stopped,
+        with a second between: sources first, so that what was begun at the targets is cancelled.
     :param on_chunk: told the bytes of each chunk, from several threads; what it raises ends the
         copy of that image.
     :param on_done: told each result when it is known, from several threads.
     """
     batch = _Batch(jobs, retries or Retries(), patience_seconds, is_coming, on_chunk, on_done)
-    return batch.run(workers, abort)
+    return batch.run(workers, aborts)
 
 
 class _Batch:
@@ -121,7 +118,7 @@ class _Batch:
         self._queue = WorkQueue(retries.stop)
         self._lock = threading.RLock()
 
-    def run(self, workers: int, abort: Callable[[], None]) -> list[ImageResult]:
+    def run(self, workers: int, aborts: Sequence[Callable[[], None]]) -> list[ImageResult]:
         for image in self._images:
             for blob in image.job.tree.blobs:
                 if blob.digest in image.job.has:
@@ -130,7 +127,7 @@ class _Batch:
                     self._need(image, blob)
             if not image.left:
                 self._queue.put(_Order.PUBLISH, 0, partial(self._publish, image))
-        self._queue.run(workers, abort)
+        self._queue.run(workers, aborts)
         for image in self._images:
             if not image.is_complete and image.result.error is None:
                 image.result.error = StoppedError("stopped before the image was complete")

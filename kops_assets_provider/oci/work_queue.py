@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import count
 
@@ -31,11 +31,12 @@ class WorkQueue:
             heapq.heappush(self._queue, (order, -size, next(self._numbers), work))
             self._changed.notify()
 
-    def run(self, workers: int, abort: Callable[[], None]) -> None:
+    def run(self, workers: int, aborts: Sequence[Callable[[], None]]) -> None:
         """
         Do all there is to do; raises what work raises, which ends the rest.
 
-        :param abort: called if threads wait for a server when it is ended from outside.
+        :param aborts: called one after another if threads wait for a server when it is ended from
+            outside, each as long as there are some.
         """
         with ThreadPoolExecutor(workers, thread_name_prefix="images") as pool:
             futures = [pool.submit(self._work) for _ in range(workers)]
@@ -47,8 +48,9 @@ class WorkQueue:
                 self._stop.set()
                 with self._changed:
                     self._changed.notify_all()
-                if wait(futures, _GRACE).not_done:
-                    abort()
+                for abort in aborts:
+                    if wait(futures, _GRACE).not_done:
+                        abort()
                 raise
 
     def _work(self) -> None:

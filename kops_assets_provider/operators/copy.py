@@ -25,6 +25,10 @@ from kops_assets_provider.operators.progress import Progress
 from kops_assets_provider.operators.values import as_flag, as_mapping
 
 
+class _Killed(BaseException):
+    """Raised where a copy waits when its task is killed; no handler on the way is meant by it."""
+
+
 class _CopyOperator(BaseOperator):
     """
     Copy one asset.
@@ -44,6 +48,7 @@ class _CopyOperator(BaseOperator):
         self.download = download
         self._stop: threading.Event | None = None
         self._progress: Progress | None = None
+        self._copies_in: int | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the copy's outcome."""
@@ -56,10 +61,19 @@ class _CopyOperator(BaseOperator):
             told_to_airflow(context, **asset),
             Progress(context) as self._progress,
         ):
-            outcome = self.copy(context)
+            outcome = self._copy_until_killed(context)
         count_outcome(outcome, **tags)
         self._log_outcome(outcome)
         return outcome.to_dict()
+
+    def _copy_until_killed(self, context: Context) -> Outcome:
+        self._copies_in = threading.get_ident()
+        try:
+            return self.copy(context)
+        except _Killed:
+            raise StoppedError(f"{self.canonical}: stopped, because the task was killed") from None
+        finally:
+            self._copies_in = None
 
     def _log_outcome(self, outcome: Outcome) -> None:
         self.log.info("%s: %d bytes sent, %s", outcome.state, outcome.sent, outcome.content)
@@ -73,9 +87,14 @@ class _CopyOperator(BaseOperator):
         raise NotImplementedError
 
     def on_kill(self) -> None:
-        """End the copy at its next chunk; nothing half-made stays."""
-        if self._stop:
-            self._stop.set()
+        """End the copy; nothing half-made stays."""
+        if not self._stop or self._stop.is_set():
+            return
+        self._stop.set()
+        # A signal's handler runs in the copy's own thread, and what it raises ends any wait there:
+        # of a server that says nothing no chunk would come before Airflow kills without notice.
+        if self._copies_in == threading.get_ident():
+            raise _Killed
 
     def on_chunk(self, size: int) -> None:
         """Count the bytes of a chunk; raise StoppedError once the task was killed."""
