@@ -19,6 +19,11 @@ _SWITCHES = (
     *("any_kubernetes_version", "extended", "nearest_release"),
     *("deep", "check_downloads", "dry_run"),
 )
+_ON_DRIFT = {
+    "fail": "Fail: overwrite nothing",
+    "keep": "Keep images, fail for files",
+    "take": "Take what the source has",
+}
 _SOURCES = ("cluster_spec", "state_store", "asset_list")
 _DEFAULTS: dict[str, Any] = {
     "cluster_spec": "",
@@ -167,6 +172,7 @@ def manual_params() -> dict[str, Param]:
             None,
             type=text,
             enum=[None, "fail", "keep", "take"],
+            values_display={"null": "As the Variable says", **_ON_DRIFT},
             title="On drift",
             **what,
             description="What to do with an asset that has moved at the source under the same "

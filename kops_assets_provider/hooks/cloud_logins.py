@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.hooks.aws import aws_client, aws_hook
 from kops_assets_provider.mirror.cloud_logins import Ecr, default_google, google_login, is_google
 from kops_assets_provider.oci.auth import Login
 
@@ -17,7 +18,7 @@ from kops_assets_provider.oci.auth import Login
 def ecr_at(host: str, aws_conn_id: str | None) -> Ecr | None:
     """Return the registry in ECR that is at ``host``, with the rights of an AWS connection."""
     name = f"connection {aws_conn_id}" if aws_conn_id else "the default AWS credentials"
-    return Ecr.at(host, partial(_ecr_client, aws_conn_id, name), name)
+    return Ecr.at(host, partial(_ecr_client, aws_conn_id), name)
 
 
 def cloud_login(host: str, ecr: Ecr | None, gcp_conn_id: str | None) -> Login | None:
@@ -46,14 +47,8 @@ def _with_mask(login: Login) -> Login:
     return replace(login, renew=lambda: _with_mask(renew())) if renew else login
 
 
-def _ecr_client(aws_conn_id: str | None, name: str, region: str) -> Any:
-    from airflow.providers.amazon.aws.hooks.ecr import EcrHook
-
-    hook: Any = EcrHook(aws_conn_id=aws_conn_id, region_name=region)  # type: ignore[no-untyped-call]  # Amazon's
-    if hook.verify is False:
-        problem = "verify is false; name a file with the server's authority instead"
-        raise InvalidInputError(name, [problem])
-    return hook.conn
+def _ecr_client(aws_conn_id: str | None, region: str) -> Any:
+    return aws_client(aws_hook("ecr", aws_conn_id, region))
 
 
 def _google_credentials(gcp_conn_id: str | None, name: str) -> Any:

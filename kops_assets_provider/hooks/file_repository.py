@@ -14,9 +14,9 @@ from kops_assets_provider.files.gcs import GCSOptions, GCSStore
 from kops_assets_provider.files.s3 import S3Options, S3Store
 from kops_assets_provider.files.s3_requests import s3_http_client, signing_config
 from kops_assets_provider.files.stores import FileTarget, Scheme
+from kops_assets_provider.hooks.aws import aws_client, aws_hook
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.mirror.file_stores import FileStores
-from kops_assets_provider.mirror.state.places import default_gcs_client
 from kops_assets_provider.mirror.store_options import StoreOptions
 
 
@@ -38,14 +38,8 @@ class S3FileRepositoryHook(BaseHook):
 
     def get_client(self, region: str | None = None) -> tuple[Any, str | None]:
         """Return a boto3 client, and the file of the authorities it trusts, if not the system's."""
-        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-
-        hook = S3Hook(aws_conn_id=self.aws_conn_id, region_name=region)
-        if hook.verify is False:
-            problem = "verify is false; name a file with the server's authority instead"
-            raise InvalidInputError(f"connection {self.aws_conn_id}", [problem])
-        config = signing_config(hook.conn_config.botocore_config)
-        client = hook.get_client_type(config=config)
+        hook = aws_hook("s3", self.aws_conn_id, region)
+        client = aws_client(hook, signing_config(hook.conn_config.botocore_config))
         return client, hook.verify if isinstance(hook.verify, str) else None
 
     def get_store(
@@ -77,6 +71,8 @@ class GCSFileRepositoryHook(BaseHook):
         """Return a ``google.cloud.storage.Client``."""
         from airflow.providers.google.cloud.hooks.gcs import GCSHook
         from google.auth.exceptions import DefaultCredentialsError
+
+        from kops_assets_provider.mirror.state.places import default_gcs_client
 
         where = f"connection {self.gcp_conn_id}" if self.gcp_conn_id else "no connection"
         try:

@@ -23,7 +23,8 @@ def ready_asset(cluster: str) -> Asset:
     A DAG with ``schedule=[ready_asset("prod.example.com")]`` runs after each such run; the event's
     ``extra`` has the counts of assets by state, and the bytes that were sent.
     """
-    return Asset(name=f"kops_assets_ready/{cluster}", uri=f"kops-assets://{cluster}")
+    # For any other scheme Airflow loads the URI handlers of all providers, Google's SDK with them.
+    return Asset(name=f"kops_assets_ready/{cluster}", uri=f"x-kops-assets://{cluster}")
 
 
 def publish(context: Context, report: Report) -> None:

@@ -8,19 +8,34 @@ import sys
 
 import pytest
 
+from kops_assets_provider.hooks.aws import aws_client, aws_hook
+from kops_assets_provider.hooks.file_repository import S3FileRepositoryHook
 from kops_assets_provider.testing.file_server import FileServer
 from kops_assets_provider.testing.images import make_image, put_image
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from kops_assets_provider.testing.s3_server import S3Server
 
 DATA = b"kubelet" * 1000
+AWS = {
+    "conn_type": "aws",
+    "login": "AKIA",
+    "password": "secret",
+    "extra": {"region_name": "us-east-1"},
+}
 # Airflow itself asks each provider what it is.
-HEAVY = ("google.cloud.", "google.auth", "airflow.providers.google.", "boto3", "openlineage")
-# The operator as a task has it, in a process of its own.
+HEAVY = (
+    *("google.cloud.", "google.auth", "grpc", "airflow.providers.google.", "boto3", "openlineage"),
+    *("airflow.providers.amazon.aws.hooks.s3", "airflow.providers_manager", "airflow.models"),
+    *("aiohttp", "jinja2", "kubernetes", "numpy", "pandas", "pyarrow", "rich", "sqlalchemy"),
+    # What lists are computed with, and read from: a copy is told what to copy.
+    *("kops_assets_provider.kops.catalog", "kops_assets_provider.kops.inventory"),
+    *("kops_assets_provider.mirror.state", "kops_assets_provider.mirror.kops_command"),
+)
+# The operator as a task has it, in a process of its own that has what runs all tasks.
 COPY = """
 import json, sys
 from types import SimpleNamespace
-import airflow.sdk
+import airflow.sdk.execution_time.task_runner
 before = set(sys.modules)
 from kops_assets_provider.operators import copy
 name, options = json.loads(sys.argv[1])
@@ -63,8 +78,17 @@ def test_a_copy_to_s3_does_not_load_googles_sdk():
             "sha": hashlib.sha256(DATA).hexdigest(),
             "file_targets": {"https://files.example.com": "s3://kops"},
         }
-        extra = {"endpoint_url": s3.url, "region_name": "us-east-1"}
-        aws = {"conn_type": "aws", "login": "AKIA", "password": "secret", "extra": extra}
-        env = {"AIRFLOW_CONN_AWS_DEFAULT": json.dumps(aws)}
+        extra = {**AWS["extra"], "endpoint_url": s3.url}
+        env = {"AIRFLOW_CONN_AWS_DEFAULT": json.dumps({**AWS, "extra": extra})}
         found = copied_and_loaded("KopsCopyFileOperator", options, **env)
     assert found == ["copied", ["boto3"]]
+
+
+def test_nobody_looks_for_the_name_of_who_calls(monkeypatch):
+    """Airflow's hook puts it into a header, and reads the source of all of the stack for it."""
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(AWS))
+    s3, _ = S3FileRepositoryHook().get_client()
+    ecr = aws_client(aws_hook("ecr", "aws_default", "eu-west-1"))
+    for client, region in ((s3, "us-east-1"), (ecr, "eu-west-1")):
+        assert client.meta.region_name == region
+        assert "Caller/" not in (client.meta.config.user_agent_extra or "")

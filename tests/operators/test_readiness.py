@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.sdk import DAG, Asset
@@ -108,3 +111,15 @@ def test_what_the_run_before_found_is_in_the_record():
     before = [keep_record(store, "r", report(x), "1.36.2", "run") for x in nights]
     assert [x and x.is_whole for x in before] == [None, True, True, False, False]
     assert read_record(store, "r").is_whole
+
+
+def test_making_the_asset_loads_no_sdk():
+    """A report and each DAG file that waits for a mirror make one, in a process of their own."""
+    code = """
+import sys, airflow.sdk
+from kops_assets_provider.operators.readiness import ready_asset
+ready_asset("prod.example.com")
+print([x for x in ("google.cloud.storage", "grpc", "boto3") if x in sys.modules])
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip().splitlines()[-1] == "[]"
