@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from kops_assets_provider.exceptions import NotFoundError, Side
+from kops_assets_provider.exceptions import DriftedError, NotFoundError, Side
 from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.kops.assets import ImageAsset
@@ -142,7 +142,11 @@ def _plan_late(
     if planned.digest is not None:
         return planned
     asset = ImageAsset(planned.canonical, planned.download)
-    return plan_image(asset, registries, rules, Known())
+    try:
+        return plan_image(asset, registries, rules, Known())
+    except DriftedError as err:
+        advice = "its plan could not ask, and no record was read here: clear plan_images with its "
+        raise DriftedError(f"{err}; {advice}downstream, to plan again") from err
 
 
 def _read_job(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kops_assets_provider import exceptions
 from kops_assets_provider.exceptions import TransientError
+from kops_assets_provider.mirror.changes import Change
 from kops_assets_provider.mirror.outcome import Download, Outcome, State
 
 _AGAIN = "clear the failed task with what is downstream of it, or run kops-assets copy"
@@ -18,6 +19,10 @@ _ADVICE = {
 }
 _TRANSIENT = "Wait until the {side} is well again"
 _OTHER = "Mend what the reason names"
+_DRIFT = (
+    "Find out why it has moved. Then run again with on_drift: take copies what the source has now, "
+    "keep leaves an image as it is."
+)
 _DOWNLOAD = (
     "Let nodes read the download URL without credentials, and see that it leads to where the file "
     "is written: kops-assets check --check-downloads asks again."
@@ -30,6 +35,8 @@ def reason(outcome: Outcome) -> str:
         return f"{outcome.error.get('type', 'Error')}: {outcome.error.get('message', '')}"
     if outcome.state is State.MISSING:
         return "It is not at the target."
+    if outcome.drift and outcome.change == Change.DRIFTED:
+        return f"The source has {outcome.drift} under this name by now; what is here is kept."
     if outcome.drift:
         return f"The source's tag has come to stand for {outcome.drift} since it was planned."
     return ""
@@ -43,6 +50,8 @@ def advice(outcome: Outcome) -> str:
         return "Copy it: run the DAG, or kops-assets copy."
     error = outcome.error or {}
     name = str(error.get("type"))
+    if name == "DriftedError":
+        return _DRIFT
     wanted = _ADVICE.get(name) or (_TRANSIENT if _is_transient(name) else _OTHER)
     side = str(error.get("side") or "source or target")
     return f"{wanted.format(side=side)}. Then {_AGAIN}."

@@ -90,6 +90,7 @@ def _facts(report: Report, facts: RunFacts, version: str) -> Iterable[str]:
         "Bytes sent": _bytes(report.sent),
         "Sent twice": _bytes(report.late) if report.late else "",
         "Requests": _number(report.requests),
+        "Foreseen": _foreseen(report),
         "Retries": _number(report.retries),
         "Time taken": "" if facts.seconds is None else _duration(facts.seconds),
         "Finished": _time(facts.when),
@@ -98,6 +99,13 @@ def _facts(report: Report, facts: RunFacts, version: str) -> Iterable[str]:
         "kops-assets": _text(version),
     }
     return (f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in found.items() if value)
+
+
+def _foreseen(report: Report) -> str:
+    """Return what the copies were foreseen to take, which is not all that was asked."""
+    if not report.expected_requests:
+        return ""
+    return f"{_bytes(report.expected_bytes)} in {report.expected_requests:,} requests"
 
 
 def _counts(report: Report) -> Iterable[str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.exceptions import DriftedError, InvalidInputError
 from kops_assets_provider.files.s3 import S3Store
 from kops_assets_provider.files.stores import Scheme
 from kops_assets_provider.http.client import HttpClient
@@ -28,7 +28,9 @@ from kops_assets_provider.mirror.changes import (
 )
 from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.image_rules import ImageRules
+from kops_assets_provider.mirror.images import copy_planned_image
 from kops_assets_provider.mirror.outcome import Kind, State
+from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.record import AssetRecord
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.whole_list import Mirror
@@ -268,6 +270,14 @@ def test_without_a_record_another_image_counts_as_drifted(world):
     report = world.copy()
     assert errors(report) == ["DriftedError"]
     assert "no record tells which of them is the older one" in report.outcomes[0].error["message"]
+
+
+def test_a_copy_that_has_to_plan_reads_no_record_and_says_so(world):
+    """Its plan could not ask: nothing is overwritten, and another plan will know more."""
+    put_image(world.target, "kops/one:1", image("older"))
+    (one, _) = world.listed().assets.images
+    with pytest.raises(DriftedError, match="clear plan_images with its downstream"):
+        copy_planned_image(PlannedImage(one.canonical, one.download), Registries())
 
 
 @pytest.mark.parametrize(

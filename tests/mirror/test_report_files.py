@@ -252,6 +252,12 @@ def test_a_large_list_stays_a_page(outcome):
         (replace(FAILED, error={"type": "os"}), "Mend what the reason names", "os"),
         (replace(FAILED, error=None), "Mend what the reason names", ""),
         (replace(IMAGE, drift="sha256:b"), "", "has come to stand for sha256:b"),
+        (
+            replace(IMAGE, state=State.PRESENT, drift="sha256:b", change="drifted"),
+            "",
+            "The source has sha256:b under this name by now; what is here is kept",
+        ),
+        (replace(FAILED, error={"type": "DriftedError"}), "run again with on_drift", "Drifted"),
     ],
 )
 def test_everything_wrong_has_an_advice(outcome, what, why):
@@ -263,6 +269,14 @@ def test_everything_wrong_has_an_advice(outcome, what, why):
 def test_the_errors_with_an_advice_exist():
     """One that is renamed takes its advice along."""
     assert all(hasattr(exceptions, x) for x in _ADVICE if x.endswith("Error"))
+
+
+def test_what_was_foreseen_stands_beside_what_it_took():
+    """As far as something was copied."""
+    copied = replace(IMAGE, expected_bytes=2048, expected_requests=7, requests=9)
+    html = report_html(Report("c", (copied,)), FACTS)
+    assert "<dt>Foreseen</dt><dd>2.0 KiB <small>2,048</small> in 7 requests</dd>" in html
+    assert "Foreseen" not in report_html(Report("c", (IMAGE,)), FACTS)
 
 
 def test_json_has_the_report_and_its_run():
