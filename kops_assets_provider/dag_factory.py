@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from airflow.sdk import DAG
 
-from kops_assets_provider.dag_params import check_params, manual_params, options_from_variable
-from kops_assets_provider.mirror.fleet_file import ClusterGroup, read_fleet_file
+from kops_assets_provider.dag_params import (
+    check_params,
+    dry_run_param,
+    manual_params,
+    options_from_variable,
+)
 from kops_assets_provider.task_groups.copy_assets import (
     RETRIES,
     check_assets_tasks,
@@ -21,6 +25,10 @@ from kops_assets_provider.task_groups.options import (
     CopyAssetsOptions,
     refuse_unknown,
 )
+
+# Each task reads the DAG file first, so what only its work needs is imported where it is done.
+if TYPE_CHECKING:
+    from kops_assets_provider.mirror.fleet_file import ClusterGroup
 
 __all__ = [
     "check_params",
@@ -107,6 +115,8 @@ def kops_copy_fleet_dags(
         ``on_readiness_change``, which a file cannot say.
     :raises InvalidInputError: the file is wrong, with every problem.
     """
+    from kops_assets_provider.mirror.fleet_file import read_fleet_file
+
     refuse_unknown(options)
     groups = read_fleet_file(path, FILE_OPTIONS, CLUSTER_OPTIONS)
     return [_fleet_dag(x, dag_id_prefix, dag_options, options) for x in groups]
@@ -116,8 +126,10 @@ def _fleet_dag(
     group: ClusterGroup, prefix: str, dag_options: dict[str, Any] | None, options: CopyAssetsOptions
 ) -> DAG:
     doc = _FLEET_DOC.format(group=group.name)
-    own = cast("CopyAssetsOptions", {**options, **group.options})
-    with _dag(f"{prefix}{group.name}", group.schedule, doc, dag_options) as dag:
+    form = {"params": {"dry_run": dry_run_param()}, **(dag_options or {})}
+    by_form = {"dry_run": "{{ params.get('dry_run', false) }}"}
+    own = cast("CopyAssetsOptions", {**by_form, **options, **group.options})
+    with _dag(f"{prefix}{group.name}", group.schedule, doc, form) as dag:
         copy_fleet_tasks(group.name, group.clusters, **own)
     return dag
 

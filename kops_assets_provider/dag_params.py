@@ -6,8 +6,9 @@ from typing import Any, cast
 
 from airflow.sdk import Param
 
-from kops_assets_provider.kops.catalog import known_releases
 from kops_assets_provider.task_groups.options import CopyAssetsOptions
+
+# Each task reads the DAG file first, so what only its work needs is imported where it is done.
 
 _STRUCTURES = (
     *("registry_conn_ids", "source_rewrites", "file_targets", "ecr_repositories"),
@@ -88,6 +89,17 @@ def _template(variable: str, option: str, params: bool) -> str:
     return f"{{{{ {found} | tojson }}}}" if option in _STRUCTURES else f"{{{{ {found} }}}}"
 
 
+def dry_run_param(default: bool | None = False, **options: Any) -> Param:
+    """Return the switch of a form for a dry run."""
+    return Param(
+        default,
+        type=["null", "boolean"],
+        title="Dry run",
+        description="Copy nothing: report says what would be done, and what it would take",
+        **options,
+    )
+
+
 def check_params() -> dict[str, Param]:
     """Return the parameters of a check by hand, likewise."""
     return {name: x for name, x in manual_params().items() if name != "dry_run"}
@@ -95,6 +107,8 @@ def check_params() -> dict[str, Param]:
 
 def manual_params() -> dict[str, Param]:
     """Return the parameters of a run by hand: each one left empty is taken from the Variable."""
+    from kops_assets_provider.kops.catalog import known_releases
+
     text, mapping = ["null", "string"], ["null", "object"]
     what: dict[str, Any] = {"section": "What to mirror"}
     where: dict[str, Any] = {"section": "From where, to where"}
@@ -161,13 +175,7 @@ def manual_params() -> dict[str, Param]:
             **what,
             description="Also what the cluster uses and kOps does not list",
         ),
-        "dry_run": Param(
-            None,
-            type=["null", "boolean"],
-            title="Dry run",
-            **what,
-            description="Copy nothing: report says what would be done, and what it would take",
-        ),
+        "dry_run": dry_run_param(None, **what),
         "on_drift": Param(
             None,
             type=text,

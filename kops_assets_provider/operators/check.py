@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 
-from kops_assets_provider.mirror.asset_list import AssetList
-from kops_assets_provider.mirror.report import Report
-from kops_assets_provider.mirror.whole_list import Mirror
 from kops_assets_provider.operators.errors import told_to_airflow
 from kops_assets_provider.operators.places import FileStoresOperator, RegistriesOperator
 from kops_assets_provider.operators.report import REPORT_KEY
 from kops_assets_provider.operators.values import as_flag, as_mapping, as_names, as_optional
+
+# Each task reads the DAG file first, so what only its work needs is imported where it is done.
+if TYPE_CHECKING:
+    from kops_assets_provider.mirror.report import Report
 
 
 class KopsCheckAssetsOperator(FileStoresOperator, RegistriesOperator):
@@ -71,6 +72,9 @@ class KopsCheckAssetsOperator(FileStoresOperator, RegistriesOperator):
 
     def check(self) -> Report:
         """Ask the targets."""
+        from kops_assets_provider.mirror.asset_list import AssetList
+        from kops_assets_provider.mirror.whole_list import Mirror
+
         mirror = Mirror(
             self.registries(),
             self.file_stores(),

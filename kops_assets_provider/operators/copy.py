@@ -10,12 +10,7 @@ from typing import Any, ClassVar
 from airflow.sdk import BaseOperator, Context, TaskInstanceState
 
 from kops_assets_provider.exceptions import KopsAssetsError, StoppedError
-from kops_assets_provider.kops.assets import FileAsset
-from kops_assets_provider.mirror.files import copy_file_asset
-from kops_assets_provider.mirror.images import copy_planned_image
-from kops_assets_provider.mirror.lineage import dataset
 from kops_assets_provider.mirror.outcome import Kind, Outcome
-from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.operators.errors import told_to_airflow
 from kops_assets_provider.operators.lineage import copy_lineage
 from kops_assets_provider.operators.links import SourceLink, TargetLink
@@ -23,6 +18,8 @@ from kops_assets_provider.operators.metrics import count_outcome, measured
 from kops_assets_provider.operators.places import FileStoresOperator, RegistriesOperator
 from kops_assets_provider.operators.progress import Progress
 from kops_assets_provider.operators.values import as_flag, as_mapping
+
+# Each task reads the DAG file first, so what only its work needs is imported where it is done.
 
 
 class _Killed(BaseException):
@@ -109,6 +106,8 @@ class _CopyOperator(BaseOperator):
 
     def target_host(self) -> str:
         """Return the target's registry or bucket, for metrics."""
+        from kops_assets_provider.mirror.lineage import dataset
+
         try:
             return dataset(self.kind, self.download, self.written_elsewhere()).host
         except KopsAssetsError:
@@ -175,6 +174,9 @@ class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
 
     def copy(self, context: Context) -> Outcome:
         """Copy the image unless it is there."""
+        from kops_assets_provider.mirror.images import copy_planned_image
+        from kops_assets_provider.mirror.planned_image import PlannedImage
+
         planned = PlannedImage(
             *(self.canonical, self.download, self.digest, self.mounts or {}, tuple(self.wanted)),
             leaders=self.leaders or {},
@@ -235,6 +237,9 @@ class KopsCopyFileOperator(_CopyOperator, FileStoresOperator):
 
     def copy(self, context: Context) -> Outcome:
         """Copy the file unless it is there."""
+        from kops_assets_provider.kops.assets import FileAsset
+        from kops_assets_provider.mirror.files import copy_file_asset
+
         asset = FileAsset(self.canonical, self.download, self.sha)
         rewrites = as_mapping("source_rewrites", self.source_rewrites)
         deep = as_flag("deep", self.deep)

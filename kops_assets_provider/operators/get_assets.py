@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 
-from kops_assets_provider.hooks.state_store import kops_environment, open_state_stores
-from kops_assets_provider.mirror.kops_command import KopsCommand
-from kops_assets_provider.mirror.lists import AssetList, ListRequest, make_list, read_shas
-from kops_assets_provider.mirror.saved_lists import save_list
 from kops_assets_provider.operators.errors import told_to_airflow
 from kops_assets_provider.operators.places import FileStoresOperator
 from kops_assets_provider.operators.values import (
@@ -23,6 +18,12 @@ from kops_assets_provider.operators.values import (
     as_shas,
     as_versions,
 )
+
+# Each task reads the DAG file first, so what only its work needs is imported where it is done.
+if TYPE_CHECKING:
+    from kops_assets_provider.mirror.kops_command import KopsCommand
+    from kops_assets_provider.mirror.lists import AssetList, ListRequest
+    from kops_assets_provider.mirror.state.places import StateStores
 
 HASH_SOURCES_KEY = "hash_sources"
 # How a parameter's value is read: a template leaves text of whatever it was meant to be.
@@ -140,6 +141,8 @@ class KopsGetAssetsOperator(FileStoresOperator):
         with told_to_airflow(context):
             found = self.make_list()
             if output_url := as_optional(self.output_url):
+                from kops_assets_provider.mirror.saved_lists import save_list
+
                 save_list(found, output_url, self.file_stores())
         images, files = len(found.assets.images), len(found.assets.files)
         self.log.info("%s: %d images, %d files", found.cluster, images, files)
@@ -150,12 +153,21 @@ class KopsGetAssetsOperator(FileStoresOperator):
 
     def make_list(self) -> AssetList:
         """Read the parameters, and get the list."""
-        stores = partial(open_state_stores, *self.cloud_conn_ids())
+        from kops_assets_provider.mirror.lists import make_list
+
         with self._opened_kops() as kops:
-            return make_list(self.request(), stores, kops)
+            return make_list(self.request(), self.state_stores, kops)
+
+    def state_stores(self) -> StateStores:
+        """Return what opens state stores."""
+        from kops_assets_provider.hooks.state_store import open_state_stores
+
+        return open_state_stores(*self.cloud_conn_ids())
 
     def request(self, **own: Any) -> ListRequest:
         """Return what the parameters say, and ``own`` before them; raises InvalidInputError."""
+        from kops_assets_provider.mirror.lists import ListRequest, read_shas
+
         names = (*_TEXTS, *_FLAGS, *_OTHERS, "sha_file", "source_rewrites")
         values = {name: getattr(self, name) for name in names} | own
         sha_file = as_optional(values["sha_file"])
@@ -182,6 +194,9 @@ class KopsGetAssetsOperator(FileStoresOperator):
         if program is None:
             yield None
             return
+        from kops_assets_provider.hooks.state_store import kops_environment
+        from kops_assets_provider.mirror.kops_command import KopsCommand
+
         with kops_environment(*self.cloud_conn_ids()) as env:
             self._kops = KopsCommand(program, env)
             if self._killed:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.hooks.state_store import open_state_stores
-from kops_assets_provider.mirror.asset_list import AssetList
-from kops_assets_provider.mirror.fleet import FleetList
-from kops_assets_provider.mirror.fleet_lists import make_fleet_list
 from kops_assets_provider.operators.errors import told_to_airflow
 from kops_assets_provider.operators.get_assets import HASH_SOURCES_KEY, KopsGetAssetsOperator
 from kops_assets_provider.operators.values import as_optional
+
+# Each task reads the DAG file first, so what only its work needs is imported where it is done.
+if TYPE_CHECKING:
+    from kops_assets_provider.mirror.asset_list import AssetList
+    from kops_assets_provider.mirror.fleet import FleetList
+    from kops_assets_provider.mirror.list_request import ListRequest
 
 _SOURCES = ("cluster_spec", "state_store", "asset_list")
 _NOT_HERE = ("kops_command", "output_url")
@@ -64,15 +66,20 @@ class KopsGetFleetAssetsOperator(KopsGetAssetsOperator):
 
     def make_fleet_list(self, *, patient: bool) -> FleetList:
         """Read the parameters, and get the lists."""
+        from kops_assets_provider.mirror.fleet_lists import make_fleet_list
+
+        requests = self.requests()
+        return make_fleet_list(self.group, requests, self.state_stores(), patient=patient)
+
+    def requests(self) -> dict[str, ListRequest]:
+        """Return what to list of each cluster; raises InvalidInputError."""
         refused = [f"{x}: not for a group" for x in _NOT_HERE if as_optional(getattr(self, x))]
         if refused:
             raise InvalidInputError(f"group {self.group}", refused)
-        requests = {
+        return {
             name: self.request(**{"cluster_name": name, **_before_the_groups(own)})
             for name, own in self.clusters.items()
         }
-        stores = open_state_stores(*self.cloud_conn_ids())
-        return make_fleet_list(self.group, requests, stores, patient=patient)
 
 
 def _before_the_groups(own: Mapping[str, Any]) -> Mapping[str, Any]:

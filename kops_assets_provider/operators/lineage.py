@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from kops_assets_provider.exceptions import KopsAssetsError
-from kops_assets_provider.mirror.lineage import dataset
 from kops_assets_provider.mirror.outcome import Kind
+
+# Each task reads the DAG file first, so what only its work needs is imported where it is done.
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +21,8 @@ def copy_lineage(
     try:
         from airflow.providers.common.compat.openlineage.facet import Dataset
         from airflow.providers.openlineage.extractors import OperatorLineage
+
+        from kops_assets_provider.mirror.lineage import dataset
 
         source, target = dataset(kind, canonical), dataset(kind, download, file_targets)
     except (ImportError, KopsAssetsError) as err:

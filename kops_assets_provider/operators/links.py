@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import BaseOperatorLink
 
-from kops_assets_provider.mirror.web_pages import web_page
+# Each task reads the DAG file first, so what only its work needs is imported where it is done.
 
 
 class SourceLink(BaseOperatorLink):
@@ -30,5 +30,7 @@ class TargetLink(BaseOperatorLink):
 
 
 def _page(operator: Any, name: Any) -> str:
+    from kops_assets_provider.mirror.web_pages import web_page
+
     # What failed while its templates were rendered has no names yet.
     return web_page(operator.kind, name) if isinstance(name, str) else ""

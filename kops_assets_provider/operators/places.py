@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from kops_assets_provider.hooks.file_repository import open_file_stores
-from kops_assets_provider.hooks.registries import open_registries
-from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.changes import read_on_drift
-from kops_assets_provider.mirror.file_stores import FileStores
-from kops_assets_provider.mirror.fleet import FleetList, lists_of
-from kops_assets_provider.mirror.image_rules import ImageRules
-from kops_assets_provider.mirror.known import Known
-from kops_assets_provider.mirror.record import MirrorRecord, read_record
-from kops_assets_provider.mirror.registries import Registries
-from kops_assets_provider.mirror.store_options import read_store_options
 from kops_assets_provider.operators.values import (
     as_days,
     as_mapping,
@@ -26,6 +16,16 @@ from kops_assets_provider.operators.values import (
     as_optional,
     as_optional_mapping,
 )
+
+# Each task reads the DAG file first, so what only its work needs is imported where it is done.
+if TYPE_CHECKING:
+    from kops_assets_provider.mirror.asset_list import AssetList
+    from kops_assets_provider.mirror.file_stores import FileStores
+    from kops_assets_provider.mirror.fleet import FleetList
+    from kops_assets_provider.mirror.image_rules import ImageRules
+    from kops_assets_provider.mirror.known import Known
+    from kops_assets_provider.mirror.record import MirrorRecord
+    from kops_assets_provider.mirror.registries import Registries
 
 
 class _CloudOperator(BaseOperator):
@@ -108,6 +108,8 @@ class RegistriesOperator(_CloudOperator):
 
     def rules(self, immutable_tags: Sequence[str] = ()) -> ImageRules:
         """Return what to copy of the images; raises InvalidInputError."""
+        from kops_assets_provider.mirror.image_rules import ImageRules
+
         return ImageRules(
             as_names("platforms", self.platforms),
             tuple(immutable_tags),
@@ -118,6 +120,8 @@ class RegistriesOperator(_CloudOperator):
 
     def registries(self) -> Registries:
         """Open the registries."""
+        from kops_assets_provider.hooks.registries import open_registries
+
         return open_registries(
             as_mapping("registry_conn_ids", self.registry_conn_ids),
             as_mapping("source_rewrites", self.source_rewrites),
@@ -165,6 +169,9 @@ class FileStoresOperator(_CloudOperator):
 
     def file_stores(self) -> FileStores:
         """Open the file repositories."""
+        from kops_assets_provider.hooks.file_repository import open_file_stores
+        from kops_assets_provider.mirror.store_options import read_store_options
+
         targets = as_mapping("file_targets", self.file_targets)
         options = read_store_options(
             as_optional_mapping("s3_options", self.s3_options),
@@ -179,6 +186,10 @@ class FileStoresOperator(_CloudOperator):
 
         Without them more is asked, and caches are read through again.
         """
+        from kops_assets_provider.mirror.fleet import lists_of
+        from kops_assets_provider.mirror.known import Known
+        from kops_assets_provider.mirror.record import read_record
+
         stores, place = cache(self.file_stores), as_optional(record_url)
 
         def read(one: AssetList) -> MirrorRecord | None:

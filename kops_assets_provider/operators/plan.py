@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context, conf
 
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.mirror.changes import read_on_drift
-from kops_assets_provider.mirror.file_plans import FileRules, plan_files
-from kops_assets_provider.mirror.fleet import read_listed
-from kops_assets_provider.mirror.image_plans import plan_images
 from kops_assets_provider.mirror.outcome import Kind
-from kops_assets_provider.mirror.plan import Plan
-from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.operators.errors import told_to_airflow
 from kops_assets_provider.operators.places import FileStoresOperator, RegistriesOperator
 from kops_assets_provider.operators.values import as_flag, as_mapping, as_names
+
+# Each task reads the DAG file first, so what only its work needs is imported where it is done.
+if TYPE_CHECKING:
+    from kops_assets_provider.mirror.asset_list import AssetList
+    from kops_assets_provider.mirror.fleet import FleetList
+    from kops_assets_provider.mirror.plan import Plan
 
 SETTLED_KEY = "settled"
 AHEAD_KEY = "ahead"
@@ -57,12 +58,18 @@ class _PlanOperator(FileStoresOperator):
         self.record_url = record_url
         self.plan_only = plan_only
 
+    def listed(self) -> AssetList | FleetList:
+        """Return the list that is planned for."""
+        from kops_assets_provider.mirror.fleet import read_listed
+
+        return read_listed(self.assets)
+
     def publish(
         self, context: Context, plan: Plan[Any], to_dict: Callable[[Any], dict[str, Any]]
     ) -> list[dict[str, Any]]:
         """Push what is known of the assets, and return what the copies are mapped over."""
         only_told = as_flag("plan_only", self.plan_only)
-        _refuse_too_many(plan.to_copy)
+        refuse_too_many("the plan", plan.to_copy)
         settled = [*plan.settled, *(plan.ahead if only_told else ())]
         context["ti"].xcom_push(key=SETTLED_KEY, value=[x.to_dict() for x in settled])
         context["ti"].xcom_push(key=AHEAD_KEY, value=[x.to_dict() for x in plan.ahead])
@@ -102,8 +109,11 @@ class KopsPlanImagesOperator(_PlanOperator, RegistriesOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return what must be copied."""
+        from kops_assets_provider.mirror.image_plans import plan_images
+        from kops_assets_provider.mirror.planned_image import PlannedImage
+
         with told_to_airflow(context, kind=str(Kind.IMAGE)):
-            listed = read_listed(self.assets)
+            listed = self.listed()
             rules = self.rules(as_names("immutable_tags", self.immutable_tags))
             plan = plan_images(
                 *(listed.assets.images, self.registries(), rules),
@@ -160,8 +170,10 @@ class KopsPlanFilesOperator(_PlanOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return what must be copied."""
+        from kops_assets_provider.mirror.file_plans import FileRules, plan_files
+
         with told_to_airflow(context, kind=str(Kind.FILE)):
-            listed = read_listed(self.assets)
+            listed = self.listed()
             rules = FileRules(
                 as_flag("deep", self.deep),
                 read_on_drift(self.on_drift),
@@ -172,10 +184,10 @@ class KopsPlanFilesOperator(_PlanOperator):
             return self.publish(context, plan, asdict)
 
 
-def _refuse_too_many(to_copy: Sequence[Any]) -> None:
-    """Raise InvalidInputError if Airflow would not map that many copies."""
+def refuse_too_many(where: str, mapped: Collection[Any]) -> None:
+    """Raise InvalidInputError if Airflow would not map a task over so many."""
     most = conf.getint("core", "max_map_length")
-    if len(to_copy) > most:
-        problem = f"is {most}, and {len(to_copy)} copies are to be mapped: set it higher"
-        where = "[core] max_map_length (AIRFLOW__CORE__MAX_MAP_LENGTH)"
-        raise InvalidInputError(where, [problem])
+    if len(mapped) > most:
+        setting = "[core] max_map_length (AIRFLOW__CORE__MAX_MAP_LENGTH)"
+        problem = f"{setting} is {most}, and a task is to be mapped over {len(mapped)}"
+        raise InvalidInputError(where, [f"{problem}: set it higher"])

@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 
 from kops_assets_provider.exceptions import MissingAssetsError
-from kops_assets_provider.mirror.asset_list import AssetList
-from kops_assets_provider.mirror.downloads import report_with_downloads
-from kops_assets_provider.mirror.fleet import FleetList, read_listed
-from kops_assets_provider.mirror.fleet_report import FleetReport
-from kops_assets_provider.mirror.record import keep_record
-from kops_assets_provider.mirror.report import Report, Results, RunFacts, make_report
-from kops_assets_provider.mirror.report_files import write_report
 from kops_assets_provider.operators.errors import told_to_airflow
 from kops_assets_provider.operators.places import FileStoresOperator
 from kops_assets_provider.operators.readiness import READY, Notify, notify, publish
-from kops_assets_provider.operators.results import gather_results
 from kops_assets_provider.operators.values import as_flag, as_optional
+
+# Each task reads the DAG file first, so what only its work needs is imported where it is done.
+if TYPE_CHECKING:
+    from kops_assets_provider.mirror.asset_list import AssetList
+    from kops_assets_provider.mirror.fleet import FleetList
+    from kops_assets_provider.mirror.fleet_report import FleetReport
+    from kops_assets_provider.mirror.report import Report, Results
 
 REPORT_KEY = "report"
 
@@ -52,6 +51,9 @@ class _ResultsOperator(FileStoresOperator):
 
     def gather(self, ti: Any) -> tuple[AssetList | FleetList, Results]:
         """Collect what the other tasks left in XCom."""
+        from kops_assets_provider.mirror.fleet import read_listed
+        from kops_assets_provider.operators.results import gather_results
+
         listed = ti.xcom_pull(task_ids=self.get_assets_task_id)
         if listed is None:
             raise MissingAssetsError(f"there is no list: see the log of {self.get_assets_task_id}")
@@ -130,7 +132,7 @@ class KopsReportOperator(_ResultsOperator):
                 self.tell(context, replace(report, dry_run=True))
                 return
             if as_flag("check_downloads", self.check_downloads):
-                report = report_with_downloads(report)
+                report = _with_downloads(report)
             self.tell(context, report)
             was_ready = self.keep_record(listed, report, context["run_id"])
             self.write_report(listed, report, context)
@@ -140,6 +142,9 @@ class KopsReportOperator(_ResultsOperator):
 
     def make_report(self, ti: Any) -> tuple[AssetList, Report]:
         """Report on the cluster, by what the other tasks left in XCom."""
+        from kops_assets_provider.mirror.asset_list import AssetList
+        from kops_assets_provider.mirror.report import make_report
+
         listed, results = self.gather(ti)
         if isinstance(listed, AssetList):
             return listed, make_report(listed.cluster, listed.assets, results)
@@ -157,6 +162,8 @@ class KopsReportOperator(_ResultsOperator):
         if not url:
             self.log.warning("no file repository and no record_url, so there is no mirror record")
             return unknown
+        from kops_assets_provider.mirror.record import keep_record
+
         try:
             store, path = self.file_stores().open_place(url, f"{report.cluster}.json")
             before = keep_record(store, path, report, listed.kops_version, run)
@@ -170,6 +177,9 @@ class KopsReportOperator(_ResultsOperator):
         url = as_optional(self.report_url)
         if not url:
             return
+        from kops_assets_provider.mirror.report import RunFacts
+        from kops_assets_provider.mirror.report_files import write_report
+
         try:
             facts = RunFacts(
                 context["run_id"], listed.kops_version, seconds=_seconds_since_start(context)
@@ -178,6 +188,12 @@ class KopsReportOperator(_ResultsOperator):
             self.log.info("the report is written to %s", " and ".join(written))
         except Exception as err:  # noqa: BLE001  # the report must not be lost over its files
             self.log.warning("the report could not be written to files: %s", err)
+
+
+def _with_downloads(report: Report) -> Report:
+    from kops_assets_provider.mirror.downloads import report_with_downloads
+
+    return report_with_downloads(report)
 
 
 def _seconds_since_start(context: Context) -> float | None:
@@ -220,15 +236,18 @@ class KopsFleetReportOperator(_ResultsOperator):
 
     def execute(self, context: Context) -> None:
         """Report, and fail if anything is missing."""
+        from kops_assets_provider.mirror.asset_list import AssetList
+        from kops_assets_provider.mirror.fleet_report import FleetReport
+
         with told_to_airflow(context):
             listed, results = self.gather(context["ti"])
             if isinstance(listed, AssetList):
                 raise MissingAssetsError(f"{self.get_assets_task_id} has no list of a group")
             whole = listed.whole_report(results)
-            if as_flag("check_downloads", self.check_downloads):
-                whole = report_with_downloads(whole)
             if as_flag("plan_only", self.plan_only):
                 whole = replace(whole, dry_run=True)
+            elif as_flag("check_downloads", self.check_downloads):
+                whole = _with_downloads(whole)
             report = FleetReport.of(listed, whole)
             self.tell(context, report)
             report.raise_for_missing()

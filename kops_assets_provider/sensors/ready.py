@@ -9,10 +9,11 @@ from typing import Any
 from airflow.sdk import BaseSensorOperator, Context
 
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.mirror.record import read_record
 from kops_assets_provider.operators.errors import told_to_airflow
 from kops_assets_provider.operators.places import FileStoresOperator
 from kops_assets_provider.operators.values import as_required
+
+# Each task reads the DAG file first, so what only its work needs is imported where it is done.
 
 _SHOWN = 5
 
@@ -56,6 +57,8 @@ class KopsAssetsReadySensor(FileStoresOperator, BaseSensorOperator):
 
     def poke(self, context: Context) -> bool:
         """Look at the record."""
+        from kops_assets_provider.mirror.record import read_record
+
         with told_to_airflow(context):
             cluster, url = (as_required(x, getattr(self, x)) for x in ("cluster", "record_url"))
             record = read_record(*self.file_stores().open_place(url, f"{cluster}.json"))

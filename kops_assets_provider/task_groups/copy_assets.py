@@ -12,7 +12,11 @@ from kops_assets_provider.operators.check import KopsCheckAssetsOperator
 from kops_assets_provider.operators.copy import KopsCopyFileOperator, KopsCopyImageOperator
 from kops_assets_provider.operators.get_assets import KopsGetAssetsOperator
 from kops_assets_provider.operators.get_fleet_assets import KopsGetFleetAssetsOperator
-from kops_assets_provider.operators.plan import KopsPlanFilesOperator, KopsPlanImagesOperator
+from kops_assets_provider.operators.plan import (
+    KopsPlanFilesOperator,
+    KopsPlanImagesOperator,
+    refuse_too_many,
+)
 from kops_assets_provider.operators.readiness import READY
 from kops_assets_provider.operators.report import KopsFleetReportOperator, KopsReportOperator
 from kops_assets_provider.task_groups import task_docs
@@ -71,6 +75,7 @@ def copy_fleet_tasks(
     :param options: those that hold for all of them.
     """
     refuse_unknown(options)
+    refuse_too_many(f"group {group}", clusters)
     listed = KopsGetFleetAssetsOperator(
         task_id="get_assets",
         doc_md=task_docs.GET_FLEET_ASSETS,

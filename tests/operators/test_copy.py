@@ -12,8 +12,8 @@ from airflow.sdk.observability import stats
 
 from kops_assets_provider.dag_factory import kops_check_assets_dag, kops_copy_assets_dag
 from kops_assets_provider.exceptions import NotFoundError, RateLimitedError
+from kops_assets_provider.mirror import files, images
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State
-from kops_assets_provider.operators import copy as module
 from kops_assets_provider.operators.copy import KopsCopyFileOperator, KopsCopyImageOperator
 from kops_assets_provider.operators.links import SourceLink, TargetLink
 
@@ -63,8 +63,8 @@ def run(task, monkeypatch, result=None, error=None):
             raise error
         return result
 
-    monkeypatch.setattr(module, "copy_planned_image", copy)
-    monkeypatch.setattr(module, "copy_file_asset", copy)
+    monkeypatch.setattr(images, "copy_planned_image", copy)
+    monkeypatch.setattr(files, "copy_file_asset", copy)
     monkeypatch.setattr(task, "registries", lambda: None, raising=False)
     monkeypatch.setattr(task, "file_stores", lambda: None, raising=False)
     state = {}

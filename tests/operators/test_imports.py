@@ -1,4 +1,4 @@
-"""What a copy task loads: a hundred of them start at once, and each pays for its imports."""
+"""What a task loads, and its DAG file before it: a hundred start at once, and each one pays."""
 
 import hashlib
 import json
@@ -46,6 +46,21 @@ new = set(sys.modules) - before
 loaded = [x for x in json.loads(sys.argv[2]) if any(name.startswith(x) for name in new)]
 print(json.dumps([state, loaded]))
 """
+# What a task's work takes. Its DAG file has a task to be made, and nothing to be done.
+WORK = (
+    *("boto3", "urllib3", "kops_assets_provider.files", "kops_assets_provider.hooks"),
+    *("kops_assets_provider.http", "kops_assets_provider.oci", "kops_assets_provider.kops.catalog"),
+)
+# A DAG file, in a process of its own that has Airflow's part of it.
+READ = """
+import json, sys
+import airflow.sdk
+from airflow.sdk import DAG, Asset, BaseOperator, BaseSensorOperator, Param, TaskGroup
+before = set(sys.modules)
+exec(sys.argv[1])
+new = set(sys.modules) - before
+print(json.dumps([x for x in json.loads(sys.argv[2]) if any(name.startswith(x) for name in new)]))
+"""
 
 
 def copied_and_loaded(name, options, **env):
@@ -92,3 +107,20 @@ def test_nobody_looks_for_the_name_of_who_calls(monkeypatch):
     for client, region in ((s3, "us-east-1"), (ecr, "eu-west-1")):
         assert client.meta.region_name == region
         assert "Caller/" not in (client.meta.config.user_agent_extra or "")
+
+
+@pytest.mark.parametrize(
+    "dag_file",
+    [
+        "import kops_assets_provider.dag_factory",
+        "import kops_assets_provider.sensors.ready",
+        "from kops_assets_provider.dag_factory import kops_copy_assets_dag\n"
+        "kops_copy_assets_dag('prod', cluster_spec='prod.yaml', kops_version='1.36.2')",
+    ],
+    ids=["dag_factory", "sensor", "dag"],
+)
+def test_a_dag_file_loads_nothing_that_only_a_task_needs(dag_file):
+    """Each task reads its DAG file before it does anything."""
+    command = [sys.executable, "-c", READ, dag_file, json.dumps(WORK)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(run.stdout.splitlines()[-1]) == []

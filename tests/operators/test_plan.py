@@ -51,4 +51,6 @@ def test_more_copies_than_airflow_maps(tmp_path, monkeypatch):
     assert len(plan(tmp_path, 2)[0]) == 2
     with pytest.raises(AirflowFailException) as error:
         plan(tmp_path, 3)
-    assert "AIRFLOW__CORE__MAX_MAP_LENGTH): is 2, and 3 copies are to be mapped" in str(error.value)
+    assert "AIRFLOW__CORE__MAX_MAP_LENGTH) is 2, and a task is to be mapped over 3" in str(
+        error.value
+    )
