@@ -152,11 +152,11 @@ class Mirror:
         )
 
     def left(self):
-        """Return what is at the target: files of whatever name, images, and begun uploads."""
+        """Return what is at the target: files of whatever name, and images."""
         mirror = self.home / "mirror"
         found = [str(x.relative_to(mirror)) for x in mirror.rglob("*") if not x.is_dir()]
         images = (x for x in KINDS if pull_image(self.target.url, f"kops/{x}", "1"))
-        return [*found, *images, *["upload"] * self.target.storage.open_uploads]
+        return [*found, *images]
 
 
 def listed(here, there, end="", **more):
