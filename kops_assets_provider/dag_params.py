@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from airflow.sdk import Param
 
+from kops_assets_provider.operators.get_assets import SOURCES
 from kops_assets_provider.task_groups.options import CopyAssetsOptions
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
@@ -25,7 +26,6 @@ _ON_DRIFT = {
     "keep": "Keep images, fail for files",
     "take": "Take what the source has",
 }
-_SOURCES = ("cluster_spec", "state_store", "asset_list")
 _DEFAULTS: dict[str, Any] = {
     "cluster_spec": "",
     "state_store": None,
@@ -82,7 +82,7 @@ def _template(variable: str, option: str, params: bool) -> str:
         # An empty field of the form means the Variable's value; a switch that is off means off.
         is_set = f"{own} is not none" if option in _SWITCHES else own
         # Who says one source of the list in the form does not mean the Variable's other one.
-        others = [f"params.get({x!r})" for x in _SOURCES if option in _SOURCES and x != option]
+        others = [f"params.get({x!r})" for x in SOURCES if option in SOURCES and x != option]
         unsaid = f"none if {' or '.join(others)} else {found}" if others else found
         found = f"({own} if {is_set} else {unsaid})"
     # What is not text must survive being rendered to text.

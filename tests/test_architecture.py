@@ -21,7 +21,7 @@ ALLOWED = {
     "operators": {"hooks", "mirror", "kops"},
     "sensors": {"operators", "mirror"},
     "task_groups": {"operators"},
-    "dag_params": {"task_groups", "kops"},
+    "dag_params": {"task_groups", "operators", "kops"},
     "dag_factory": {"dag_params", "task_groups", "mirror"},
     "cli": {"mirror", "kops"},
     "get_provider_info": {"__init__"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from measuring.engines import OURS
-from measuring.tables import Medians, Table
+from measuring.tables import Medians, Table, with_outcome
 
 from file_copies.measure import Bench
 from file_copies.runs import FileRun
@@ -32,10 +32,7 @@ def aim_lines(ratios: Medians) -> Iterator[str]:
     """Yield the aims, and what was measured if there is a ratio."""
     for heading, aim in AIMS.items():
         line = f"aim: {heading} at most {aim:.2f} of {AIMED_AT}'s"
-        if AIMED_AT in ratios:
-            ratio = ratios[AIMED_AT][heading]
-            line += f": {ratio:.3f}, {'reached' if ratio <= aim else 'missed'}"
-        yield line
+        yield with_outcome(line, ratios.get(AIMED_AT, {}).get(heading), aim, digits=3)
 
 
 def summary_document(runs: Sequence[FileRun], table: Table[FileRun]) -> dict[str, object]:

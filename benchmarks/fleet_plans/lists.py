@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +10,8 @@ from pathlib import Path
 
 from image_copies.image_set import TAG
 
-KOPS_VERSION = "1.36.2"
+from kops_assets_provider.testing.asset_lists import asset_list
+
 DOWNLOADS = "https://files.example.com"
 IMAGES, FILES = 37, 13  # of each cluster
 ALL_IMAGES, ALL_FILES = 370, 130
@@ -90,22 +90,10 @@ def write_lists(fleet: Fleet, source: str, target: str, directory: Path) -> dict
 
 
 def _document(cluster: Cluster, source: str, target: str) -> Mapping[str, object]:
-    return {
-        "cluster": cluster.name,
-        "kops_version": KOPS_VERSION,
-        "images": [
-            {"canonical": f"{source}/{name}:{TAG}", "download": f"{target}/{name}:{TAG}"}
-            for name in cluster.images
-        ],
-        "files": [_file(name) for name in cluster.files],
-    }
-
-
-def _file(name: str) -> Mapping[str, str]:
-    sha = hashlib.sha256(content_of(name)).hexdigest()
     # Nobody is asked about a source whose file is at the target.
-    return {
-        "canonical": f"https://source.example.com/{name}",
-        "download": f"{DOWNLOADS}/{name}",
-        "sha": sha,
-    }
+    files = (
+        (f"https://source.example.com/{x}", f"{DOWNLOADS}/{x}", content_of(x))
+        for x in cluster.files
+    )
+    images = ((f"{source}/{x}:{TAG}", f"{target}/{x}:{TAG}") for x in cluster.images)
+    return asset_list(cluster.name, images, files)

@@ -14,10 +14,11 @@ from measuring.client import BenchmarkError, Client, Usage, run_client
 from measuring.runs import DiscardRule, attempts, measured
 
 from fleet_plans import client, compute_lists
-from fleet_plans.lists import KOPS_VERSION, Fleet
+from fleet_plans.lists import Fleet
 from fleet_plans.runs import FLEET, WAYS, FleetRun
 from fleet_plans.servers import FILE_TARGETS, Servers
 from kops_assets_provider import testing
+from kops_assets_provider.testing.asset_lists import KOPS_VERSION
 
 MANIFEST = Path(testing.__file__).parent / "demo.example.com.yaml"
 # Without the script's directory on the search path, where its neighbours could be taken for others.

@@ -16,6 +16,7 @@ from measuring.tables import (
     Column,
     Medians,
     Table,
+    with_outcome,
 )
 
 from fleet_plans.runs import FLEET, ONE_BY_ONE, FleetRun
@@ -75,7 +76,4 @@ def aim_lines(found: Medians) -> Iterator[str]:
     """Yield the aims, and what was measured if a run was kept."""
     for heading, aim in AIMS.items():
         line = f"aim: {FLEET}'s {heading} at most {aim:g}"
-        if FLEET in found:
-            value = found[FLEET][heading]
-            line += f": {value:.2f}, {'reached' if value <= aim else 'missed'}"
-        yield line
+        yield with_outcome(line, found.get(FLEET, {}).get(heading), aim)

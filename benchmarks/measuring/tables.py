@@ -105,6 +105,13 @@ class Table(Generic[AnyRun_contra]):
         return f"{first:>10}  {engine:<14}{columns}"
 
 
+def with_outcome(line: str, value: float | None, aim: float, digits: int = 2) -> str:
+    """Return a line about an aim with what was measured, if it was, and whether that reaches it."""
+    if value is None:
+        return line
+    return f"{line}: {value:.{digits}f}, {'reached' if value <= aim else 'missed'}"
+
+
 def _ratio_line(engine: str, divided: Medians, found: Medians) -> str:
     if engine in divided:
         values = "  ".join(f"{name} {value:.3f}" for name, value in divided[engine].items())

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from kops_assets_provider.testing.asset_lists import asset_list
 from kops_assets_provider.testing.file_server import FileServer
 from kops_assets_provider.testing.images import make_image, put_image
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
 
 CLUSTER = "benchmark.example.com"
-KOPS_VERSION = "1.36.2"
 DOWNLOADS = "https://files.example.com"
 _FILE_SIZE = 100_000
 
@@ -45,21 +44,11 @@ def served_assets(directory: Path, images: int, files: int) -> Iterator[AssetSet
         names = [f"image{i:02}:1" for i in range(images)]
         for name in names:
             put_image(source, name, make_image(name))
-        document = {
-            "cluster": CLUSTER,
-            "kops_version": KOPS_VERSION,
-            "images": [_image(source.host, target.host, name) for name in names],
-            "files": [_file(web.url, path, data) for path, data in contents.items()],
-        }
+        document = asset_list(
+            CLUSTER,
+            [(f"{source.host}/{x}", f"{target.host}/kops/{x}") for x in names],
+            [(f"{web.url}{x}", f"{DOWNLOADS}{x}", data) for x, data in contents.items()],
+        )
         path = directory / "list.json"
         path.write_text(json.dumps(document))
         yield AssetSet(images, files, path)
-
-
-def _image(source: str, target: str, name: str) -> dict[str, str]:
-    return {"canonical": f"{source}/{name}", "download": f"{target}/kops/{name}"}
-
-
-def _file(source: str, path: str, data: bytes) -> dict[str, str]:
-    sha = hashlib.sha256(data).hexdigest()
-    return {"canonical": f"{source}{path}", "download": f"{DOWNLOADS}{path}", "sha": sha}

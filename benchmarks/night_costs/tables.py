@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from measuring.engines import OURS
-from measuring.tables import OTHERS_CPU, WALL, Column, Medians, Table
+from measuring.tables import OTHERS_CPU, WALL, Column, Medians, Table, with_outcome
 
 from night_costs.dags import DAG_IDS, EMPTY, TASKS
 from night_costs.runs import NightRun
@@ -51,7 +51,4 @@ def task_lines(found: Medians) -> Iterator[str]:
 def aim_line(ratios: Medians) -> str:
     """Tell the aim, and what was measured if there is a ratio."""
     line = f"aim: {TASK_CPU.heading} at most {AIM:g} times those of as many {EMPTY}"
-    if EMPTY in ratios:
-        ratio = ratios[EMPTY][TASK_CPU.heading]
-        line += f": {ratio:.2f}, {'reached' if ratio <= AIM else 'missed'}"
-    return line
+    return with_outcome(line, ratios.get(EMPTY, {}).get(TASK_CPU.heading), AIM)

@@ -18,8 +18,8 @@ from kops_assets_provider.mirror.file_sources import file_sources
 from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.files import present
 from kops_assets_provider.mirror.known import Known
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State
-from kops_assets_provider.mirror.plan import Plan, ToCopy, make_plan, not_mirrored
+from kops_assets_provider.mirror.outcome import Kind, Outcome, State, name_of, not_mirrored
+from kops_assets_provider.mirror.plan import Plan, ToCopy, make_plan
 from kops_assets_provider.mirror.rewrites import rewrite
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def _settle(
     asset: FileAsset, looks: FileLooks, rules: FileRules, size: _SizeOf
 ) -> Outcome | ToCopy[FileAsset]:
     if asset.download == asset.canonical:
-        return not_mirrored(Kind.FILE, asset)
+        return not_mirrored(*name_of(asset))
     if rules.deep:
         return ToCopy(asset, _ahead(asset, State.WRONG, Change.UNREAD))
     with counted() as traffic:

@@ -20,8 +20,7 @@ from kops_assets_provider.mirror.file_looks import FileLooks, sha_of
 from kops_assets_provider.mirror.file_sources import file_sources
 from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.known import Known
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State, now
-from kops_assets_provider.mirror.plan import not_mirrored
+from kops_assets_provider.mirror.outcome import Kind, Outcome, State, name_of, not_mirrored, now
 from kops_assets_provider.mirror.rewrites import rewrite
 
 
@@ -44,7 +43,7 @@ def check_files(
 
 def _check_file(asset: FileAsset, looks: FileLooks) -> Outcome:
     if asset.download == asset.canonical:
-        return not_mirrored(Kind.FILE, asset)
+        return not_mirrored(*name_of(asset))
     with counted() as traffic:
         found = looks.state(asset)
     if found.is_complete:

@@ -7,7 +7,7 @@ Two assets are one if they have the same canonical and download name.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from kops_assets_provider.exceptions import ConflictingTargetsError, InvalidInputError
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.mirror.asset_list import AssetList
-from kops_assets_provider.mirror.outcome import Name, Outcome, error_dict, failed, kind_of
+from kops_assets_provider.mirror.outcome import Name, Outcome, error_dict, failed, name_of
 from kops_assets_provider.mirror.report import Report, Results, make_report
 
 _KEY = "clusters"  # what the list of one cluster does not have
@@ -36,18 +36,24 @@ class FleetList:
     failures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @cached_property
+    def _union(self) -> ClusterAssets:
+        images = dict.fromkeys(asset for x in self.lists for asset in x.assets.images)
+        files = dict.fromkeys(asset for x in self.lists for asset in x.assets.files)
+        return ClusterAssets(tuple(images), tuple(files))
+
+    @cached_property
     def assets(self) -> ClusterAssets:
         """What any of the clusters downloads, each once; without what they do not agree about."""
         bad = {x.name for x in self.conflicts}
-        images = (x for x in _union(self.lists).images if _name(x) not in bad)
-        files = (x for x in _union(self.lists).files if _name(x) not in bad)
+        images = (x for x in self._union.images if name_of(x) not in bad)
+        files = (x for x in self._union.files if name_of(x) not in bad)
         return ClusterAssets(tuple(images), tuple(files))
 
     @cached_property
     def conflicts(self) -> tuple[Outcome, ...]:
         """A failed outcome for each asset whose target another one has, too."""
         found = []
-        for assets in (_union(self.lists).images, _union(self.lists).files):
+        for assets in (self._union.images, self._union.files):
             by_target: dict[str, list[ImageAsset | FileAsset]] = defaultdict(list)
             for asset in assets:
                 by_target[asset.download].append(asset)
@@ -68,9 +74,8 @@ class FleetList:
 
     def whole_report(self, results: Results) -> Report:
         """Tell how the group stands: each asset once."""
-        union = _union(self.lists)
-        names = {_name(x): x for x in union.files}
-        once = ClusterAssets(union.images, tuple(names.values()))
+        names = {name_of(x): x for x in self._union.files}
+        once = ClusterAssets(self._union.images, tuple(names.values()))
         return make_report(self.group, once, self._with_conflicts(results))
 
     def _with_conflicts(self, results: Results) -> Results:
@@ -78,9 +83,8 @@ class FleetList:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values: each asset once, and of each cluster which ones it has."""
-        union = _union(self.lists)
-        images = {asset: number for number, asset in enumerate(union.images)}
-        files = {asset: number for number, asset in enumerate(union.files)}
+        images = {asset: number for number, asset in enumerate(self._union.images)}
+        files = {asset: number for number, asset in enumerate(self._union.files)}
         clusters = [
             {
                 **replace(x, assets=ClusterAssets((), ())).to_dict(),
@@ -90,7 +94,7 @@ class FleetList:
             for x in self.lists
         ]
         own = {"group": self.group, _KEY: clusters, "failures": dict(self.failures)}
-        return {**own, **union.to_dict()}
+        return {**own, **self._union.to_dict()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> FleetList:
@@ -121,23 +125,13 @@ def lists_of(listed: AssetList | FleetList) -> Sequence[AssetList]:
 
 def names_of(assets: ClusterAssets) -> list[Name]:
     """Return the names of a list's assets, images first."""
-    return [*map(_name, assets.images), *map(_name, assets.files)]
-
-
-def _union(lists: Iterable[AssetList]) -> ClusterAssets:
-    images = dict.fromkeys(asset for x in lists for asset in x.assets.images)
-    files = dict.fromkeys(asset for x in lists for asset in x.assets.files)
-    return ClusterAssets(tuple(images), tuple(files))
-
-
-def _name(asset: ImageAsset | FileAsset) -> Name:
-    return kind_of(asset), asset.canonical, asset.download
+    return [*map(name_of, assets.images), *map(name_of, assets.files)]
 
 
 def _conflict(asset: ImageAsset | FileAsset, assets: Sequence[ImageAsset | FileAsset]) -> Outcome:
     sources = ", ".join(map(_shown, assets))
     message = f"two sources for one target: {asset.download} would be copied from {sources}"
-    return failed(*_name(asset), error_dict(ConflictingTargetsError(message)))
+    return failed(*name_of(asset), error_dict(ConflictingTargetsError(message)))
 
 
 def _shown(asset: ImageAsset | FileAsset) -> str:

@@ -8,9 +8,7 @@ from typing import Any
 
 from kops_assets_provider.exceptions import MissingAssetsError
 from kops_assets_provider.mirror.fleet import FleetList, names_of
-from kops_assets_provider.mirror.report import Report
-
-_NAMED = 5  # clusters in an error's message; the table has them all
+from kops_assets_provider.mirror.report import Report, first_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +75,9 @@ class FleetReport:
         """
         if not self.unready or self.whole.dry_run:
             return
-        names = ", ".join(self.unready[:_NAMED])
-        more = f" and {len(self.unready) - _NAMED} more" if len(self.unready) > _NAMED else ""
+        names = first_of(self.unready)
         raise MissingAssetsError(
-            f"{self.whole.cluster}: the mirror is not whole for {names}{more}. Clear what failed, "
+            f"{self.whole.cluster}: the mirror is not whole for {names}. Clear what failed, "
             "with its downstream, to try again"
         )
 

@@ -13,8 +13,8 @@ from kops_assets_provider.mirror.changes import Change
 from kops_assets_provider.mirror.image_plans import change_of, kept
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
 from kops_assets_provider.mirror.known import Known
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State, now
-from kops_assets_provider.mirror.plan import PATIENT, not_mirrored
+from kops_assets_provider.mirror.outcome import Kind, Outcome, State, name_of, not_mirrored, now
+from kops_assets_provider.mirror.plan import PATIENT
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.warming import plan_warming
 from kops_assets_provider.oci.copy import survey
@@ -43,7 +43,7 @@ def _check_image(
 ) -> Outcome:
     names = Kind.IMAGE, asset.canonical, asset.download
     if asset.download == asset.canonical:
-        return not_mirrored(Kind.IMAGE, asset)
+        return not_mirrored(*name_of(asset))
     source, target = registries.source(asset.canonical), registries.target(asset.download)
     if rules.is_cache(target[1]):
         warm = plan_warming(asset, *source, rules, known.image(asset))

@@ -11,9 +11,14 @@ from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.changes import Change, OnDrift, drifted, image_change
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
 from kops_assets_provider.mirror.known import Known
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State, now
-from kops_assets_provider.mirror.plan import PATIENT, Plan, ToCopy, make_plan, not_mirrored
-from kops_assets_provider.mirror.planned_image import PlannedImage, having, with_hints
+from kops_assets_provider.mirror.outcome import Kind, Outcome, State, name_of, not_mirrored, now
+from kops_assets_provider.mirror.plan import PATIENT, Plan, ToCopy, make_plan
+from kops_assets_provider.mirror.planned_image import (
+    PlannedImage,
+    having,
+    resolve_hints,
+    with_hints,
+)
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.warming import plan_warming
 from kops_assets_provider.oci.copy import Survey, survey
@@ -46,13 +51,11 @@ def plan_images(
 
     def settle(asset: ImageAsset) -> Outcome | ToCopy[PlannedImage]:
         if asset.download == asset.canonical:
-            return not_mirrored(Kind.IMAGE, asset)
+            return not_mirrored(*name_of(asset))
         found = plan_image(asset, registries, rules, known)
         if isinstance(found, Outcome):
             return found
-        # Through a repository of its own: it is no part of what a copy costs.
-        source, _ = registries.source(asset.canonical)
-        saved = _savings(found, source) if measure_savings and rules.platforms else 0
+        saved = _savings(found, registries) if measure_savings and rules.platforms else 0
         return ToCopy(found, replace(_ahead(found), saved=saved))
 
     plan = make_plan(assets, settle, lambda x: PlannedImage(x.canonical, x.download))
@@ -203,19 +206,21 @@ def _with_costs(ahead: Outcome, planned: PlannedImage) -> Outcome:
     if planned.job is None:
         return ahead
     tree, has = planned.job.tree, planned.job.has
-    mounted = {prefix for x in planned.mounts.values() for prefix in x}
+    mounted, _ = resolve_hints(tree.blobs, planned.mounts, ())
     blobs = [x for x in tree.blobs if x.digest not in has]
-    sent = [x for x in blobs if not planned.is_hinted(x, mounted)]
+    sent = [x for x in blobs if x.digest not in mounted]
     requests = 2 * len(tree.manifests) + 3 * len(sent) + len(blobs) - len(sent)
     size = sum(x.size for x in sent)
     return replace(ahead, size=tree.size, expected_bytes=size, expected_requests=requests)
 
 
-def _savings(planned: PlannedImage, source: RemoteRepository) -> int:
+def _savings(planned: PlannedImage, registries: Registries) -> int:
     """Return the bytes of the platforms that are not copied."""
     tree = planned.job.tree if planned.job else None
     if tree is None or tree.root.digest == tree.source_digest:
         return 0
+    # Through a repository of its own: it is no part of what a copy costs.
+    source, _ = registries.source(planned.canonical)
     root = PATIENT.call(partial(source.fetch_manifest, tree.source_digest))
     whole = PATIENT.call(partial(read_tree, source, root, root.digest))
     return whole.size - tree.size

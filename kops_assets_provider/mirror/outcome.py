@@ -10,6 +10,7 @@ from typing import Any
 
 from kops_assets_provider.exceptions import KopsAssetsError
 from kops_assets_provider.kops.assets import FileAsset, ImageAsset
+from kops_assets_provider.mirror.changes import Change
 
 
 class Kind(StrEnum):
@@ -139,9 +140,16 @@ class Outcome:
         return cls(**known)
 
 
-def kind_of(asset: ImageAsset | FileAsset) -> Kind:
-    """Return what an asset of a list is."""
-    return Kind.IMAGE if isinstance(asset, ImageAsset) else Kind.FILE
+def name_of(asset: ImageAsset | FileAsset) -> Name:
+    """Return the name of an asset of a list."""
+    kind = Kind.IMAGE if isinstance(asset, ImageAsset) else Kind.FILE
+    return kind, asset.canonical, asset.download
+
+
+def not_mirrored(kind: Kind, canonical: str, download: str) -> Outcome:
+    """Return the outcome of an asset that nodes download from where it always was."""
+    state, change = State.NOT_MIRRORED, Change.NOT_MIRRORED
+    return Outcome(kind, canonical, download, state, change=change)
 
 
 def failed(kind: Kind, canonical: str, download: str, error: Mapping[str, Any]) -> Outcome:

@@ -18,7 +18,7 @@ from kops_assets_provider.exceptions import (
 from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.kops.assets import FileAsset, ImageAsset
 from kops_assets_provider.mirror.changes import Change
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State, error_dict, failed, kind_of
+from kops_assets_provider.mirror.outcome import Outcome, State, error_dict, failed, name_of
 
 _Asset = TypeVar("_Asset", ImageAsset, FileAsset)
 _Planned = TypeVar("_Planned")
@@ -83,21 +83,13 @@ def make_plan(
     return Plan(tuple(x.planned for x in to_copy), settled, tuple(x.ahead for x in to_copy))
 
 
-def not_mirrored(kind: Kind, asset: ImageAsset | FileAsset) -> Outcome:
-    """Return the outcome of an asset that nodes download from where it always was."""
-    return Outcome(
-        *(kind, asset.canonical, asset.download, State.NOT_MIRRORED), change=Change.NOT_MIRRORED
-    )
-
-
 def _ask(
     asset: _Asset, settle: Callable[[_Asset], Outcome | ToCopy[_Planned]]
 ) -> Outcome | ToCopy[_Planned] | Exception:
     try:
         return settle(asset)
     except DriftedError as err:
-        outcome = failed(kind_of(asset), asset.canonical, asset.download, error_dict(err))
-        return replace(outcome, change=Change.DRIFTED)
+        return replace(failed(*name_of(asset), error_dict(err)), change=Change.DRIFTED)
     except Exception as err:  # noqa: BLE001  # whatever it is, the asset's own task will tell it
         return err
 
@@ -105,8 +97,7 @@ def _ask(
 def _unknown(
     asset: _Asset, error: Exception, bare: Callable[[_Asset], _Planned]
 ) -> ToCopy[_Planned]:
-    names = kind_of(asset), asset.canonical, asset.download
-    return ToCopy(bare(asset), failed(*names, error_dict(error)))
+    return ToCopy(bare(asset), failed(*name_of(asset), error_dict(error)))
 
 
 def _is_of_target(error: Exception) -> bool:

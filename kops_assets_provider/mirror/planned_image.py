@@ -9,7 +9,7 @@ a registry that cannot mount a blob opens an upload for it by the same request.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -51,11 +51,6 @@ class PlannedImage:
     there: str | None = None
     change: Change = Change.ADDED
     job: ImageJob | None = field(default=None, compare=False, repr=False)
-
-    @staticmethod
-    def is_hinted(blob: Descriptor, beginnings: Collection[str]) -> bool:
-        """Tell whether a blob is among those that hints name."""
-        return blob.digest.hex[:_PREFIX] in beginnings
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, at most 1000 bytes of them unless the names are longer."""

@@ -11,7 +11,15 @@ from typing import Any
 from kops_assets_provider.exceptions import MissingAssetsError
 from kops_assets_provider.kops.assets import ClusterAssets
 from kops_assets_provider.mirror.changes import Change
-from kops_assets_provider.mirror.outcome import Kind, Name, Outcome, State, failed, now
+from kops_assets_provider.mirror.outcome import (
+    Kind,
+    Name,
+    Outcome,
+    State,
+    failed,
+    not_mirrored,
+    now,
+)
 from kops_assets_provider.mirror.report_tables import dry_run_table, results_table
 
 _NO_PLAN = {"type": "NoPlan", "message": "its plan failed; the plan's log says why"}
@@ -135,12 +143,17 @@ class Report:
     def raise_for_missing(self) -> None:
         """Raise MissingAssetsError if anything is missing; the message names the first few."""
         if self.missing:
-            names = ", ".join(x.canonical for x in self.missing[:5])
-            more = f" and {len(self.missing) - 5} more" if len(self.missing) > 5 else ""
+            names = first_of([x.canonical for x in self.missing])
             raise MissingAssetsError(
                 f"{self.cluster}: {len(self.missing)} of {len(self.outcomes)} assets are not at "
-                f"the target: {names}{more}. Clear what failed, with its downstream, to try again"
+                f"the target: {names}. Clear what failed, with its downstream, to try again"
             )
+
+
+def first_of(names: Sequence[str], most: int = 5) -> str:
+    """Return the first few names, and how many more there are: an error's message is a sentence."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +172,7 @@ class RunFacts:
     seconds: float | None = None
 
 
-def name_of(kind: Kind, values: Mapping[str, Any]) -> Name:
+def planned_name(kind: Kind, values: Mapping[str, Any]) -> Name:
     """Return the name of what a plan returned, or of an error."""
     return kind, values["canonical"], values["download"]
 
@@ -188,7 +201,7 @@ class Results:
         """Return what became of one asset."""
         name = kind, canonical, download
         if canonical == download:
-            return Outcome(*name, State.NOT_MIRRORED, change=Change.NOT_MIRRORED)
+            return not_mirrored(*name)
         return with_ahead(self._became(name), self._ahead.get(name))
 
     def _became(self, name: Name) -> Outcome:
@@ -215,7 +228,7 @@ class Results:
     def _errors(self) -> Mapping[Name | Kind, dict[str, Any]]:
         """Those of copies by the asset, those of plans by its kind."""
         return {
-            name_of(kind, x) if "canonical" in x else kind: _shown(x)
+            planned_name(kind, x) if "canonical" in x else kind: _shown(x)
             for x in reversed(self.errors)
             for kind in [Kind(x["kind"])]
         }

@@ -31,7 +31,15 @@ from kops_assets_provider.mirror.image_plans import in_one_process, plan_images
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
 from kops_assets_provider.mirror.images import copy_planned_images
 from kops_assets_provider.mirror.known import Known
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State, error_dict, failed, now
+from kops_assets_provider.mirror.outcome import (
+    Kind,
+    Outcome,
+    error_dict,
+    failed,
+    name_of,
+    not_mirrored,
+    now,
+)
 from kops_assets_provider.mirror.plan import Plan
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.record import MirrorRecord, keep_record, read_record
@@ -141,7 +149,7 @@ class Mirror:
         except (ConflictingTargetsError, InvalidInputError):
             raise
         except Exception as err:  # noqa: BLE001  # a target that is down must not keep files back
-            return Plan((), tuple(_unplanned(Kind.IMAGE, x, err) for x in images))
+            return Plan((), tuple(_unplanned(x, err) for x in images))
 
     def _plan_files(self, listed: AssetList, known: Known) -> Plan[FileAsset]:
         files = listed.assets.files
@@ -151,7 +159,7 @@ class Mirror:
         except ConflictingTargetsError:
             raise
         except Exception as err:  # noqa: BLE001  # likewise for images
-            return Plan((), tuple(_unplanned(Kind.FILE, x, err) for x in files))
+            return Plan((), tuple(_unplanned(x, err) for x in files))
 
     def _record(self, listed: AssetList) -> MirrorRecord | None:
         place = self._record_place(listed)
@@ -216,10 +224,10 @@ class Mirror:
         return outcome
 
 
-def _unplanned(kind: Kind, asset: ImageAsset | FileAsset, err: Exception) -> Outcome:
+def _unplanned(asset: ImageAsset | FileAsset, err: Exception) -> Outcome:
     if asset.canonical == asset.download:
-        return Outcome(kind, asset.canonical, asset.download, State.NOT_MIRRORED)
-    return failed(kind, asset.canonical, asset.download, error_dict(err))
+        return not_mirrored(*name_of(asset))
+    return failed(*name_of(asset), error_dict(err))
 
 
 def _report(listed: AssetList, outcomes: Iterable[Outcome]) -> Report:

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from kops_assets_provider.mirror.state.places import StateStores
 
 HASH_SOURCES_KEY = "hash_sources"
+SOURCES = ("cluster_spec", "state_store", "asset_list")
+"""Parameters of which one says where a list is from."""
 # How a parameter's value is read: a template leaves text of whatever it was meant to be.
-_TEXTS = ("cluster_spec", "state_store", "cluster_name", "asset_list")
+_TEXTS = (*SOURCES, "cluster_name")
 _FLAGS = ("nearest_release", "any_kubernetes_version", "extended")
 _OTHERS: Mapping[str, Callable[[str, Any], Any]] = {
     "kops_version": as_versions,

@@ -10,7 +10,11 @@ from airflow.sdk import Context
 
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.operators.errors import told_to_airflow
-from kops_assets_provider.operators.get_assets import HASH_SOURCES_KEY, KopsGetAssetsOperator
+from kops_assets_provider.operators.get_assets import (
+    HASH_SOURCES_KEY,
+    SOURCES,
+    KopsGetAssetsOperator,
+)
 from kops_assets_provider.operators.values import as_optional
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
@@ -19,8 +23,7 @@ if TYPE_CHECKING:
     from kops_assets_provider.mirror.fleet import FleetList
     from kops_assets_provider.mirror.list_request import ListRequest
 
-_SOURCES = ("cluster_spec", "state_store", "asset_list")
-_NOT_HERE = ("kops_command", "output_url")
+NOT_FOR_GROUPS = ("kops_command", "output_url")
 
 
 class KopsGetFleetAssetsOperator(KopsGetAssetsOperator):
@@ -73,7 +76,7 @@ class KopsGetFleetAssetsOperator(KopsGetAssetsOperator):
 
     def requests(self) -> dict[str, ListRequest]:
         """Return what to list of each cluster; raises InvalidInputError."""
-        refused = [f"{x}: not for a group" for x in _NOT_HERE if as_optional(getattr(self, x))]
+        refused = [f"{x}: not for a group" for x in NOT_FOR_GROUPS if as_optional(getattr(self, x))]
         if refused:
             raise InvalidInputError(f"group {self.group}", refused)
         return {
@@ -84,7 +87,7 @@ class KopsGetFleetAssetsOperator(KopsGetAssetsOperator):
 
 def _before_the_groups(own: Mapping[str, Any]) -> Mapping[str, Any]:
     """Leave the group's sources out for a cluster that has one of its own."""
-    others = dict.fromkeys(_SOURCES) if own.keys() & set(_SOURCES) else {}
+    others = dict.fromkeys(SOURCES) if own.keys() & set(SOURCES) else {}
     return {**others, **own}
 
 

@@ -32,8 +32,16 @@ class _ResultsOperator(FileStoresOperator):
     :param get_assets_task_id: the task whose list is reported on.
     :param plan_task_ids: the tasks that asked what is missing, of images and of files.
     :param copy_task_ids: the mapped tasks that copied, in the same order.
+    :param check_downloads: ask the download URL of each file without credentials, as nodes do.
+        (templated)
+    :param plan_only: the plans made a dry run: tell what a copy would do. (templated)
     """
 
+    template_fields: Sequence[str] = (
+        "check_downloads",
+        "plan_only",
+        *FileStoresOperator.template_fields,
+    )
     ui_color = "#ece2f5"
 
     def __init__(
@@ -42,9 +50,13 @@ class _ResultsOperator(FileStoresOperator):
         get_assets_task_id: str,
         plan_task_ids: Sequence[str],
         copy_task_ids: Sequence[str],
+        check_downloads: bool | str = False,
+        plan_only: bool | str = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.check_downloads = check_downloads
+        self.plan_only = plan_only
         self.get_assets_task_id = get_assets_task_id
         self.plan_task_ids = plan_task_ids
         self.copy_task_ids = copy_task_ids
@@ -99,10 +111,8 @@ class KopsReportOperator(_ResultsOperator):
 
     template_fields: Sequence[str] = (
         "record_url",
-        "check_downloads",
-        "plan_only",
         "report_url",
-        *FileStoresOperator.template_fields,
+        *_ResultsOperator.template_fields,
     )
 
     def __init__(
@@ -110,8 +120,6 @@ class KopsReportOperator(_ResultsOperator):
         *,
         cluster: str | None = None,
         record_url: str | None = None,
-        check_downloads: bool | str = False,
-        plan_only: bool | str = False,
         report_url: str | None = None,
         on_readiness_change: Sequence[Notify] = (),
         **kwargs: Any,
@@ -119,8 +127,6 @@ class KopsReportOperator(_ResultsOperator):
         super().__init__(**{"outlets": [READY], **kwargs})
         self.cluster = cluster
         self.record_url = record_url
-        self.check_downloads = check_downloads
-        self.plan_only = plan_only
         self.report_url = report_url
         self.on_readiness_change = on_readiness_change
 
@@ -216,23 +222,6 @@ class KopsFleetReportOperator(_ResultsOperator):
 
     The other parameters are those of ``KopsReportOperator``.
     """
-
-    template_fields: Sequence[str] = (
-        "check_downloads",
-        "plan_only",
-        *FileStoresOperator.template_fields,
-    )
-
-    def __init__(
-        self,
-        *,
-        check_downloads: bool | str = False,
-        plan_only: bool | str = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.check_downloads = check_downloads
-        self.plan_only = plan_only
 
     def execute(self, context: Context) -> None:
         """Report, and fail if anything is missing."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kops_assets_provider.mirror.outcome import Kind, Name, Outcome
-from kops_assets_provider.mirror.report import Results, name_of
+from kops_assets_provider.mirror.report import Results, planned_name
 from kops_assets_provider.operators.errors import ERROR_KEY
 from kops_assets_provider.operators.plan import AHEAD_KEY, SETTLED_KEY
 
@@ -18,7 +18,7 @@ def gather_results(ti: Any, plan_task_ids: Sequence[str], copy_task_ids: Sequenc
     errors = _pull(ti, plan_task_ids, ERROR_KEY)
     for kind, plan_id, copy_id in zip(Kind, plan_task_ids, copy_task_ids, strict=True):
         plan = [x for assets in _pull(ti, [plan_id], "return_value") for x in assets]
-        planned |= {name_of(kind, x) for x in plan}
+        planned |= {planned_name(kind, x) for x in plan}
         done, failures = _pull_results(ti, kind, copy_id, len(plan))
         copied += done
         errors += failures
@@ -45,7 +45,7 @@ def _pull_results(ti: Any, kind: Kind, task_id: str, count: int) -> tuple[list[A
     if not count:
         return [], []
     found = _pull(ti, [task_id], "return_value"), _pull(ti, [task_id], ERROR_KEY)
-    names = [name_of(kind, x) for x in (*found[0], *found[1])]
+    names = [planned_name(kind, x) for x in (*found[0], *found[1])]
     if len(set(names)) == len(names):
         return found
     indexes = list(range(count))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
+from kops_assets_provider.operators.get_assets import SOURCES
+from kops_assets_provider.operators.get_fleet_assets import NOT_FOR_GROUPS
 from kops_assets_provider.operators.readiness import Notify
 
 LIST_OPTIONS = (
-    *("cluster_spec", "state_store", "cluster_name", "asset_list", "kops_version"),
+    *(*SOURCES, "cluster_name", "kops_version"),
     *("kubernetes_version", "kops_command", "nearest_release"),
     *("any_kubernetes_version", "extended", "extra_images", "extra_files"),
     *("sha_file", "output_url"),
@@ -16,7 +18,7 @@ LIST_OPTIONS = (
 STORE_OPTIONS = ("file_targets", "bucket_owner", "s3_options", "gcs_options")
 PLACES = ("aws_conn_id", "gcp_conn_id", "source_rewrites", *STORE_OPTIONS)
 CHECK_OPTIONS = ("immutable_tags", "record_url", "deep", "check_downloads")
-_NOT_IN_FLEETS = ("kops_command", "output_url", "cluster_name")
+_NOT_IN_FLEETS = (*NOT_FOR_GROUPS, "cluster_name")
 CLUSTER_OPTIONS = tuple(x for x in LIST_OPTIONS if x not in _NOT_IN_FLEETS)
 """What may be another one for a cluster than for the rest of its group."""
 IMAGE_OPTIONS = (

@@ -7,6 +7,7 @@ In this process, with the standard library alone, and with a record of what they
 - ``file_server``: :class:`FileServer`
 - ``s3_server``, ``gcs_server``: :class:`S3Server` and :class:`GCSServer`, for what real ones lack
 - ``images``: :func:`make_image`, and how to get one into a registry
+- ``asset_lists``: :func:`asset_list`, the list of what such servers have
 - ``http_server``, ``messages``: their base :class:`HttpServer`, and :class:`Fault`
 
 As child processes: ``components`` (docker-registry, nginx, SeaweedFS, moto, a GCS emulator) and

@@ -7,7 +7,6 @@ own, with the same assets at the source; what was missing there comes in the cou
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from kops_assets_provider.testing.asset_lists import asset_list
 from kops_assets_provider.testing.file_server import FileServer
 from kops_assets_provider.testing.images import make_image, put_image
 from kops_assets_provider.testing.local_airflow import LocalAirflow
@@ -57,25 +57,13 @@ class World:
     def options(self, dag_id):
         """Return the options of a DAG, and write the list that they name."""
         names = [*GOOD, *LATE]
-        images = {
-            f"{self.source.host}/{dag_id}/{x}:1": f"{self.target.host}/{dag_id}/{x}:1"
-            for x in names
-            if is_image(x)
-        }
-        files = [x for x in names if not is_image(x)]
-        assets = {
-            "cluster": f"{dag_id.replace('_', '-')}.example.com",
-            "kops_version": "1.36.2",
-            "images": [{"canonical": x, "download": y} for x, y in images.items()],
-            "files": [
-                {
-                    "canonical": f"{self.files.url}/{dag_id}/{x}",
-                    "download": f"https://files.example.com/{dag_id}/{x}",
-                    "sha": hashlib.sha256(x.encode()).hexdigest(),
-                }
-                for x in files
-            ],
-        }
+        images = (f"{dag_id}/{x}:1" for x in names if is_image(x))
+        files = ((f"{dag_id}/{x}", x.encode()) for x in names if not is_image(x))
+        assets = asset_list(
+            f"{dag_id.replace('_', '-')}.example.com",
+            ((f"{self.source.host}/{x}", f"{self.target.host}/{x}") for x in images),
+            ((f"{self.files.url}/{x}", f"https://files.example.com/{x}", y) for x, y in files),
+        )
         path = self.home / f"{dag_id}.json"
         path.write_text(json.dumps(assets))
         return {

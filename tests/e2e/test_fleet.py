@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from kops_assets_provider.testing.asset_lists import asset_list
 from kops_assets_provider.testing.images import make_image, put_image
 from kops_assets_provider.testing.local_airflow import LocalAirflow
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
@@ -91,11 +92,8 @@ def group(tmp):
 
 
 def save(path, cluster, source, target, names):
-    images = [
-        {"canonical": f"{source.host}/{x}:1", "download": f"{target.host}/kops/{x}:1"}
-        for x in names
-    ]
-    path.write_text(json.dumps({"cluster": cluster, "kops_version": "1.36.2", "images": images}))
+    images = [(f"{source.host}/{x}:1", f"{target.host}/kops/{x}:1") for x in names]
+    path.write_text(json.dumps(asset_list(cluster, images)))
 
 
 def test_what_is_shared_is_planned_and_copied_once(fleet):

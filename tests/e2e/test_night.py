@@ -7,7 +7,6 @@ and uses up no retry; the killed one is tried again. The report tells all of it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from kops_assets_provider.testing.asset_lists import asset_list
 from kops_assets_provider.testing.file_server import FileServer
 from kops_assets_provider.testing.images import make_image, put_image
 from kops_assets_provider.testing.local_airflow import LocalAirflow
@@ -100,22 +100,11 @@ def night(tmp_path_factory):
         files = stack.enter_context(FileServer({f"/{k}": v for k, v in FILES.items()}))
         for name in IMAGES[:2]:
             put_image(source, f"{name}:1", make_image(name))
-        assets = {
-            "cluster": CLUSTER,
-            "kops_version": "1.36.2",
-            "images": [
-                {"canonical": f"{source.host}/{x}:1", "download": f"{target.host}/kops/{x}:1"}
-                for x in IMAGES
-            ],
-            "files": [
-                {
-                    "canonical": f"{files.url}/{name}",
-                    "download": f"https://files.example.com/{name}",
-                    "sha": hashlib.sha256(raw).hexdigest(),
-                }
-                for name, raw in FILES.items()
-            ],
-        }
+        assets = asset_list(
+            CLUSTER,
+            [(f"{source.host}/{x}:1", f"{target.host}/kops/{x}:1") for x in IMAGES],
+            [(f"{files.url}/{x}", f"https://files.example.com/{x}", y) for x, y in FILES.items()],
+        )
         (tmp / "list.json").write_text(json.dumps(assets))
         options = {
             "asset_list": str(tmp / "list.json"),

@@ -7,7 +7,6 @@ copied twice at the same time.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from kops_assets_provider.testing.asset_lists import asset_list
 from kops_assets_provider.testing.file_server import FileServer
 from kops_assets_provider.testing.images import make_image, put_image
 from kops_assets_provider.testing.local_airflow import LocalAirflow
@@ -132,22 +132,11 @@ def fill(source, files):
 
 
 def list_assets(source, target, files, nodes):
-    return {
-        "cluster": CLUSTER,
-        "kops_version": "1.36.2",
-        "images": [
-            {"canonical": f"{source.host}/{x}:1", "download": f"{target.host}/kops/{x}:1"}
-            for x in IMAGES
-        ],
-        "files": [
-            {
-                "canonical": f"{files.url}/{name}",
-                "download": f"{nodes.url}/a/{name}",
-                "sha": hashlib.sha256(raw).hexdigest(),
-            }
-            for name, raw in FILES.items()
-        ],
-    }
+    return asset_list(
+        CLUSTER,
+        [(f"{source.host}/{x}:1", f"{target.host}/kops/{x}:1") for x in IMAGES],
+        [(f"{files.url}/{x}", f"{nodes.url}/a/{x}", raw) for x, raw in FILES.items()],
+    )
 
 
 def write_dags(tmp, assets, nodes_url):

@@ -36,6 +36,7 @@ from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.whole_list import Mirror
 from kops_assets_provider.testing.file_server import FileServer
 from kops_assets_provider.testing.images import make_image, put_image
+from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from kops_assets_provider.testing.s3_server import S3Server
 
@@ -320,8 +321,6 @@ def test_files_that_others_have_left_are_unread(world):
 
 def test_a_source_that_does_not_tell_a_length(world):
     """Then the bytes are not known, and that is said."""
-    from kops_assets_provider.testing.messages import Fault
-
     world.clear()
     world.files.inject(Fault("HEAD", "/kubelet", status=405))
     report = world.mirror().dry_run(world.listed())

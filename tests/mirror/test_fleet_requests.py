@@ -17,6 +17,7 @@ from kops_assets_provider.mirror.fleet_lists import make_fleet_list
 from kops_assets_provider.mirror.image_plans import plan_images
 from kops_assets_provider.mirror.list_request import ListRequest
 from kops_assets_provider.mirror.registries import Registries
+from kops_assets_provider.testing.asset_lists import asset_list
 from kops_assets_provider.testing.images import make_image, put_image
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from kops_assets_provider.testing.s3_server import S3Server
@@ -64,22 +65,11 @@ def requests(servers, tmp_path):
 
 
 def assets(cluster, source, target, images, files):
-    return {
-        "cluster": cluster,
-        "kops_version": "1.36.2",
-        "images": [
-            {"canonical": f"{source.host}/i{x}:1", "download": f"{target.host}/kops/i{x}:1"}
-            for x in images
-        ],
-        "files": [
-            {
-                "canonical": f"https://dl.example.com/f{x}",
-                "download": f"{BASE}/f{x}",
-                "sha": hashlib.sha256(f"file {x}".encode()).hexdigest(),
-            }
-            for x in files
-        ],
-    }
+    return asset_list(
+        cluster,
+        [(f"{source.host}/i{x}:1", f"{target.host}/kops/i{x}:1") for x in images],
+        [(f"https://dl.example.com/f{x}", f"{BASE}/f{x}", f"file {x}".encode()) for x in files],
+    )
 
 
 def test_a_night_without_changes(servers, requests):
