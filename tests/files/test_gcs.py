@@ -28,6 +28,7 @@ from kops_assets_provider.files.ports import StoredFile
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.testing.gcs_server import GCSServer
 from kops_assets_provider.testing.messages import Fault
+from tests.waits import wait_for
 
 RAW = b"0123456789" * 300_000
 SHA = hashlib.sha256(RAW).hexdigest()
@@ -60,6 +61,8 @@ def objects(server):
 
 def sent(server, method):
     """Return the one request with that method; Google's client asks for more than we do."""
+    # What a client breaks off may be over for it before the server has looked.
+    wait_for(lambda: server.count(method))
     (request,) = [r for r in server.requests if r.method == method]
     return request
 

@@ -8,7 +8,6 @@ import http.client
 import io
 import json
 import socket
-import time
 from contextlib import closing
 from urllib.parse import urlsplit
 
@@ -19,8 +18,10 @@ from google.cloud.storage.exceptions import InvalidResponse
 
 from kops_assets_provider.testing.gcs_server import GCSServer
 from kops_assets_provider.testing.messages import Fault
+from tests.waits import wait_for
 
 BLOCK = 256 << 10
+
 RAW = bytes(range(256)) * 3000  # almost three blocks
 CRC32C = base64.b64encode(google_crc32c.value(RAW).to_bytes(4, "big")).decode()
 MD5 = base64.b64encode(hashlib.md5(RAW).digest()).decode()
@@ -73,15 +74,6 @@ def sent(server, session, span, body=b"", **headers):
 def objects(server):
     """Return the bytes of all objects, by their names."""
     return {name: x.data for name, x in server.buckets["files"].objects.items()}
-
-
-def wait_for(condition):
-    """Wait until it is so."""
-    for _ in range(500):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not become so")
 
 
 class TestByTheClient:

@@ -1,0 +1,13 @@
+"""Waiting for what a server of the tests does in a thread of its own."""
+
+from __future__ import annotations
+
+import time
+
+
+def wait_for(condition):
+    """Wait until it is so; fail if that takes more than ten seconds."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "it did not become so"
+        time.sleep(0.01)
