@@ -24,6 +24,7 @@ from kops_assets_provider.exceptions import PermanentError
 
 HOW_TO_INSTALL = {
     "airflow": "pip install apache-airflow",
+    "chromium": "apt-get install chromium",
     "docker-registry": "apt-get install docker-registry",
     "gcp-storage-emulator": "pip install gcp-storage-emulator",
     "htpasswd": "apt-get install apache2-utils",
