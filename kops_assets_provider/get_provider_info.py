@@ -7,6 +7,7 @@ from typing import Any
 from kops_assets_provider import __version__
 
 _INTEGRATION = "kOps assets"
+_CONFIG = "The page of that name in Airflow's UI."
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -52,11 +53,31 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "connection-types": [_oci_registry()],
+        "config": {"kops_assets": {"description": _CONFIG, "options": _options()}},
         "extra-links": [
             "kops_assets_provider.operators.links.SourceLink",
             "kops_assets_provider.operators.links.TargetLink",
         ],
     }
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "page": _option("boolean", "True", "Whether there is the page at all."),
+        "page_within_hours": _option(
+            "float",
+            "26",
+            "How long ago an asset may have been verified for a cluster to count as ready.",
+        ),
+        "page_days": _option(
+            "float", "90", "After how many days a cluster that was not mirrored again is left out."
+        ),
+    }
+
+
+def _option(kind: str, default: str, description: str) -> dict[str, Any]:
+    own = {"type": kind, "default": default, "description": description}
+    return {**own, "version_added": "0.1.0", "example": None}
 
 
 def _oci_registry() -> dict[str, Any]:

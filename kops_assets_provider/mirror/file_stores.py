@@ -41,9 +41,13 @@ class FileStores:
 
     def open_place(self, place: str, path: str) -> tuple[FileStore, str]:
         """Open the store of a place: ``s3://…``, ``gs://…``, a directory, or a download URL."""
+        return self._open(self.locate_place(place, path))
+
+    def locate_place(self, place: str, path: str) -> FileTarget:
+        """Return what ``open_place`` opens; raises InvalidInputError or UnsupportedTargetError."""
         if place.startswith(("http://", "https://")):
-            return self.open(f"{place.rstrip('/')}/{path}")
-        return self._open(locate_place(place, path))
+            return locate(f"{place.rstrip('/')}/{path}", self._file_targets)
+        return locate_place(place, path)
 
     def _open(self, target: FileTarget) -> tuple[FileStore, str]:
         with self._lock:

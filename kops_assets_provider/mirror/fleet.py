@@ -16,7 +16,8 @@ from kops_assets_provider.exceptions import ConflictingTargetsError, InvalidInpu
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.outcome import Name, Outcome, error_dict, failed, name_of
-from kops_assets_provider.mirror.report import Report, Results, make_report
+from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.mirror.results import Results, make_report
 
 _KEY = "clusters"  # what the list of one cluster does not have
 

@@ -86,6 +86,7 @@ class Outcome:
     :param expected_bytes: what was foreseen of ``sent``, at most, and ``expected_requests`` of what
         the copy itself would ask, before its first byte.
     :param saved: bytes of an image's platforms that are not copied, as far as they were asked for.
+    :param log: where people find the log of what copied it, or failed, below Airflow's address.
     """
 
     kind: Kind
@@ -114,6 +115,7 @@ class Outcome:
     expected_bytes: int | None = None
     expected_requests: int | None = None
     saved: int = 0
+    log: str | None = None
 
     @property
     def name(self) -> Name:

@@ -21,6 +21,12 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.ports import FileStore
+from kops_assets_provider.mirror.history import (
+    RecordChange,
+    RunRecord,
+    changes_after,
+    runs_after,
+)
 from kops_assets_provider.mirror.outcome import Download, Kind, Name, Outcome, State, now
 from kops_assets_provider.mirror.report import Report
 
@@ -39,7 +45,9 @@ class AssetRecord:
     :param size: bytes.
     :param verified_at: when the target was last seen to have it, ISO 8601 in UTC.
     :param copied_at: when it was last copied, and ``copied_by`` which run did it.
+    :param copied_log: where people find the log of that copy, below Airflow's address.
     :param reason: why it is failed, or what is doubtful about it.
+    :param failed_log: where people find the log of what failed.
     :param warmed: platforms that were read through a cache, empty for all; None if it was not.
     :param blobs: beginnings of the digests of the blobs of the image ``target``, in hex.
     :param download_state: what a file's download URL last answered, as ``Download`` has it.
@@ -63,6 +71,8 @@ class AssetRecord:
     version: str | None = None
     sidecar_version: str | None = None
     download_state: str | None = None
+    copied_log: str | None = None
+    failed_log: str | None = None
 
     @property
     def name(self) -> Name:
@@ -87,13 +97,22 @@ class AssetRecord:
 
 @dataclass(frozen=True, slots=True)
 class MirrorRecord:
-    """All that is known of one cluster's mirror after ``run``."""
+    """
+    All that is known of one cluster's mirror after ``run``.
+
+    :param since: when the mirror became whole, or ceased to be, ISO 8601 in UTC.
+    :param runs: how the mirror stood after the last runs, this one last.
+    :param changes: what this run changed, or found changed.
+    """
 
     cluster: str
     kops_version: str
     run: str
     updated_at: str
     assets: tuple[AssetRecord, ...]
+    since: str | None = None
+    runs: tuple[RunRecord, ...] = ()
+    changes: tuple[RecordChange, ...] = ()
 
     def to_json(self) -> str:
         """Return the document; keys sorted, so that two of them can be compared as text."""
@@ -111,8 +130,10 @@ class MirrorRecord:
             values = json.loads(text)
             _check_schema(values["schema"], where)
             assets = tuple(_asset(x) for x in values["assets"])
-            own = {k: str(values[k]) for k in ("cluster", "kops_version", "run", "updated_at")}
-            return cls(**own, assets=assets)
+            own: dict[str, Any] = {
+                k: str(values[k]) for k in ("cluster", "kops_version", "run", "updated_at")
+            }
+            return cls(**own, **_past(values), assets=assets)
         except (ValueError, KeyError, TypeError, AttributeError) as err:
             raise InvalidInputError(where, [f"not a mirror record: {err}"]) from err
 
@@ -142,12 +163,25 @@ def update_record(
     for outcome in report.outcomes:
         asset = before.get(outcome.name) or AssetRecord(*outcome.name, state=outcome.state)
         assets.append(_after(asset, outcome, run))
-    return MirrorRecord(report.cluster, kops_version, run, now(), tuple(assets))
+    new = MirrorRecord(report.cluster, kops_version, run, now(), tuple(assets))
+    return replace(
+        new,
+        since=_since(old, new),
+        runs=runs_after(old, RunRecord.of(new, report.sent)),
+        changes=changes_after(old, new),
+    )
+
+
+def _since(old: MirrorRecord | None, new: MirrorRecord) -> str:
+    if old is None or old.is_whole != new.is_whole:
+        return new.updated_at
+    return old.since or old.updated_at
 
 
 def _after(asset: AssetRecord, outcome: Outcome, run: str) -> AssetRecord:
     if outcome.state is State.FAILED:
-        return replace(asset, state=State.FAILED, reason=(outcome.error or {}).get("message"))
+        reason = (outcome.error or {}).get("message")
+        return replace(asset, state=State.FAILED, reason=reason, failed_log=outcome.log)
     same = outcome.content == asset.target
     asset = replace(
         asset,
@@ -162,9 +196,11 @@ def _after(asset: AssetRecord, outcome: Outcome, run: str) -> AssetRecord:
         version=outcome.version or (asset.version if same else None),
         sidecar_version=outcome.sidecar_version or (asset.sidecar_version if same else None),
         download_state=outcome.download_state,
+        failed_log=None,
     )
     if outcome.state in (State.COPIED, State.WARMED):
-        asset = replace(asset, copied_at=outcome.verified_at, copied_by=run)
+        at, log_page = outcome.verified_at, outcome.log
+        return replace(asset, copied_at=at, copied_by=run, copied_log=log_page)
     return asset
 
 
@@ -207,6 +243,15 @@ def _check_schema(schema: int, where: str) -> None:
     if schema > SCHEMA:
         message = f"{where} has the schema {schema}, and this release knows those up to {SCHEMA}"
         raise UnsupportedTargetError(f"{message}: update it, nothing is overwritten")
+
+
+def _past(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Read what older releases of this package did not write."""
+    return {
+        "since": values.get("since"),
+        "runs": tuple(map(RunRecord.from_dict, values.get("runs", ()))),
+        "changes": tuple(map(RecordChange.from_dict, values.get("changes", ()))),
+    }
 
 
 def _asset(values: Mapping[str, Any]) -> AssetRecord:

@@ -44,7 +44,8 @@ from kops_assets_provider.mirror.plan import Plan
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.record import MirrorRecord, keep_record, read_record
 from kops_assets_provider.mirror.registries import Registries
-from kops_assets_provider.mirror.report import Report, with_ahead
+from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.mirror.results import with_ahead
 
 log = logging.getLogger(__name__)
 

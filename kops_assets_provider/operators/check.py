@@ -10,10 +10,12 @@ from airflow.sdk import Context
 from kops_assets_provider.operators.errors import told_to_airflow
 from kops_assets_provider.operators.places import FileStoresOperator, RegistriesOperator
 from kops_assets_provider.operators.report import REPORT_KEY
+from kops_assets_provider.operators.standing import Done, leave_standing
 from kops_assets_provider.operators.values import as_flag, as_mapping, as_names, as_optional
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
+    from kops_assets_provider.mirror.asset_list import AssetList
     from kops_assets_provider.mirror.report import Report
 
 
@@ -64,15 +66,18 @@ class KopsCheckAssetsOperator(FileStoresOperator, RegistriesOperator):
 
     def execute(self, context: Context) -> None:
         """Check, and fail if anything is missing."""
+        from kops_assets_provider.mirror.asset_list import AssetList
+
         with told_to_airflow(context):
-            report = self.check()
+            listed = AssetList.from_dict(self.assets)
+            report = self.check(listed)
             self.log.info("%s\n%s", report.summary(), report.to_table())
             context["ti"].xcom_push(key=REPORT_KEY, value=report.to_dict())
+            leave_standing(context["ti"], Done.CHECK, report, listed.kops_version)
             report.raise_for_missing()
 
-    def check(self) -> Report:
+    def check(self, listed: AssetList) -> Report:
         """Ask the targets."""
-        from kops_assets_provider.mirror.asset_list import AssetList
         from kops_assets_provider.mirror.whole_list import Mirror
 
         mirror = Mirror(
@@ -84,4 +89,4 @@ class KopsCheckAssetsOperator(FileStoresOperator, RegistriesOperator):
             deep=as_flag("deep", self.deep),
             check_downloads=as_flag("check_downloads", self.check_downloads),
         )
-        return mirror.check(AssetList.from_dict(self.assets))
+        return mirror.check(listed)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 
-from kops_assets_provider.exceptions import MissingAssetsError
+from kops_assets_provider.exceptions import KopsAssetsError, MissingAssetsError
 from kops_assets_provider.operators.errors import told_to_airflow
 from kops_assets_provider.operators.places import FileStoresOperator
 from kops_assets_provider.operators.readiness import READY, Notify, notify, publish
+from kops_assets_provider.operators.standing import Done, leave_standing
 from kops_assets_provider.operators.values import as_flag, as_optional
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from kops_assets_provider.mirror.asset_list import AssetList
     from kops_assets_provider.mirror.fleet import FleetList
     from kops_assets_provider.mirror.fleet_report import FleetReport
-    from kops_assets_provider.mirror.report import Report, Results
+    from kops_assets_provider.mirror.report import Report
+    from kops_assets_provider.mirror.results import Results
 
 REPORT_KEY = "report"
 
@@ -134,12 +136,15 @@ class KopsReportOperator(_ResultsOperator):
         """Report, and fail if anything is missing."""
         with told_to_airflow(context):
             listed, report = self.make_report(context["ti"])
+            ti, version = context["ti"], listed.kops_version
             if as_flag("plan_only", self.plan_only):
                 self.tell(context, replace(report, dry_run=True))
+                leave_standing(ti, Done.DRY_RUN, report, version)
                 return
             if as_flag("check_downloads", self.check_downloads):
                 report = _with_downloads(report)
             self.tell(context, report)
+            leave_standing(ti, Done.COPY, report, version, **self.record_place(listed))
             was_ready = self.keep_record(listed, report, context["run_id"])
             self.write_report(listed, report, context)
             notify(self.on_readiness_change, context, report, was_ready)
@@ -149,13 +154,25 @@ class KopsReportOperator(_ResultsOperator):
     def make_report(self, ti: Any) -> tuple[AssetList, Report]:
         """Report on the cluster, by what the other tasks left in XCom."""
         from kops_assets_provider.mirror.asset_list import AssetList
-        from kops_assets_provider.mirror.report import make_report
+        from kops_assets_provider.mirror.results import make_report
 
         listed, results = self.gather(ti)
         if isinstance(listed, AssetList):
             return listed, make_report(listed.cluster, listed.assets, results)
         own = listed.find(self.cluster or "")
         return own, listed.report(own, results)
+
+    def record_place(self, listed: AssetList) -> dict[str, str | None]:
+        """Return where the mirror's record is, and the connections that read it."""
+        url = as_optional(self.record_url) or listed.record_url
+        if not url:
+            return {}
+        try:
+            place = self.file_stores().locate_place(url, f"{listed.cluster}.json")
+        except KopsAssetsError:
+            return {}  # whoever writes the record tells of it
+        aws, google = self.cloud_conn_ids()
+        return {"record": str(place), "aws_conn_id": aws, "gcp_conn_id": google}
 
     def keep_record(self, listed: AssetList, report: Report, run: str) -> bool | None:
         """

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from kops_assets_provider.mirror.outcome import Kind, Name, Outcome
-from kops_assets_provider.mirror.report import Results, planned_name
+from kops_assets_provider.mirror.results import Results, planned_name
 from kops_assets_provider.operators.errors import ERROR_KEY
 from kops_assets_provider.operators.plan import AHEAD_KEY, SETTLED_KEY
 
@@ -15,10 +16,14 @@ def gather_results(ti: Any, plan_task_ids: Sequence[str], copy_task_ids: Sequenc
     """Collect what the plans and the copies left; those of images first, then those of files."""
     planned: set[Name] = set()
     copied: list[Any] = []
+    logs: dict[Name | Kind, str] = {}
     errors = _pull(ti, plan_task_ids, ERROR_KEY)
     for kind, plan_id, copy_id in zip(Kind, plan_task_ids, copy_task_ids, strict=True):
         plan = [x for assets in _pull(ti, [plan_id], "return_value") for x in assets]
-        planned |= {planned_name(kind, x) for x in plan}
+        names = [planned_name(kind, x) for x in plan]
+        planned |= set(names)
+        logs |= {name: _log_page(ti, copy_id, index) for index, name in enumerate(names)}
+        logs[kind] = _log_page(ti, plan_id)
         done, failures = _pull_results(ti, kind, copy_id, len(plan))
         copied += done
         errors += failures
@@ -28,7 +33,18 @@ def gather_results(ti: Any, plan_task_ids: Sequence[str], copy_task_ids: Sequenc
         copied=[Outcome.from_dict(x) for x in copied],
         errors=errors,
         ahead=_outcomes(ti, plan_task_ids, AHEAD_KEY),
+        logs=logs,
     )
+
+
+def run_page(dag_id: str, run_id: str) -> str:
+    """Return where Airflow's UI (``ui/src/router.tsx``, 3.3) shows a run, below its address."""
+    return f"dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
+
+
+def _log_page(ti: Any, task_id: str, map_index: int | None = None) -> str:
+    mapped = "" if map_index is None else f"/mapped/{map_index}"
+    return f"{run_page(ti.dag_id, ti.run_id)}/tasks/{quote(task_id, safe='')}{mapped}"
 
 
 def _outcomes(ti: Any, task_ids: Sequence[str], key: str) -> list[Outcome]:

@@ -27,7 +27,7 @@ from kops_assets_provider.testing.processes import (
     processes_of_session,
 )
 
-USERS = {"admin": "admin", "viewer": "viewer"}
+USERS = {"admin": "admin", "op": "op", "viewer": "viewer"}
 """Who may log in, and in which role. The password is the name."""
 
 # The scheduler's log server would listen on all interfaces; the API reads the local files itself.

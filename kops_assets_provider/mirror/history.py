@@ -1,0 +1,121 @@
+"""What a mirror's record tells of its runs: how each one ended, and what the last one changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from kops_assets_provider.mirror.outcome import Kind, Name, State
+
+if TYPE_CHECKING:
+    from kops_assets_provider.mirror.record import AssetRecord, MirrorRecord
+
+MOST_RUNS = 100  # that a record tells of: three months of nights
+
+
+class Changed(StrEnum):
+    """
+    How an asset of the record differs from what the run before left.
+
+    A *replaced* one is another image or file under the same name. A *lost* one was there and is
+    not any more, or not the right one; a *mended* one is there again.
+    """
+
+    ADDED = "added"
+    REMOVED = "removed"
+    REPLACED = "replaced"
+    LOST = "lost"
+    MENDED = "mended"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordChange:
+    """An asset that the last run found changed, or changed itself."""
+
+    kind: Kind
+    canonical: str
+    download: str
+    change: Changed
+
+    @property
+    def name(self) -> Name:
+        """Kind, canonical and download."""
+        return self.kind, self.canonical, self.download
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> RecordChange:
+        """Read what a record has; raises ValueError or KeyError."""
+        names = str(values["canonical"]), str(values["download"])
+        return cls(Kind(values["kind"]), *names, Changed(values["change"]))
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """
+    How the mirror stood after a run.
+
+    :param at: the run ended, ISO 8601 in UTC.
+    :param assets: how many the nodes download from the mirror, and ``bad`` how many of them they do
+        not get.
+    :param size: bytes of all of them, as far as it is known.
+    :param sent: bytes that the run sent to the targets.
+    """
+
+    run: str
+    at: str
+    ready: bool
+    assets: int
+    bad: int
+    size: int
+    sent: int
+
+    @classmethod
+    def of(cls, record: MirrorRecord, sent: int) -> RunRecord:
+        """Return the last run of a record."""
+        mirrored = [x for x in record.assets if x.state is not State.NOT_MIRRORED]
+        bad = sum(x.is_bad for x in mirrored)
+        size = sum(x.size or 0 for x in mirrored)
+        return cls(record.run, record.updated_at, not bad, len(mirrored), bad, size, sent)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> RunRecord:
+        """Read what a record has; raises ValueError, KeyError or TypeError."""
+        numbers = {k: int(values[k]) for k in ("assets", "bad", "size", "sent")}
+        return cls(str(values["run"]), str(values["at"]), bool(values["ready"]), **numbers)
+
+
+def runs_after(old: MirrorRecord | None, last: RunRecord) -> tuple[RunRecord, ...]:
+    """Return the last runs; one that has reported before, and was cleared since, counts once."""
+    before = [x for x in old.runs if x.run != last.run] if old else []
+    return (*before, last)[-MOST_RUNS:]
+
+
+def changes_after(old: MirrorRecord | None, new: MirrorRecord) -> tuple[RecordChange, ...]:
+    """Return what the last run changed; nothing if it is the first one that is known."""
+    if old is None:
+        return ()
+    found = tuple(_changes(old.assets, new.assets))
+    if old.run != new.run:
+        return found
+    # The same run reports again: what it told before still holds, unless it tells otherwise now.
+    told = {x.name for x in found}
+    return (*(x for x in old.changes if x.name not in told), *found)
+
+
+def _changes(old: Sequence[AssetRecord], new: Sequence[AssetRecord]) -> Iterator[RecordChange]:
+    before, after = {x.name: x for x in old}, {x.name for x in new}
+    for asset in new:
+        if change := _change(before.get(asset.name), asset):
+            yield RecordChange(*asset.name, change)
+    for name in before.keys() - after:
+        yield RecordChange(*name, Changed.REMOVED)
+
+
+def _change(old: AssetRecord | None, new: AssetRecord) -> Changed | None:
+    if old is None:
+        return Changed.ADDED
+    if new.is_bad != old.is_bad:
+        return Changed.LOST if new.is_bad else Changed.MENDED
+    return Changed.REPLACED if old.target and new.target != old.target else None

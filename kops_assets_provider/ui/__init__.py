@@ -1,0 +1,1 @@
+"""The page "kOps assets" in Airflow's UI."""

@@ -1,0 +1,139 @@
+"""What the page shows of which clusters: their records, and what runs have left of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from kops_assets_provider.mirror.outcome import Outcome, State
+from kops_assets_provider.mirror.record import MirrorRecord, update_record
+from kops_assets_provider.mirror.report import NOTHING_MIRRORED, Report
+from kops_assets_provider.operators.results import run_page
+from kops_assets_provider.operators.standing import Done
+from kops_assets_provider.ui.records import Found, Place, Records, places_of
+from kops_assets_provider.ui.runs import RunLeft, newest, of_run
+from kops_assets_provider.ui.view import Shown
+
+MayRun = Callable[[str], bool]
+"""Tells whether the user may start runs of a DAG."""
+_NO_RECORD = "It has no record; this is what its last run found."
+_UNREADABLE = "The record cannot be read: {why}. This is what the last run found."
+_NOT_HERE = "its report is not in Airflow's database"
+
+
+def all_mirrors(
+    dag_ids: Collection[str], since: datetime, records: Records, may_run: MayRun
+) -> list[Shown]:
+    """
+    Return every cluster that was mirrored, or else checked, since then.
+
+    :param dag_ids: of the DAGs that the user may read.
+    """
+    lefts = newest(dag_ids, since)
+    copies = _first_of_each(x for x in lefts if x.done is Done.COPY)
+    checks = _first_of_each(x for x in lefts if x.done is not Done.COPY)
+    known = {**_first_of_each(x for x in lefts if x.done is Done.CHECK), **copies}
+    found = records.read(places_of((_place(x), x.at) for x in known.values() if _has_record(x)))
+    may = cache(may_run)
+    return [
+        replace(
+            _shown(left, found.get(_place(left))),
+            more={
+                "last_check": _last_check(checks.get(cluster), left),
+                "actions": _actions(copies.get(cluster), checks.get(cluster), may),
+            },
+        )
+        for cluster, left in known.items()
+    ]
+
+
+def mirrors_of_run(dag_id: str, run_id: str) -> list[Shown]:
+    """Return the clusters of one run, as it found them."""
+    nothing = {"last_check": None, "actions": {"copy": None, "check": None}}
+    return [replace(_by_report(x, None), more=nothing) for x in of_run(dag_id, run_id)]
+
+
+def _first_of_each(lefts: Iterable[RunLeft]) -> dict[str, RunLeft]:
+    found: dict[str, RunLeft] = {}
+    for left in lefts:
+        found.setdefault(left.cluster, left)
+    return found
+
+
+def _has_record(left: RunLeft) -> bool:
+    return left.standing.record is not None
+
+
+def _place(left: RunLeft) -> Place:
+    standing = left.standing
+    return Place(standing.record or "", standing.aws_conn_id, standing.gcp_conn_id)
+
+
+def _shown(left: RunLeft, found: Found | None) -> Shown:
+    if not isinstance(found, MirrorRecord):
+        why = _UNREADABLE.format(why=found) if found else _NO_RECORD
+        return _by_report(left, why if left.done is Done.COPY else None)
+    # The command may have written it since.
+    page = run_page(left.dag_id, left.run_id) if found.run == left.run_id else None
+    return Shown(found, _kind(left), left.dag_id, page, _nothing_mirrored(found))
+
+
+def _by_report(left: RunLeft, remark: str | None) -> Shown:
+    report = left.report()
+    record = _record_of(report, left)
+    if report is None:
+        remark = f"{remark} But {_NOT_HERE}." if remark else f"It is unknown: {_NOT_HERE}."
+    page = run_page(left.dag_id, left.run_id)
+    return Shown(record, _kind(left), left.dag_id, page, remark or _nothing_mirrored(record))
+
+
+def _record_of(report: Mapping[str, Any] | None, left: RunLeft) -> MirrorRecord:
+    """Return what a record would have if this had been the first run."""
+    outcomes = tuple(map(Outcome.from_dict, (report or {}).get("assets", ())))
+    told = Report(left.cluster, outcomes)
+    record = update_record(None, told, left.standing.kops_version, left.run_id)
+    at = left.at.isoformat(timespec="seconds")
+    return replace(record, updated_at=at, since=None, runs=())
+
+
+def _nothing_mirrored(record: MirrorRecord) -> str | None:
+    is_mirrored = any(x.state is not State.NOT_MIRRORED for x in record.assets)
+    return None if is_mirrored or not record.assets else NOTHING_MIRRORED
+
+
+def _kind(left: RunLeft) -> str:
+    return left.done.replace("_", " ")
+
+
+def _last_check(check: RunLeft | None, shown: RunLeft) -> dict[str, Any] | None:
+    """Return the last check, unless it is what is shown, or older than that."""
+    if check is None or check.at <= shown.at:
+        return None
+    return {
+        "at": check.at.isoformat(timespec="seconds"),
+        "ready": check.standing.ready,
+        "bad": check.standing.bad,
+        "kind": _kind(check),
+        "url": run_page(check.dag_id, check.run_id),
+    }
+
+
+def _actions(copy: RunLeft | None, check: RunLeft | None, may_run: MayRun) -> dict[str, Any]:
+    """
+    Return which DAGs copy and check: those that did it last.
+
+    Without a check so far a dry run of the DAG that copies answers the same question.
+    """
+    checking = check or copy
+    return {
+        "copy": copy and _action(copy, may_run),
+        "check": checking
+        and {**_action(checking, may_run), "dry_run": checking.done is not Done.CHECK},
+    }
+
+
+def _action(left: RunLeft, may_run: MayRun) -> dict[str, Any]:
+    return {"dag_id": left.dag_id, "run_id": left.run_id, "allowed": may_run(left.dag_id)}
