@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_params",
+    "dry_run_param",
     "kops_check_assets_dag",
     "kops_copy_assets_dag",
     "kops_copy_fleet_dags",
@@ -55,6 +56,7 @@ each missing asset is copied by a task of its own, `publish_readiness` says of e
 became of its assets, and `report` of the whole group. To try failed copies again, clear them
 together with their downstream tasks.
 """
+_BY_FORM = "{{ params.get('dry_run') or false }}"
 _CHECK_DOC = """\
 Asks whether the mirror of a kOps cluster has everything that the cluster downloads, and writes
 nothing. `check` says how every asset stands, and fails if one is missing or wrong. Then run the DAG
@@ -72,12 +74,17 @@ def kops_copy_assets_dag(
     """
     Return a DAG that mirrors one cluster's assets.
 
+    A run by hand may be a dry run, unless ``options`` say what is one, or ``dag_options`` have
+    ``params`` of their own.
+
     :param schedule: when it runs, as Airflow has it; only by hand if None.
     :param dag_options: anything else for the DAG itself.
     :param options: what to mirror, from where, to where: see ``CopyAssetsOptions``.
     """
-    with _dag(dag_id, schedule, _DOC, dag_options) as dag:
-        copy_assets_tasks(**options)
+    form = {} if "dry_run" in options else {"params": {"dry_run": dry_run_param()}}
+    own = cast("CopyAssetsOptions", {"dry_run": _BY_FORM, **options})
+    with _dag(dag_id, schedule, _DOC, form | (dag_options or {})) as dag:
+        copy_assets_tasks(**own)
     return dag
 
 
@@ -126,10 +133,9 @@ def _fleet_dag(
     group: ClusterGroup, prefix: str, dag_options: dict[str, Any] | None, options: CopyAssetsOptions
 ) -> DAG:
     doc = _FLEET_DOC.format(group=group.name)
-    form = {"params": {"dry_run": dry_run_param()}, **(dag_options or {})}
-    by_form = {"dry_run": "{{ params.get('dry_run', false) }}"}
-    own = cast("CopyAssetsOptions", {**by_form, **options, **group.options})
-    with _dag(f"{prefix}{group.name}", group.schedule, doc, form) as dag:
+    own = cast("CopyAssetsOptions", {"dry_run": _BY_FORM, **options, **group.options})
+    form = {} if own["dry_run"] != _BY_FORM else {"params": {"dry_run": dry_run_param()}}
+    with _dag(f"{prefix}{group.name}", group.schedule, doc, form | (dag_options or {})) as dag:
         copy_fleet_tasks(group.name, group.clusters, **own)
     return dag
 

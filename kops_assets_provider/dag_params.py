@@ -69,9 +69,11 @@ def options_from_variable(name: str, *, params: bool = False) -> CopyAssetsOptio
 
     They are templates: nothing is asked of Airflow while a DAG file is parsed.
 
-    :param params: let the run's parameters go before, as ``manual_params`` declares them.
+    :param params: let the run's parameters go before, as ``manual_params`` declares them; that of a
+        dry run always does.
     """
-    options = {option: _template(name, option, params) for option in _DEFAULTS}
+    by_form = {"dry_run": True}
+    options = {x: _template(name, x, by_form.get(x, params)) for x in _DEFAULTS}
     return cast("CopyAssetsOptions", options)
 
 

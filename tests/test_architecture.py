@@ -23,10 +23,11 @@ ALLOWED = {
     "task_groups": {"operators"},
     "dag_params": {"task_groups", "operators", "kops"},
     "dag_factory": {"dag_params", "task_groups", "mirror"},
+    "ui": {"operators", "hooks", "mirror", "files", "http"},
     "cli": {"mirror", "kops"},
     "get_provider_info": {"__init__"},
 }
-KNOWS_AIRFLOW = {"hooks", "operators", "sensors", "task_groups", "dag_params", "dag_factory"}
+KNOWS_AIRFLOW = {"hooks", "operators", "sensors", "task_groups", "dag_params", "dag_factory", "ui"}
 
 
 def modules():

@@ -19,7 +19,8 @@ from kops_assets_provider.mirror.history import RecordChange
 from kops_assets_provider.mirror.outcome import Kind, Name, State
 from kops_assets_provider.mirror.record import AssetRecord, MirrorRecord
 
-_LOG = re.compile(r"(dags/[^/?#]+/runs/[^/?#]+)/tasks/[^/?#]+(/mapped/\d+)?")
+_NAME = r"(?!\.+/)[^/?#]+"
+_LOG = re.compile(rf"(dags/{_NAME}/runs/{_NAME})/tasks/[^/?#]+(/mapped/\d+)?")
 
 Values = dict[str, Any]
 

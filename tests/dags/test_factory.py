@@ -1,8 +1,14 @@
 """DAGs and task groups are made as asked for, and a typo is an error at once."""
 
+import jinja2
 import pytest
 
-from kops_assets_provider.dag_factory import kops_copy_assets_dag, options_from_variable
+from kops_assets_provider.dag_factory import (
+    dry_run_param,
+    kops_copy_assets_dag,
+    options_from_variable,
+)
+from kops_assets_provider.operators.values import as_flag
 from kops_assets_provider.task_groups.copy_assets import kops_copy_assets_task_group
 
 OPTIONS = {"cluster_spec": "c.yaml", "kops_version": "1.36.2"}
@@ -78,8 +84,6 @@ def test_nothing_is_asked_while_a_file_is_parsed():
 )
 def test_what_the_form_says_goes_before_the_variable(option, form, variable, expected):
     """An empty field is no answer (the UI shows an unset mapping as ``{}``); off is one."""
-    import jinja2
-
     template = options_from_variable("v", params=True)[option]
     rendered = jinja2.Template(template).render(
         var={"json": {"v": {option: variable}}}, params={option: form}
@@ -103,8 +107,6 @@ def test_what_the_form_says_goes_before_the_variable(option, form, variable, exp
 )
 def test_a_source_in_the_form_replaces_the_variables(form, expected):
     """Whoever names another source of the list does not mean both."""
-    import jinja2
-
     options = options_from_variable("v", params=True)
     rendered = {
         x: jinja2.Template(options[x]).render(
@@ -113,3 +115,23 @@ def test_a_source_in_the_form_replaces_the_variables(form, expected):
         for x in expected
     }
     assert rendered == expected
+
+
+def rendered(dag, **form):
+    """Return whether the plan of images is a dry run, as Airflow renders it for a run."""
+    params = {**{name: dag.params[name] for name in dag.params}, **form}
+    template = dag.get_task("plan_images").plan_only
+    return as_flag("plan_only", jinja2.Template(template).render(params=params))
+
+
+def test_any_run_by_hand_may_be_a_dry_run():
+    """By the form of a DAG, whoever made it; unless the code says what is a dry run."""
+    dag = kops_copy_assets_dag("x", **OPTIONS)
+    assert rendered(dag) is False
+    assert rendered(dag, dry_run=True) is True
+    assert "dry_run" not in kops_copy_assets_dag("y", **OPTIONS, dry_run=False).params
+    variable = options_from_variable("kops_assets")
+    nightly = kops_copy_assets_dag(
+        "z", dag_options={"params": {"dry_run": dry_run_param(None)}}, **variable
+    )
+    assert "params.get('dry_run')" in nightly.get_task("plan_images").plan_only

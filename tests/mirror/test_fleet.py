@@ -12,7 +12,7 @@ from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.fleet import FleetList, lists_of, read_listed
 from kops_assets_provider.mirror.fleet_report import FleetReport
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State
-from kops_assets_provider.mirror.report import Results
+from kops_assets_provider.mirror.results import Results
 
 PAUSE = ImageAsset("registry.k8s.io/pause:3.10", "h/pause:3.10")
 ELSEWHERE = ImageAsset("registry.k8s.io/pause:3.10", "other/pause:3.10")

@@ -21,7 +21,7 @@ from kops_assets_provider.mirror.record import (
     read_record,
     update_record,
 )
-from kops_assets_provider.mirror.report import Results, make_report
+from kops_assets_provider.mirror.results import Results, make_report
 
 ASSETS = ClusterAssets(
     (ImageAsset("registry.k8s.io/pause:3.10", "h/pause:3.10"), ImageAsset("quay.io/a:1", "h/a:1")),

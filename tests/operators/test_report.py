@@ -23,6 +23,8 @@ LIST = {
 class Pulled:
     """Stands in for a task instance: what each map index has left, gone ones among them."""
 
+    dag_id, run_id = "nightly", "r"
+
     def __init__(self, results, errors):
         self.left = {"return_value": results, "error": errors}
         self.pushed = {}

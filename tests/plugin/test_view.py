@@ -1,0 +1,95 @@
+"""What the page is told of a record."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kops_assets_provider.mirror.outcome import Kind, Outcome, State, not_mirrored
+from kops_assets_provider.mirror.record import update_record
+from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.ui.view import Shown, page_values
+
+NOW = datetime(2026, 11, 26, 8, tzinfo=UTC)
+LOG = "dags/d/runs/r/tasks/copy_image/mapped/3"
+GOOD = Outcome(
+    Kind.IMAGE,
+    "a",
+    "h/a",
+    State.COPIED,
+    content="sha256:1",
+    size=100,
+    sent=90,
+    verified_at=NOW.isoformat(),
+    log=LOG,
+)
+BAD = replace(GOOD, state=State.FAILED, error={"message": "gone"})
+NOT_THERE = replace(GOOD, kind=Kind.FILE, download_state="not there")
+OLD = replace(GOOD, verified_at=(NOW - timedelta(hours=27)).isoformat())
+
+
+def shown(*outcomes, **fields):
+    record = update_record(None, Report("c", outcomes), "1.36.2", "r")
+    return page_values([Shown(record, "copy", **fields)], NOW, timedelta(hours=26))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "asset_status", "reason"),
+    [
+        (GOOD, "ready", "ok", None),
+        (BAD, "not ready", "bad", "gone"),
+        (OLD, "stale", "stale", None),
+        (NOT_THERE, "not ready", "bad", "Nodes do not get it: its download URL is not there."),
+        (replace(GOOD, state=State.MISSING), "not ready", "bad", "It is not at the target"),
+        (not_mirrored(Kind.FILE, "f", "f"), "ready", "not mirrored", None),
+    ],
+)
+def test_how_a_cluster_stands(outcome, status, asset_status, reason):
+    """As the sensor sees it: not ready, or not known to be."""
+    values = shown(outcome)
+    (cluster,), (asset,) = values["clusters"], values["assets"]
+    assert (cluster["status"], asset["status"]) == (status, asset_status)
+    assert cluster["problems"] == (status != "ready")
+    assert (asset["reason"] or "").startswith(reason or "")
+    assert bool(asset["reason"]) is bool(reason)
+    json.dumps(values)
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "javascript:alert(1)",
+        "//evil.example.com/dags/d/runs/r/tasks/t",
+        "dags/d/runs/r/tasks/t/mapped/1?x=//evil.example.com",
+        "dags/../runs/r/tasks/t",
+        "dags/d/runs/./tasks/t",
+        "../dags/d/runs/r/tasks/t",
+        "",
+    ],
+)
+def test_only_logs_are_linked(log):
+    """A record is a document from outside: no link leads where it likes."""
+    (asset,) = shown(replace(GOOD, log=log))["assets"]
+    assert (asset["log"], asset["copied_url"]) == (None, None)
+
+
+def test_where_the_log_is():
+    """The one of the failure, if there is one; and the run that copied."""
+    (asset,) = shown(GOOD)["assets"]
+    assert (asset["log"], asset["copied_url"]) == (LOG, "dags/d/runs/r")
+
+
+def test_what_comes_from_outside_is_text():
+    """Nothing that turns text around, and no signature of a URL."""
+    url = "https://user:secret@files.example.com/a?X-Amz-Signature=secret"
+    file = replace(GOOD, kind=Kind.FILE, canonical=url, download=url)
+    values = shown(
+        replace(GOOD, canonical="a\u202eb"), replace(BAD, error={"message": "x\ny"}), file
+    )
+    image, bad, file = values["assets"]
+    assert (image["canonical"], bad["reason"]) == ("a b", "x y")
+    assert file["canonical"] == "https://files.example.com/a"
+    assert "secret" not in json.dumps(values)
