@@ -1,12 +1,12 @@
 """
 How a cluster stood after a run, in an XCom of its own, for the page in Airflow's UI to find.
 
-Its key names what was done and the cluster, so that the newest of each is found without reading
-values: ``kops_assets/<what>/<cluster>``.
+Its key says what was done, and there are few such keys: that is what Airflow's table is indexed by.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kops_assets_provider.mirror.report import Report
 
-PREFIX = "kops_assets/"
-
 
 class Done(StrEnum):
-    """What a run did about a cluster's mirror."""
+    """What a run did about a cluster's mirror: the XCom's key."""
 
-    COPY = "copy"
-    CHECK = "check"
-    DRY_RUN = "dry_run"
+    COPY = "kops_assets_copy"
+    CHECK = "kops_assets_check"
+    DRY_RUN = "kops_assets_dry_run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +29,13 @@ class Standing:
     """
     How a cluster stood, and where more is known.
 
+    :param cluster: its name.
     :param bad: how many assets its nodes do not get from the mirror.
     :param record: place of the mirror's record, such as ``s3://bucket/kops-assets/c.json``; None if
         there is none. The connections are those that read it.
     """
 
+    cluster: str
     ready: bool
     bad: int
     kops_version: str
@@ -43,8 +43,13 @@ class Standing:
     aws_conn_id: str | None = None
     gcp_conn_id: str | None = None
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Standing:
+        """Read what a run has left, of a newer release too; raises TypeError if it is another."""
+        return cls(**{k: v for k, v in values.items() if k in cls.__dataclass_fields__})
+
 
 def leave_standing(ti: Any, done: Done, report: Report, kops_version: str, **more: Any) -> None:
     """Leave it in XCom; ``more`` are the other fields of ``Standing``."""
-    standing = Standing(report.ready, len(report.missing), kops_version, **more)
-    ti.xcom_push(key=f"{PREFIX}{done}/{report.cluster}", value=asdict(standing))
+    known = report.cluster, report.ready, len(report.missing), kops_version
+    ti.xcom_push(key=str(done), value=asdict(Standing(*known, **more)))

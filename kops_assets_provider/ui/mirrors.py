@@ -19,6 +19,7 @@ from kops_assets_provider.ui.view import Shown
 
 MayRun = Callable[[str], bool]
 """Tells whether the user may start runs of a DAG."""
+_KINDS = {Done.COPY: "copy", Done.CHECK: "check", Done.DRY_RUN: "dry run"}
 _NO_RECORD = "It has no record; this is what its last run found."
 _UNREADABLE = "The record cannot be read: {why}. This is what the last run found."
 _NOT_HERE = "its report is not in Airflow's database"
@@ -105,7 +106,7 @@ def _nothing_mirrored(record: MirrorRecord) -> str | None:
 
 
 def _kind(left: RunLeft) -> str:
-    return left.done.replace("_", " ")
+    return _KINDS[left.done]
 
 
 def _last_check(check: RunLeft | None, shown: RunLeft) -> dict[str, Any] | None:

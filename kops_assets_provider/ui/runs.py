@@ -17,9 +17,10 @@ from airflow.utils.session import create_session
 from sqlalchemy import ColumnElement, Select, and_, func, select
 
 from kops_assets_provider.operators.report import REPORT_KEY
-from kops_assets_provider.operators.standing import PREFIX, Done, Standing
+from kops_assets_provider.operators.standing import Done, Standing
 
-_IS_OURS = XComModel.key.startswith(PREFIX, autoescape=True)
+_IS_OURS = XComModel.key.in_([str(x) for x in Done])
+_CLUSTER = XComModel.value["cluster"].as_string()
 _COLUMNS = (
     *(XComModel.dag_id, XComModel.run_id, XComModel.task_id, XComModel.map_index),
     *(XComModel.key, XComModel.timestamp, XComModel.value),
@@ -36,8 +37,12 @@ class RunLeft:
     map_index: int
     at: datetime
     done: Done
-    cluster: str
     standing: Standing
+
+    @property
+    def cluster(self) -> str:
+        """Its name."""
+        return self.standing.cluster
 
     def report(self) -> dict[str, Any] | None:
         """Return the report that the same task has left; None if it is not here."""
@@ -56,16 +61,17 @@ class RunLeft:
 
 def newest(dag_ids: Collection[str], since: datetime) -> list[RunLeft]:
     """Return the newest of each DAG, cluster and thing done, the newest of all first."""
-    mine = _IS_OURS, XComModel.dag_id.in_(dag_ids), XComModel.timestamp >= since
+    of_each = XComModel.dag_id, XComModel.key, _CLUSTER
     last = (
-        select(XComModel.dag_id, XComModel.key, func.max(XComModel.timestamp).label("at"))
-        .where(*mine)
-        .group_by(XComModel.dag_id, XComModel.key)
+        select(*of_each[:2], _CLUSTER.label("cluster"), func.max(XComModel.timestamp).label("at"))
+        .where(_IS_OURS, XComModel.dag_id.in_(dag_ids), XComModel.timestamp >= since)
+        .group_by(*of_each)
         .subquery()
     )
     is_last = and_(
         XComModel.dag_id == last.c.dag_id,
         XComModel.key == last.c.key,
+        last.c.cluster == _CLUSTER,
         XComModel.timestamp == last.c.at,
     )
     query = select(*_COLUMNS).join(last, is_last).order_by(XComModel.timestamp.desc())
@@ -83,12 +89,11 @@ def _select(dag_id: str, run_id: str) -> Select[Any]:
 
 def _left(query: Select[Any]) -> Iterator[RunLeft]:
     for row in _rows(query):
-        done, _, cluster = row.key.removeprefix(PREFIX).partition("/")
+        task = row.dag_id, row.run_id, row.task_id, row.map_index
         try:
-            standing = Standing(**XComModel.deserialize_value(row))
-            task = row.dag_id, row.run_id, row.task_id, row.map_index
-            yield RunLeft(*task, row.timestamp, Done(done), cluster, standing)
-        except (TypeError, ValueError):
+            standing = Standing.from_dict(XComModel.deserialize_value(row))
+            yield RunLeft(*task, row.timestamp, Done(row.key), standing)
+        except (AttributeError, TypeError):
             continue  # of another release of this package, or of somebody else
 
 

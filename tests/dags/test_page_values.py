@@ -159,15 +159,27 @@ def test_who_may_not_read_a_dag_sees_nothing_of_it(run, mirror, look):
     assert look() == (None, [])
 
 
-@pytest.mark.parametrize("value", ["a path", {"ready": True}, {"other": 1}, None])
-def test_what_another_release_has_left_is_left_out(run, mirror, look, value):
-    """The newest that is understood counts."""
+def rewrite(run_id, change):
+    """Let a run have left something else of the cluster."""
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
 
-    run_id = run(COPY)
-    key = f"kops_assets/copy/{CLUSTER}"
     with create_session() as session:
-        (row,) = session.query(XComModel).filter_by(run_id=run_id, key=key)
-        row.value = value
-    assert look(COPY) == (None, [])
+        (row,) = session.query(XComModel).filter_by(run_id=run_id, key="kops_assets_copy")
+        row.value = change(row.value)
+
+
+@pytest.mark.parametrize("value", ["a path", {"cluster": CLUSTER}, {"other": 1}, None])
+def test_what_is_not_understood_is_left_out(run, mirror, look, value):
+    """It is of somebody else, or a backend keeps XComs elsewhere."""
+    run_id = run(COPY)
+    rewrite(run_id, lambda _: value)
+    cluster, _ = look(COPY)
+    assert cluster is None or cluster["run"]["id"] != run_id
+
+
+def test_a_newer_release_may_tell_more(run, mirror, look):
+    """What it adds is nobody's business here."""
+    run_id = run(COPY)
+    rewrite(run_id, lambda value: {**value, "more": 1})
+    assert look(COPY)[0]["run"]["id"] == run_id
