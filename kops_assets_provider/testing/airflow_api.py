@@ -47,10 +47,14 @@ class AirflowApi:
         self, method: str, path: str, body: Record | None = None, *, headers: Any = None
     ) -> Any:
         """Send a request to a path of the server, and return the JSON or None; log in if needed."""
+        authorization = {"Authorization": f"Bearer {self.token()}", **(headers or {})}
+        return self._send(method, path, body, authorization)
+
+    def token(self) -> str:
+        """Return the token that is sent with requests, or in the cookie ``_token``; log in once."""
         if self._token is None:
             self._token = self._send("POST", "/auth/token", self._login, {})["access_token"]
-        authorization = {"Authorization": f"Bearer {self._token}", **(headers or {})}
-        return self._send(method, path, body, authorization)
+        return self._token
 
     def health(self) -> Record:
         """Return the state of the components; needs no login."""

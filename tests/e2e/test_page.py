@@ -44,7 +44,7 @@ class Mirror:
     def get(self, path, user=None):
         """Return status and body of what a user gets, or nobody."""
         url = f"{self.airflow.url}/kops-assets/{path}"
-        headers = {"Authorization": f"Bearer {self.token(user)}"} if user else {}
+        headers = {"Authorization": f"Bearer {self.api(user).token()}"} if user else {}
         try:
             with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:
                 return answer.status, answer.read().decode(), answer.headers
@@ -52,11 +52,8 @@ class Mirror:
             with error:
                 return error.code, error.read().decode(), error.headers
 
-    def token(self, user):
-        login = {"username": user, "password": user}
-        return AirflowApi(self.airflow.url, user, user)._send("POST", "/auth/token", login, {})[
-            "access_token"
-        ]
+    def api(self, user):
+        return AirflowApi(self.airflow.url, user, user)
 
     def shown(self, path="mirrors", user="admin"):
         status, body, _ = self.get(path, user)
