@@ -20,23 +20,13 @@ from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 
 from kops_assets_provider.operators.results import run_page
+from kops_assets_provider.ui.headers import HEADERS
 from kops_assets_provider.ui.mirrors import MayRun, all_mirrors, mirrors_of_run
 from kops_assets_provider.ui.plugin import SECTION
 from kops_assets_provider.ui.records import Records
 from kops_assets_provider.ui.view import page_values
 
 _STATIC = Path(__file__).with_name("static")
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-)
-_HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache, private",
-}
-
 app = FastAPI(
     title="kOps assets",
     # Their pages would lead to routes without permissions.
@@ -55,7 +45,7 @@ async def add_headers(
 ) -> Response:
     """Put the policy on every answer."""
     response = await call_next(request)
-    response.headers.update(_HEADERS)
+    response.headers.update(HEADERS)
     return response
 
 

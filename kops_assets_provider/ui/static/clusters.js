@@ -37,9 +37,13 @@ function noClusters(scope) {
 
 function headline(total, bad, stale) {
   if (total === 1) return `The cluster is ${bad ? "not ready" : stale ? "not verified lately" : "ready"}`;
-  if (bad) return `${number(bad)} of ${number(total)} clusters are not ready`;
-  if (stale) return `${number(stale)} of ${number(total)} clusters are not verified lately`;
+  if (bad) return `${someOf(bad, total)} not ready`;
+  if (stale) return `${someOf(stale, total)} not verified lately`;
   return `All ${number(total)} clusters are ready`;
+}
+
+function someOf(count, total) {
+  return `${number(count)} of ${number(total)} clusters ${count === 1 ? "is" : "are"}`;
 }
 
 function totals({ clusters, assets, now }) {
@@ -52,7 +56,7 @@ function totals({ clusters, assets, now }) {
 /** Return the table; ``choose(cluster, state)`` filters the assets, ``say`` shows a message. */
 export function clustersTable(view, choose, say) {
   const acts = view.clusters.some((each) => each.actions.copy || each.actions.check);
-  const headings = acts ? [...HEADINGS, "Now"] : HEADINGS;
+  const headings = acts ? [...HEADINGS, "Start a run"] : HEADINGS;
   const rows = [...view.clusters].sort(byReadiness).map((each) => row(each, view, choose, acts, say));
   return table("clusters", "Clusters, those that are not ready first", headings, rows);
 }
@@ -71,7 +75,7 @@ function row(cluster, view, choose, acts, say) {
     cell("Missing", cluster.remark && el("p", { class: "remark" }, cluster.remark), problems(cluster, choose)),
     cell("Last run", lastRun(cluster, view.now)),
     cell("Changes", changes(cluster)),
-    acts && el("td", { "data-label": "Now", class: "actions" }, actionButtons(cluster, say)),
+    acts && el("td", { "data-label": "", class: "actions" }, actionButtons(cluster, say)),
   );
 }
 
@@ -96,7 +100,7 @@ function readiness(cluster, now) {
   const check = cluster.last_check;
   return [
     word,
-    cluster.since && el("small", {}, "since ", ago(cluster.since, now)),
+    cluster.since && cluster.status !== "stale" && el("small", {}, "since ", ago(cluster.since, now)),
     check && el("small", {}, ago(check.at, now), ": a ", airflowLink(check.url, check.kind), ` found ${finding(check)}`),
   ];
 }
