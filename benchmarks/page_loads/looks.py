@@ -22,6 +22,12 @@ new MutationObserver((_, observer) => {{
   requestAnimationFrame(() => setTimeout(() => {{ window.firstRow = performance.now(); }}));
 }}).observe(document, {{childList: true, subtree: true}});
 """
+_WAIT = """
+() => new Promise((done) => {
+  const look = () => (window.firstRow ? done(window.firstRow) : setTimeout(look, 20));
+  look();
+})
+"""
 # From the input to the frame after it, in which its result is.
 _FILTER = """
 (field, text) => new Promise((done) => {
@@ -67,8 +73,7 @@ def look(browser: Any, world: World, group: str, number: int) -> Look:
         page.add_init_script(_FIRST_ROW)
         with page.expect_response("**/mirrors*") as told:
             page.goto(world.address(group))
-        page.wait_for_function("window.firstRow")
-        first_row = page.evaluate("window.firstRow") / 1000
+        first_row = page.evaluate(_WAIT) / 1000
         answer = told.value
         filtered = page.locator(SEARCH).first.evaluate(_FILTER, "image01") / 1000
         rows = len(answer.json()["assets"])
