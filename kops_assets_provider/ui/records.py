@@ -23,8 +23,8 @@ from kops_assets_provider.mirror.record import MirrorRecord
 from kops_assets_provider.mirror.state.places import StateStores, split_place
 from kops_assets_provider.mirror.state.ports import StateStore
 
-_READERS = 16
-_KEPT_SECONDS = 60.0  # a record may be written by others than Airflow
+_READERS = 10  # as many connections as boto3 keeps
+_KEPT_SECONDS = 300.0  # a record may be written by others than Airflow
 _PATIENCE_SECONDS = 3.0
 
 

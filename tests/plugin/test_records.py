@@ -67,7 +67,7 @@ def place(tmp_path):
 
 
 def test_a_record_is_read_once_for_each_run(records, stores, place, tmp_path):
-    """Until a later run has written, or a minute has passed."""
+    """Until a later run has written, or five minutes have passed."""
     for _ in range(3):
         assert records.read({place: FIRST})[place].run == "run-1"
     assert stores.reads == 1
