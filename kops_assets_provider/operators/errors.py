@@ -69,7 +69,7 @@ def _come_back(context: Context, error: TransientError, seconds: float) -> None:
 def _waiting_since(context: Context, now: datetime) -> datetime | None:
     """Return since when the task is put off; None if that cannot be remembered."""
     store: Any = context.get("task_state_store")
-    if store is None:  # before Airflow 3.3
+    if store is None:  # where an operator runs by itself, without Airflow around it
         return None
     try:
         found = store.get(WAITING_SINCE)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowTaskTimeout
 
@@ -47,8 +46,6 @@ def _count(name: str, number: int, tags: dict[str, str]) -> None:
     try:
         from airflow.sdk.observability import stats
 
-        # Before Airflow 3.3 a class alone has it.
-        incr: Any = getattr(stats, "incr", None) or stats.Stats.incr
-        incr(f"{_PREFIX}.{name}", number, tags=tags)
+        stats.incr(f"{_PREFIX}.{name}", number, tags=tags)
     except Exception as err:  # noqa: BLE001  # nothing is copied wrongly because nobody counts it
         log.debug("%s is not counted: %s", name, err)

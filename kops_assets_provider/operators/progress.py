@@ -18,7 +18,7 @@ EVERY_SECONDS = 10.0
 
 class Progress:
     """
-    Tells Airflow's task state store the bytes so far, or the log where there is none (before 3.3).
+    Tells Airflow's task state store the bytes so far, or the log where there is none.
 
     It tells at most every ten seconds, so nothing of a copy that is done sooner, and at the end.
     Nothing that is wrong with the store fails the copy: then the log is told.
