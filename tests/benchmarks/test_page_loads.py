@@ -14,6 +14,7 @@ from page_loads.world import ALONE, FLEET
 SCRIPT = Path(__file__).parents[2] / "benchmarks/pages"
 
 
+@pytest.mark.long
 @pytest.mark.airflow
 @pytest.mark.component
 @pytest.mark.timeout(300)
