@@ -11,13 +11,13 @@ import base64
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from kops_assets_provider.testing.airflow_api import AirflowApi, AirflowApiError
 from kops_assets_provider.testing.processes import (
@@ -53,6 +53,10 @@ class LocalAirflow:
     :param timeout: seconds that starting may take.
     """
 
+    components: ClassVar[Mapping[str, Sequence[str]]] = COMPONENTS
+    # The scheduler waits for its tasks, and these need the API server until they end.
+    stop_order: ClassVar[Sequence[str]] = ("scheduler", "dag-processor", "api-server")
+
     def __init__(
         self,
         home: Path,
@@ -84,6 +88,10 @@ class LocalAirflow:
         }
         return {**inherited, **self._settings(), **self._secrets(), **self._extra_env}
 
+    def env_of(self, name: str) -> dict[str, str]:
+        """Return what the environment of one component has besides that of all."""
+        return {}
+
     def start(self) -> None:
         """
         Migrate the database, start the components, and wait until all are healthy.
@@ -95,9 +103,9 @@ class LocalAirflow:
         try:
             self._launch("db-migrate", ["db", "migrate"]).wait_end(self._timeout)
             started = datetime.now(UTC)
-            for name, arguments in COMPONENTS.items():
+            for name, arguments in self.components.items():
                 self._launch(name, arguments)
-            for name in COMPONENTS:
+            for name in self.components:
                 is_healthy = partial(self._is_healthy, name, started)
                 self._servers[name].wait_ready(is_healthy, self._timeout)
         except BaseException:
@@ -111,8 +119,7 @@ class LocalAirflow:
         :param timeout: seconds that running tasks have to end before they are killed.
         """
         try:
-            # The scheduler waits for its tasks, and these need the API server until they end.
-            for name in ("scheduler", "dag-processor", "api-server"):
+            for name in self.stop_order:
                 if name in self._servers:
                     self._servers[name].stop(timeout)
         finally:
@@ -136,9 +143,10 @@ class LocalAirflow:
         # Who interrupts does not want to wait for the tasks.
         self.stop(30.0 if error is None else 5.0)
 
-    def _launch(self, name: str, arguments: list[str]) -> ServerProcess:
+    def _launch(self, name: str, arguments: Sequence[str]) -> ServerProcess:
         command: list[str | Path] = [find_program("airflow"), *arguments]
-        server = ServerProcess(command, self.home / f"{name}.log", env=self.env, cwd=self.home)
+        env = {**self.env, **self.env_of(name)}
+        server = ServerProcess(command, self.home / f"{name}.log", env=env, cwd=self.home)
         self._servers[name] = server
         return server
 

