@@ -18,6 +18,7 @@ from kops_assets_provider.oci.tree import read_tree
 from kops_assets_provider.testing.components import moto
 from kops_assets_provider.testing.connect_proxy import ConnectProxy
 from kops_assets_provider.testing.images import make_image, put_image
+from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.oci_registry import BasicAuth, OciRegistryServer, Quirks
 
 ACCOUNT = "123456789012"
@@ -158,6 +159,8 @@ def test_images_that_share_blobs_send_them_once_to_ecr(ecr, source):
 def test_as_any_other_registry_ecr_would_get_them_twice(source):
     """So the profile is what makes the difference."""
     with OciRegistryServer(quirks=Quirks(mount_needs_manifest=True)) as server:
+        # Or one image might be published, by chance, before the other one asks for its blob.
+        server.inject(Fault("PUT", "/manifests/", times=None, delay=1.0))
         assert sent_together(source, server, Registries(anonymous), server.host) == 6
 
 
