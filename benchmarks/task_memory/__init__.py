@@ -1,0 +1,1 @@
+"""How much memory each kind of task takes."""
