@@ -144,8 +144,9 @@ class KopsReportOperator(_ResultsOperator):
             if as_flag("check_downloads", self.check_downloads):
                 report = _with_downloads(report)
             self.tell(context, report)
-            leave_standing(ti, Done.COPY, report, version, **self.record_place(listed))
             was_ready = self.keep_record(listed, report, context["run_id"])
+            # Who is told that there is a newer record must not read the one before.
+            leave_standing(ti, Done.COPY, report, version, **self.record_place(listed))
             self.write_report(listed, report, context)
             notify(self.on_readiness_change, context, report, was_ready)
             publish(context, report)

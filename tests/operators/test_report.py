@@ -134,3 +134,23 @@ def test_no_place_no_files(url, logged):
 def test_the_place_may_be_a_template():
     """Like every other option."""
     assert "report_url" in KopsReportOperator.template_fields
+
+
+def test_a_newer_record_is_told_of_once_it_is_there(tmp_path):
+    """Or the page would read the one before, and keep it for a while."""
+    there = []
+
+    class Pushed(Pulled):
+        def xcom_push(self, key, value):
+            there.append((key, (tmp_path / "c.json").exists()))
+
+    operator = KopsReportOperator(
+        task_id="report",
+        get_assets_task_id="get_assets",
+        plan_task_ids=["plan_images", "plan_files"],
+        copy_task_ids=["copy_image", "copy_file"],
+        record_url=str(tmp_path),
+    )
+    results = {number: copied(name) for number, name in enumerate(NAMES)}
+    operator.execute({"ti": Pushed(results, {}), "run_id": "r"})
+    assert there == [("report", False), ("kops_assets_copy", True)]

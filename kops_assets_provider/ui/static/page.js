@@ -133,7 +133,8 @@ function readFilters() {
     const field = form.elements[name];
     if (field.type === "checkbox") field.checked = true;
     else field.value = hash.get(name);
-    if (field.value === "" && field.type !== "search") field.value = "";
+    // A choice that is gone means all of them.
+    if (field.selectedIndex === -1) field.value = "";
   }
 }
 
