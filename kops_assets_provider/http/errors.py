@@ -68,7 +68,9 @@ def connection_error(
     """Return the error for a connection that could not be made or did not last."""
     root = root_cause(cause)
     if isinstance(root, ssl.SSLCertVerificationError):
-        advice = "name the file of its authority: ca_file in its connection, or SSL_CERT_FILE"
+        advice = (
+            "name its authority's file: ca_file (S3: verify) in its connection, or SSL_CERT_FILE"
+        )
         message = f"{place(method, url)}: its certificate is not trusted: {root.verify_message}"
         return UntrustedServerError(f"{message}; {advice}", side=side)
     last = root.args[-1] if root.args else ""
