@@ -19,6 +19,7 @@ TINY = ("--clusters", "3", "--rounds", "1", "--repeats", "0")
 OPERATORS = {"get_assets", "plan_images", "plan_files"}
 
 
+@pytest.mark.long
 @pytest.mark.component
 def test_a_small_fleet(require, tmp_path):
     """Each image is asked for twice and each file once, in the list of a cluster or of all."""

@@ -30,6 +30,7 @@ def night(name, seconds, number=1):
     return NightRun(name, number, cost, supervision=0.1, airflow=seconds + 1, tasks=tasks)
 
 
+@pytest.mark.long
 @pytest.mark.airflow
 @pytest.mark.timeout(300)
 def test_a_small_night(tmp_path):

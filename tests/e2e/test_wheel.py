@@ -128,6 +128,7 @@ def test_the_command_runs(installed):
     assert installed.run("kops-assets", "list", *options).endswith("}")
 
 
+@pytest.mark.long
 @pytest.mark.airflow
 def test_six_lines_are_a_dag(installed):
     """It is read, and it mirrors."""
