@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, literal
 
 from kops_assets_provider.dag_params import (
     check_params,
@@ -22,6 +22,7 @@ from kops_assets_provider.task_groups.copy_assets import (
 from kops_assets_provider.task_groups.options import (
     CLUSTER_OPTIONS,
     FILE_OPTIONS,
+    NOT_TEMPLATES,
     CopyAssetsOptions,
     refuse_unknown,
 )
@@ -133,11 +134,17 @@ def _fleet_dag(
     group: ClusterGroup, prefix: str, dag_options: dict[str, Any] | None, options: CopyAssetsOptions
 ) -> DAG:
     doc = _FLEET_DOC.format(group=group.name)
-    own = cast("CopyAssetsOptions", {"dry_run": _BY_FORM, **options, **group.options})
+    by_file = {name: _as_data(name, value) for name, value in group.options.items()}
+    own = cast("CopyAssetsOptions", {"dry_run": _BY_FORM, **options, **by_file})
     form = {} if own["dry_run"] != _BY_FORM else {"params": {"dry_run": dry_run_param()}}
     with _dag(f"{prefix}{group.name}", group.schedule, doc, form | (dag_options or {})) as dag:
         copy_fleet_tasks(group.name, group.clusters, **own)
     return dag
+
+
+def _as_data(option: str, value: Any) -> Any:
+    """Keep Airflow from rendering what a file says: templates are for authors of DAGs."""
+    return value if option in NOT_TEMPLATES else literal(value)
 
 
 def _dag(dag_id: str, schedule: Any, doc_md: str, options: dict[str, Any] | None) -> DAG:

@@ -67,13 +67,15 @@ def options_from_variable(name: str, *, params: bool = False) -> CopyAssetsOptio
     """
     Return options that an Airflow Variable, a JSON object, has when the tasks run.
 
-    They are templates: nothing is asked of Airflow while a DAG file is parsed.
+    The options are templates that look the values up: nothing is asked of Airflow while a DAG file
+    is parsed. The values are data, and are not rendered.
 
-    :param params: let the run's parameters go before, as ``manual_params`` declares them; that of a
-        dry run always does.
+    :param params: let the run's parameters go before the Variable: those that ``manual_params``
+        declares, and no others. ``dry_run`` always does.
     """
-    by_form = {"dry_run": True}
-    options = {x: _template(name, x, by_form.get(x, params)) for x in _DEFAULTS}
+    # A run's conf may have any key; only what the form offers may come from there.
+    form = manual_params() if params else {"dry_run": None}
+    options = {x: _template(name, x, x in form) for x in _DEFAULTS}
     return cast("CopyAssetsOptions", options)
 
 

@@ -39,6 +39,12 @@ class FileAsset:
     download: str
     sha: str | None
 
+    @classmethod
+    def from_dict(cls, values: object, where: str = "file") -> Self:
+        """Read a file of a list; raises InvalidInputError."""
+        (found,) = ClusterAssets.from_dict({"files": [values]}, where).files
+        return cls(found.canonical, found.download, found.sha)
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterAssets:

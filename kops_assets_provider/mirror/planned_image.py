@@ -9,10 +9,13 @@ a registry that cannot mount a blob opens an upload for it by the same request.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from kops_assets_provider.exceptions import InvalidInputError, InvalidManifestError
+from kops_assets_provider.kops.assets import ClusterAssets
 from kops_assets_provider.mirror.changes import Change
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.jobs import ImageJob
@@ -20,6 +23,7 @@ from kops_assets_provider.oci.manifest import Descriptor
 
 _PREFIX = 8  # hex digits of a digest in a hint: enough to tell an image's blobs apart
 _LONG_PREFIX = 12  # where nobody asks the registry again before the manifest is pushed
+_HEX = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
 _MAX_BYTES = 1000  # of a planned image as JSON: every mapped task pulls the whole list
 
 
@@ -66,6 +70,26 @@ class PlannedImage:
             return {k: v for k, v in values.items() if v}
         blobs = self.job.tree.blobs if self.job else ()
         return own | _cut(values, {x.digest.hex[:_PREFIX]: n for n, x in enumerate(blobs)})
+
+    @classmethod
+    def from_dict(cls, values: object, where: str = "planned image") -> PlannedImage:
+        """Read what ``to_dict`` wrote; raises InvalidInputError."""
+        (image,) = ClusterAssets.from_dict({"images": [values]}, where).images
+        hints: Any = values
+        try:
+            digest = hints.get("digest")
+            return cls(
+                image.canonical,
+                image.download,
+                None if digest is None else str(Digest(digest)),
+                mounts={str(k): _hex(v) for k, v in (hints.get("mounts") or {}).items()},
+                wanted=_hex(hints.get("wanted")),
+                leaders={str(k): _indexes(v) for k, v in (hints.get("leaders") or {}).items()},
+                has=_hex(hints.get("has")),
+            )
+        except (InvalidManifestError, AttributeError, TypeError, ValueError) as err:
+            problem = f"not an element of the list that a plan returns: {err}"
+            raise InvalidInputError(f"{where} {image.canonical}", [problem]) from None
 
 
 def with_hints(planned: Iterable[PlannedImage]) -> list[PlannedImage]:
@@ -116,6 +140,20 @@ def resolve_hints(
     prefixes = {blob.digest: blob.digest.hex[:_PREFIX] for blob in blobs}
     found = {digest: by_prefix[x] for digest, x in prefixes.items() if x in by_prefix}
     return found, frozenset(digest for digest, x in prefixes.items() if x in set(wanted))
+
+
+def _hex(values: Any) -> tuple[str, ...]:
+    for value in values or ():
+        if not isinstance(value, str) or not _HEX.fullmatch(value):
+            raise ValueError(f"{value!r} is not the beginning of a digest in hex")
+    return tuple(values or ())
+
+
+def _indexes(values: Any) -> tuple[int, ...]:
+    for value in values:
+        if type(value) is not int or value < 0:
+            raise ValueError(f"{value!r} is not a map index")
+    return tuple(values)
 
 
 def _blobs(image: PlannedImage) -> Iterable[tuple[Descriptor, tuple[Hashable, Digest]]]:

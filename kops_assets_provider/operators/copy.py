@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator, Context, TaskInstanceState
 
@@ -17,9 +17,12 @@ from kops_assets_provider.operators.links import SourceLink, TargetLink
 from kops_assets_provider.operators.metrics import count_outcome, measured
 from kops_assets_provider.operators.places import FileStoresOperator, RegistriesOperator
 from kops_assets_provider.operators.progress import Progress
-from kops_assets_provider.operators.values import as_flag, as_mapping
+from kops_assets_provider.operators.values import as_flag, as_mapping, as_optional
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
+if TYPE_CHECKING:
+    from kops_assets_provider.kops.assets import FileAsset
+    from kops_assets_provider.mirror.planned_image import PlannedImage
 
 
 class _Killed(BaseException):
@@ -30,7 +33,12 @@ class _CopyOperator(BaseOperator):
     """
     Copy one asset.
 
-    :param canonical: its name or URL upstream. (templated)
+    ``asset`` comes from a list, so it is data: it is no template field, and Airflow never renders
+    it. ``canonical`` and ``download`` are written by the author of a DAG, so they are templates.
+
+    :param asset: an element of the list that the plan returned; map the operator over that list
+        with ``expand(asset=plan.output)``.
+    :param canonical: instead of ``asset``: its name or URL upstream. (templated)
     :param download: the name or URL under which the cluster's nodes get it. (templated)
     """
 
@@ -39,23 +47,47 @@ class _CopyOperator(BaseOperator):
     operator_extra_links = (SourceLink(), TargetLink())
     ui_color = "#dcefdc"
 
-    def __init__(self, *, canonical: str, download: str, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        asset: Mapping[str, Any] | None = None,
+        canonical: str | None = None,
+        download: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        if (asset is None) == (canonical is None and download is None):
+            raise TypeError(f"task {self.task_id}: give asset, or canonical and download")
+        self.asset = asset
         self.canonical = canonical
         self.download = download
         self._stop: threading.Event | None = None
         self._progress: Progress | None = None
         self._copies_in: int | None = None
 
+    @property
+    def source_name(self) -> str:
+        """Return the asset's canonical name; empty if it is not known."""
+        return self._name("canonical")
+
+    @property
+    def target_name(self) -> str:
+        """Return the asset's download name; empty if it is not known."""
+        return self._name("download")
+
+    def _name(self, key: str) -> str:
+        found = getattr(self, key) if self.asset is None else _get(self.asset, key)
+        return found if isinstance(found, str) else ""
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the copy's outcome."""
         self._stop = threading.Event()
-        self.log.info("%s to %s", self.canonical, self.download)
+        self.log.info("%s to %s", self.source_name, self.target_name)
         tags = {"kind": str(self.kind), "target": self.target_host()}
-        asset = {"kind": str(self.kind), "canonical": self.canonical, "download": self.download}
+        names = {"canonical": self.source_name, "download": self.target_name}
         with (
             measured(**tags),
-            told_to_airflow(context, **asset),
+            told_to_airflow(context, kind=str(self.kind), **names),
             Progress(context) as self._progress,
         ):
             outcome = self._copy_until_killed(context)
@@ -68,15 +100,20 @@ class _CopyOperator(BaseOperator):
         try:
             return self.copy(context)
         except _Killed:
-            raise StoppedError(f"{self.canonical}: stopped, because the task was killed") from None
+            raise self._stopped() from None
         finally:
             self._copies_in = None
+
+    def _stopped(self) -> StoppedError:
+        return StoppedError(f"{self.source_name}: stopped, because the task was killed")
 
     def _log_outcome(self, outcome: Outcome) -> None:
         self.log.info("%s: %d bytes sent, %s", outcome.state, outcome.sent, outcome.content)
         if outcome.drift:
             self.log.warning(
-                "%s stands for %s by now; what was planned is copied", self.canonical, outcome.drift
+                "%s has moved to %s since the plan; the planned image is copied",
+                self.source_name,
+                outcome.drift,
             )
 
     def copy(self, context: Context) -> Outcome:
@@ -96,7 +133,7 @@ class _CopyOperator(BaseOperator):
     def on_chunk(self, size: int) -> None:
         """Count the bytes of a chunk; raise StoppedError once the task was killed."""
         if self._stop and self._stop.is_set():
-            raise StoppedError(f"{self.canonical}: stopped, because the task was killed")
+            raise self._stopped()
         if self._progress:
             self._progress.add(size)
 
@@ -109,7 +146,7 @@ class _CopyOperator(BaseOperator):
         from kops_assets_provider.mirror.lineage import dataset
 
         try:
-            return dataset(self.kind, self.download, self.written_elsewhere()).host
+            return dataset(self.kind, self.target_name, self.written_elsewhere()).host
         except KopsAssetsError:
             return "unknown"  # the copy itself says what is wrong
 
@@ -119,27 +156,28 @@ class _CopyOperator(BaseOperator):
             elsewhere = self.written_elsewhere()
         except KopsAssetsError:
             return None
-        return copy_lineage(self.kind, self.canonical, self.download, elsewhere)
+        return copy_lineage(self.kind, self.source_name, self.target_name, elsewhere)
 
     def get_openlineage_facets_on_failure(self, task_instance: Any) -> Any | None:
         """Tell OpenLineage from where to where this was to copy."""
         return self.get_openlineage_facets_on_complete(task_instance)
 
 
+def _get(asset: object, key: str) -> object:
+    # Whatever a writer of XComs has put there.
+    return asset.get(key) if isinstance(asset, Mapping) else None
+
+
 class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
     """
     Copy an image unless the target has it. Returns the outcome.
 
-    :param canonical: the image's name upstream. (templated)
+    :param asset: an element of the list that ``KopsPlanImagesOperator`` returned: the names, the
+        digest, and hints about blobs. It is data, never a template.
+    :param canonical: instead of ``asset``: the image's name upstream. (templated)
     :param download: the name under which the cluster's nodes pull it. (templated)
-    :param digest: what to copy, whatever the tag stands for by now; None to ask first. (templated)
-    :param mounts: a repository of the target's registry to beginnings of the digests of blobs that
-        it has, or will have soon. (templated)
-    :param wanted: beginnings of the digests of blobs that other images wait for. (templated)
-    :param has: likewise, of blobs that the target has of another image under the same tag.
-        (templated)
-    :param leaders: a repository of ``mounts`` to the map indexes of the tasks that upload to it.
-        (templated)
+    :param digest: the image to copy, even if the tag has moved since; None for the image that has
+        the tag now. (templated)
 
     The other parameters are those of ``RegistriesOperator``.
     """
@@ -148,67 +186,61 @@ class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
     template_fields: Sequence[str] = (
         *_CopyOperator.template_fields,
         "digest",
-        "mounts",
-        "wanted",
-        "leaders",
-        "has",
         *RegistriesOperator.template_fields,
     )
 
-    def __init__(
-        self,
-        *,
-        digest: str | None = None,
-        mounts: Mapping[str, Sequence[str]] | None = None,
-        wanted: Sequence[str] = (),
-        leaders: Mapping[str, Sequence[int]] | None = None,
-        has: Sequence[str] = (),
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, digest: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.digest = digest
-        self.mounts = mounts
-        self.wanted = wanted
-        self.leaders = leaders
-        self.has = has
+
+    def planned(self) -> PlannedImage:
+        """Return the image to copy; raises InvalidInputError."""
+        from kops_assets_provider.mirror.planned_image import PlannedImage
+
+        own = {
+            "canonical": self.canonical,
+            "download": self.download,
+            "digest": as_optional(self.digest),
+        }
+        return PlannedImage.from_dict(own if self.asset is None else self.asset)
 
     def copy(self, context: Context) -> Outcome:
         """Copy the image unless it is there."""
         from kops_assets_provider.mirror.images import copy_planned_image
-        from kops_assets_provider.mirror.planned_image import PlannedImage
 
-        planned = PlannedImage(
-            *(self.canonical, self.download, self.digest, self.mounts or {}, tuple(self.wanted)),
-            leaders=self.leaders or {},
-            has=tuple(self.has),
-        )
+        planned = self.planned()
         return copy_planned_image(
-            *(planned, self.registries(), self.rules()),
-            is_coming=partial(self.is_running, context["ti"]),
+            planned,
+            self.registries(),
+            self.rules(),
+            is_coming=partial(_is_running, context["ti"], planned.leaders),
             on_chunk=self.on_chunk,
         )
 
-    def is_running(self, ti: Any, repository: str) -> bool:
-        """Tell whether a task runs that uploads to ``repository`` what this one will mount."""
-        return any(
-            TaskInstanceState.RUNNING in states.values()
-            for index in (self.leaders or {}).get(repository, ())
-            for states in ti.get_task_states(
-                dag_id=ti.dag_id, task_ids=[ti.task_id], map_index=index, run_ids=[ti.run_id]
-            ).values()
-        )
+
+def _is_running(ti: Any, leaders: Mapping[str, Sequence[int]], repository: str) -> bool:
+    """Return whether a task is running that uploads blobs to ``repository``."""
+    return any(
+        TaskInstanceState.RUNNING in states.values()
+        for index in leaders.get(repository, ())
+        for states in ti.get_task_states(
+            dag_id=ti.dag_id, task_ids=[ti.task_id], map_index=index, run_ids=[ti.run_id]
+        ).values()
+    )
 
 
 class KopsCopyFileOperator(_CopyOperator, FileStoresOperator):
     """
     Copy a file, and its SHA-256 beside it, unless the target has it. Returns the outcome.
 
-    :param canonical: the file's URL upstream. (templated)
+    :param asset: an element of the list that ``KopsPlanFilesOperator`` returned: the URLs and the
+        SHA-256. It is data, never a template.
+    :param canonical: instead of ``asset``: the file's URL upstream. (templated)
     :param download: the URL from which the cluster's nodes download it. (templated)
     :param sha: its SHA-256, 64 hex digits. (templated)
     :param source_rewrites: prefixes of canonical URLs, and where those are really fetched.
         (templated)
-    :param deep: read what is there, whatever its store says of it. (templated)
+    :param deep: read the file at the target, even if its store keeps a hash of it. (templated)
 
     The other parameters are those of ``FileStoresOperator``.
     """
@@ -225,7 +257,7 @@ class KopsCopyFileOperator(_CopyOperator, FileStoresOperator):
     def __init__(
         self,
         *,
-        sha: str,
+        sha: str | None = None,
         source_rewrites: Mapping[str, str] | str | None = None,
         deep: bool | str = False,
         **kwargs: Any,
@@ -235,15 +267,20 @@ class KopsCopyFileOperator(_CopyOperator, FileStoresOperator):
         self.source_rewrites = source_rewrites
         self.deep = deep
 
+    def file(self) -> FileAsset:
+        """Return the file to copy; raises InvalidInputError."""
+        from kops_assets_provider.kops.assets import FileAsset
+
+        own = {"canonical": self.canonical, "download": self.download, "sha": self.sha}
+        return FileAsset.from_dict(own if self.asset is None else self.asset)
+
     def copy(self, context: Context) -> Outcome:
         """Copy the file unless it is there."""
-        from kops_assets_provider.kops.assets import FileAsset
         from kops_assets_provider.mirror.files import copy_file_asset
 
-        asset = FileAsset(self.canonical, self.download, self.sha)
         rewrites = as_mapping("source_rewrites", self.source_rewrites)
         deep = as_flag("deep", self.deep)
-        return copy_file_asset(asset, self.file_stores(), rewrites, self.on_chunk, deep=deep)
+        return copy_file_asset(self.file(), self.file_stores(), rewrites, self.on_chunk, deep=deep)
 
     def written_elsewhere(self) -> dict[str, str]:
         """Return ``file_targets``; raises InvalidInputError."""

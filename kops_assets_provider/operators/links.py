@@ -16,7 +16,7 @@ class SourceLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """Return its page; Airflow asks when a try has ended, also a failed one."""
-        return _page(operator, operator.canonical)
+        return _page(operator, operator.source_name)
 
 
 class TargetLink(BaseOperatorLink):
@@ -26,11 +26,11 @@ class TargetLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """Return its page; Airflow asks when a try has ended, also a failed one."""
-        return _page(operator, operator.download)
+        return _page(operator, operator.target_name)
 
 
-def _page(operator: Any, name: Any) -> str:
+def _page(operator: Any, name: str) -> str:
     from kops_assets_provider.mirror.web_pages import web_page
 
-    # What failed while its templates were rendered has no names yet.
-    return web_page(operator.kind, name) if isinstance(name, str) else ""
+    # A task that failed while its templates were rendered has no names yet.
+    return web_page(operator.kind, name) if name else ""

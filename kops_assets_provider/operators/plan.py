@@ -81,9 +81,9 @@ class KopsPlanImagesOperator(_PlanOperator, RegistriesOperator):
     """
     Ask the target registry which images it has.
 
-    Returns the arguments of a ``KopsCopyImageOperator`` for each image that must be copied, to be
-    mapped over with ``expand_kwargs``; the outcomes of all others go to the XCom key ``settled``,
-    and what is known ahead of the copies to ``ahead``.
+    Returns a list with an element for each image that must be copied: map a
+    ``KopsCopyImageOperator`` over it with ``expand(asset=…)``. The outcomes of all other images
+    go to the XCom key ``settled``, and estimates of the copies to ``ahead``.
 
     :param assets: what ``KopsGetAssetsOperator`` or ``KopsGetFleetAssetsOperator`` returned.
         (templated)
@@ -127,9 +127,9 @@ class KopsPlanFilesOperator(_PlanOperator):
     """
     Ask the target store which files it has, by looking at the files themselves.
 
-    Returns the arguments of a ``KopsCopyFileOperator`` for each file that must be copied, to be
-    mapped over with ``expand_kwargs``; the outcomes of all others go to the XCom key ``settled``,
-    and what is known ahead of the copies to ``ahead``.
+    Returns a list with an element for each file that must be copied: map a
+    ``KopsCopyFileOperator`` over it with ``expand(asset=…)``. The outcomes of all other files
+    go to the XCom key ``settled``, and estimates of the copies to ``ahead``.
 
     The log says of each file that must be copied why: missing, truncated, another file, or its
     side-car is not right.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple, Unpack
 
-from airflow.sdk import TaskGroup, TriggerRule
+from airflow.sdk import TaskGroup, TriggerRule, literal
 
 from kops_assets_provider.operators.check import KopsCheckAssetsOperator
 from kops_assets_provider.operators.copy import KopsCopyFileOperator, KopsCopyImageOperator
@@ -32,7 +32,7 @@ from kops_assets_provider.task_groups.options import (
 )
 
 # Rendered before a copy begins, so a failed one has it too. Airflow's column has 250 characters.
-_LABEL = "{{ task.canonical[-250:] }}"
+_LABEL = "{{ task.source_name[-250:] }}"
 RETRIES: dict[str, Any] = {
     "retries": 4,
     "retry_delay": timedelta(seconds=15),
@@ -76,11 +76,12 @@ def copy_fleet_tasks(
     """
     refuse_unknown(options)
     refuse_too_many(f"group {group}", clusters)
+    data: Any = literal(clusters)  # a file says it, so Airflow must not render it
     listed = KopsGetFleetAssetsOperator(
         task_id="get_assets",
         doc_md=task_docs.GET_FLEET_ASSETS,
         group=group,
-        clusters=clusters,
+        clusters=data,
         **pick(options, *PLACES, *LIST_OPTIONS),
     )
     copies = _copy_tasks(listed, options)
@@ -164,7 +165,7 @@ def _copy_tasks(listed: KopsGetAssetsOperator, options: CopyAssetsOptions) -> _C
         map_index_template=_LABEL,
         **images,
         **pool,
-    ).expand_kwargs(plan_images.output)
+    ).expand(asset=plan_images.output)
     copy_file = KopsCopyFileOperator.partial(
         task_id="copy_file",
         doc_md=task_docs.COPY_FILE,
@@ -173,7 +174,7 @@ def _copy_tasks(listed: KopsGetAssetsOperator, options: CopyAssetsOptions) -> _C
         **sources,
         **deep,
         **pool,
-    ).expand_kwargs(plan_files.output)
+    ).expand(asset=plan_files.output)
     return _Copies([plan_images, plan_files], [copy_image, copy_file])
 
 

@@ -108,6 +108,7 @@ class CopyAssetsOptions(TypedDict, total=False):
     gcp_conn_id: str | None
 
 
+NOT_TEMPLATES = ("on_readiness_change", "copy_pool")
 FILE_OPTIONS = tuple(
     x
     for x in CopyAssetsOptions.__annotations__

@@ -79,7 +79,7 @@ def test_a_label_fits_into_airflows_database(task_id):
     dag = kops_copy_assets_dag("x", cluster_spec="c.yaml", kops_version="1.36.2")
     template = dag.get_template_env().from_string(dag.get_task(task_id).map_index_template)
     for name in (URL, f"https://{'x' * 300}/kubelet"):
-        label = template.render(task=SimpleNamespace(canonical=name))
+        label = template.render(task=SimpleNamespace(source_name=name))
         assert len(label) == min(250, len(name))
         assert name.endswith(label)
 
