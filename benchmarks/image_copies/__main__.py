@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 
 from measuring.client import Usage, interpreter_usage
 from measuring.command_line import (
@@ -28,7 +29,7 @@ from measuring.command_line import (
 from measuring.engines import chosen_engines
 from measuring.servers import work_directory
 
-from image_copies.engines import ENGINES
+from image_copies.engines import ENGINES, another_build
 from image_copies.image_set import planned_images
 from image_copies.measure import Bench
 from image_copies.parts import copies, no_change_copies
@@ -54,6 +55,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--delay-ms", type=float, default=15, help="each way, with --no-change (%(default)s)")
     add("--scale", type=float, default=1, help="size of the layers (%(default)s: 2.08 GB in all)")
+    add("--against", type=Path, metavar="PROGRAM", help="compare with another build's kops-assets")
     return parser.parse_args(argv)
 
 
@@ -73,6 +75,8 @@ def _benchmark(options: argparse.Namespace) -> None:
 @contextmanager
 def _prepared(options: argparse.Namespace) -> Iterator[Bench]:
     engines = chosen_engines(ENGINES, options.engine)
+    if options.against:
+        engines.append(another_build(options.against))
     size = round(_FULL_BYTES * options.scale * _SETS_IN_STORE)
     with work_directory(size) as directory:
         images = write_images(directory / "source/data", planned_images(options.scale))

@@ -65,6 +65,7 @@ class Engine:
         return asked.returncode == 0
 
 
+_ARGUMENTS = ("copy", "--from", "{list}", "--jobs", "{jobs}", "--output", "json")
 _SKOPEO = ("skopeo", "--insecure-policy")
 _SKOPEO_PLAIN = ("--all", "--src-tls-verify=false", "--dest-tls-verify=false")
 _BOTH = ("{source}/{image}", "{target}/{image}")
@@ -72,10 +73,7 @@ _BOTH_FOR_SKOPEO = tuple(f"docker://{x}" for x in _BOTH)
 _REGCTL_PLAIN = ("--host", "reg={source},tls=disabled", "--host", "reg={target},tls=disabled")
 
 ENGINES = (
-    Engine(
-        OURS,
-        ("kops-assets", "copy", "--from", "{list}", "--jobs", "{jobs}", "--output", "json"),
-    ),
+    Engine(OURS, ("kops-assets", *_ARGUMENTS)),
     Engine(
         "skopeo-sync",
         (*_SKOPEO, "sync", *_SKOPEO_PLAIN, "--src=yaml", "--dest=docker", "{yaml}", "{target}"),
@@ -85,6 +83,11 @@ ENGINES = (
     Engine("oras", ("oras", "cp", "--recursive", "--from-plain-http", "--to-plain-http", *_BOTH)),
     Engine("regctl", ("regctl", *_REGCTL_PLAIN, "image", "copy", *_BOTH)),
 )
+
+
+def another_build(program: Path) -> Engine:
+    """Return the engine for another build of kops-assets, such as the one of an older commit."""
+    return Engine("another build", (str(program.absolute()), *_ARGUMENTS))
 
 
 def _write_list(job: Job, directory: Path) -> Path:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import yaml
-from image_copies.engines import ENGINES, Engine, Job
+from image_copies.engines import ENGINES, Engine, Job, another_build
 from measuring.engines import OURS, chosen_engines, rotated, turns
 
 from kops_assets_provider.testing.processes import MissingComponentError
@@ -76,3 +76,11 @@ def test_missing_engine():
         chosen_engines([gone, python], ["gone"])
     with pytest.raises(FileNotFoundError, match="none of the engines"):
         chosen_engines([gone], [])
+
+
+def test_another_build_gets_the_same_arguments(tmp_path):
+    """So that a change can be compared with the commit before it, in one run."""
+    (ours,) = [x for x in ENGINES if x.name == OURS]
+    other = another_build(tmp_path / "kops-assets")
+    assert other.command == (str(tmp_path / "kops-assets"), *ours.command[1:])
+    assert other.name != ours.name
