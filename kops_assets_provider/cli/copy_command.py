@@ -190,6 +190,7 @@ def _mirror(options: argparse.Namespace, progress: Progress | None = None) -> Mi
         jobs=getattr(options, "jobs", 1),
         deep=options.deep,
         check_downloads=options.check_downloads,
+        report_url=_report_place(options) if options.report_url else None,
         progress=progress,
     )
     if options.report_url:

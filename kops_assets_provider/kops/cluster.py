@@ -10,6 +10,7 @@ from typing import Any
 
 from kops_assets_provider.exceptions import InvalidClusterError
 from kops_assets_provider.kops.alpha3 import to_v1alpha2
+from kops_assets_provider.kops.cluster_name import EXPECTED_NAME, is_cluster_name
 from kops_assets_provider.kops.documents import YamlError, load_documents
 from kops_assets_provider.kops.fields import value_at
 from kops_assets_provider.kops.remap import Locations
@@ -157,6 +158,9 @@ class _Reader:
         ]
         if not isinstance(name, str) or not name:
             self.problems.append(f"{kind} in document {number} has no metadata.name")
+        elif kind == "Cluster" and not is_cluster_name(name):
+            problem = f"metadata.name is {name!r}, {EXPECTED_NAME}"
+            self.problems.append(f"{kind} in document {number}: {problem}")
         elif not wrong:
             (self._clusters if kind == "Cluster" else self._groups).append(document)
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.kops.assets import ClusterAssets, FileAsset
+from kops_assets_provider.kops.assets import ClusterAssets
+from kops_assets_provider.kops.cluster_name import EXPECTED_NAME, is_cluster_name
 from kops_assets_provider.kops.warnings import Caveat
 
-_RECORDS = "kops-assets"  # folder of the records, beside the files
 _UNKNOWN = "unknown"
-_OWN_KEYS = ("cluster", "kops_version", "record_url", "warnings")
-_PLACE = r"(?:(?:https?|s3|gs|file)://[^\s/?#@]+(?=/|$)|(?:file://)?/)[^\s?#]*"
+_OWN_KEYS = ("format", "cluster", "kops_version", "record_url", "warnings")
+_IGNORED = Caveat(
+    "record-url",
+    "the list has a record_url, which is ignored: a list does not say where the mirror's record is "
+    "written; give record_url as an option if it is not beside the files",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +25,16 @@ class AssetList:
     """
     A cluster's assets, and what they were computed for.
 
-    :param record_url: where the mirror's record belongs: beside the files, None if they have no
-        place.
     :param warnings: what will bite whoever mirrors the list.
     :param hash_sources: canonical URL to where the file's hash is from: ``spec``, ``pinned``,
         ``extra``, ``kops <release>``, ``list``, or the URL that it was fetched from.
     """
 
+    is_group: ClassVar[bool] = False
+
     cluster: str
     kops_version: str
     assets: ClusterAssets
-    record_url: str | None = None
     warnings: tuple[Caveat, ...] = ()
     hash_sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -41,7 +43,6 @@ class AssetList:
         return {
             "cluster": self.cluster,
             "kops_version": self.kops_version,
-            "record_url": self.record_url,
             "warnings": [x.to_dict() for x in self.warnings],
             **self.assets.to_dict(),
         }
@@ -66,6 +67,8 @@ class AssetList:
 
         :param cluster: its name; a list that says another one is refused.
         :param kops_version: likewise.
+        A list's own ``record_url`` is ignored with a warning.
+
         :param default_cluster: its name if neither the list nor ``cluster`` says it.
         :raises InvalidInputError: with every problem of the list; an empty one is none.
         """
@@ -74,8 +77,9 @@ class AssetList:
         default = _UNKNOWN if cluster or default_cluster else ""
         version = kops_version.removeprefix("v")
         problems = [
-            *_wrong_name(values, "cluster", cluster, cluster or default_cluster),
-            *_wrong_name(values, "kops_version", version, version or default),
+            *_wrong_value(values, "cluster", cluster, cluster or default_cluster),
+            *_wrong_cluster(values.get("cluster") or cluster or default_cluster),
+            *_wrong_value(values, "kops_version", version, version or default),
             *_wrong_extras(values),
         ]
         if not (values.get("images") or values.get("files")):
@@ -84,16 +88,18 @@ class AssetList:
             raise InvalidInputError(where, problems)
         theirs = {k: v for k, v in values.items() if k not in _OWN_KEYS}
         assets = ClusterAssets.from_dict(theirs, where)
+        caveats = [Caveat(x["code"], x["message"]) for x in values.get("warnings") or ()]
+        if values.get("record_url") is not None:
+            caveats.append(_IGNORED)
         return cls(
             values.get("cluster") or cluster or default_cluster,
             values.get("kops_version") or version or default,
             assets,
-            values.get("record_url") or guess_record_url(assets.files),
-            tuple(Caveat(x["code"], x["message"]) for x in values.get("warnings") or ()),
+            tuple(caveats),
         )
 
 
-def _wrong_name(values: Mapping[Any, Any], key: str, wanted: str, default: str) -> Iterator[str]:
+def _wrong_value(values: Mapping[Any, Any], key: str, wanted: str, default: str) -> Iterator[str]:
     found = values.get(key) or default
     if not isinstance(found, str) or not found:
         yield f"it has no {key}"
@@ -101,10 +107,12 @@ def _wrong_name(values: Mapping[Any, Any], key: str, wanted: str, default: str) 
         yield f"its {key} is {found}, and {wanted} is wanted"
 
 
+def _wrong_cluster(name: object) -> Iterator[str]:
+    if isinstance(name, str) and name and not is_cluster_name(name):
+        yield f"its cluster is {name!r}, {EXPECTED_NAME}"
+
+
 def _wrong_extras(values: Mapping[Any, Any]) -> Iterator[str]:
-    url = values.get("record_url")
-    if url is not None and not (isinstance(url, str) and re.fullmatch(_PLACE, url)):
-        yield "its record_url is no URL, place in a store, or absolute path"
     warnings = values.get("warnings") or []
     if not isinstance(warnings, list) or not all(map(_is_warning, warnings)):
         yield "its warnings are not a list of mappings with code and message"
@@ -114,17 +122,3 @@ def _is_warning(value: object) -> bool:
     return isinstance(value, Mapping) and all(
         isinstance(value.get(key), str) for key in ("code", "message")
     )
-
-
-def record_url(file_repository: str | None) -> str | None:
-    """Return where the record belongs, beside the files."""
-    return f"{file_repository.rstrip('/')}/{_RECORDS}" if file_repository else None
-
-
-def guess_record_url(files: Sequence[FileAsset]) -> str | None:
-    """Return it for a list without a spec: the file repository is what was put before the paths."""
-    for file in files:
-        path = "/" + file.canonical.partition("://")[2].partition("/")[2]
-        if file.download != file.canonical and file.download.endswith(path):
-            return record_url(file.download.removesuffix(path))
-    return None

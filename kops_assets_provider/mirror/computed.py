@@ -15,7 +15,7 @@ from kops_assets_provider.kops.assets import ClusterAssets
 from kops_assets_provider.kops.cluster import Cluster
 from kops_assets_provider.kops.inventory import list_assets
 from kops_assets_provider.kops.warnings import cluster_caveats, environment_caveats
-from kops_assets_provider.mirror.asset_list import AssetList, record_url
+from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.list_request import ListRequest
 from kops_assets_provider.mirror.releases import FoundRelease, find_release
 
@@ -39,7 +39,6 @@ def compute_list(cluster: Cluster, kops_versions: Sequence[str], request: ListRe
         cluster.name,
         ", ".join(kops_versions),
         assets,
-        record_url(cluster.locations.file_repository),
         tuple(caveats),
         {**known, **sources},
     )

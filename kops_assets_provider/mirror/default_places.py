@@ -54,6 +54,7 @@ def open_default_places(
     jobs: int = 4,
     deep: bool = False,
     check_downloads: bool = False,
+    report_url: str | None = None,
     progress: Observer | None = None,
 ) -> Mirror:
     """
@@ -77,6 +78,7 @@ def open_default_places(
         jobs,
         deep,
         check_downloads,
+        report_url,
         **told,
     )
 

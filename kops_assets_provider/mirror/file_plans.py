@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -21,6 +21,7 @@ from kops_assets_provider.mirror.known import Known
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State, name_of, not_mirrored
 from kops_assets_provider.mirror.plan import Plan, ToCopy, make_plan
 from kops_assets_provider.mirror.rewrites import rewrite
+from kops_assets_provider.mirror.target_places import Write, file_writes, split_conflicts
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,9 @@ def plan_files(
     stores: FileStores,
     known: Known | None = None,
     rules: FileRules | None = None,
+    *,
+    documents: Iterable[Write] = (),
+    each_alone: bool = False,
 ) -> Plan[FileAsset]:
     """
     Look which files the target has, at the files themselves; see ``make_plan`` for the errors.
@@ -58,12 +62,19 @@ def plan_files(
     for its length.
 
     :param known: what is known of the mirror, asked for when it is needed: of what is not complete.
+    :param documents: what the run writes beside the files: its record and report.
+    :param each_alone: files with one target fail, instead of all; see ``split_conflicts``.
+    :raises ConflictingTargetsError: two sources for one target.
     """
     rules = rules or FileRules()
+    writes = (*file_writes(assets, stores.locate), *documents)
+    assets, refused = split_conflicts(assets, writes, each_alone=each_alone)
     looks = FileLooks(assets, stores, known or Known(), read=False)
     http = HttpClient(stall_seconds=_SHORT)
     size = partial(_size_of, http=http, rewrites=rules.source_rewrites)
-    return make_plan(assets, partial(_settle, looks=looks, rules=rules, size=size), lambda x: x)
+    settle = partial(_settle, looks=looks, rules=rules, size=size)
+    plan = make_plan(assets, settle, lambda x: x)
+    return replace(plan, settled=(*refused, *plan.settled))
 
 
 def _settle(

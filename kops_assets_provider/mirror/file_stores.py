@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 
+from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.files.ports import FileStore
 from kops_assets_provider.files.stores import (
     FileTarget,
@@ -12,6 +13,7 @@ from kops_assets_provider.files.stores import (
     check_file_targets,
     locate,
     locate_place,
+    show_place,
 )
 
 OpenStore = Callable[[FileTarget], FileStore]
@@ -37,19 +39,27 @@ class FileStores:
 
     def open(self, download: str) -> tuple[FileStore, str]:
         """Open the store behind a download URL; return it and the path in it."""
-        return self._open(locate(download, self._file_targets))
+        return self.open_target(self.locate(download))
+
+    def locate(self, download: str) -> FileTarget:
+        """Return what ``open`` opens; raises InvalidInputError or UnsupportedTargetError."""
+        return locate(download, self._file_targets)
 
     def open_place(self, place: str, path: str) -> tuple[FileStore, str]:
         """Open the store of a place: ``s3://…``, ``gs://…``, a directory, or a download URL."""
-        return self._open(self.locate_place(place, path))
+        return self.open_target(self.locate_place(place, path))
 
     def locate_place(self, place: str, path: str) -> FileTarget:
         """Return what ``open_place`` opens; raises InvalidInputError or UnsupportedTargetError."""
         if place.startswith(("http://", "https://")):
-            return locate(f"{place.rstrip('/')}/{path}", self._file_targets)
+            # What follows a query's "?" would not become a part of the path.
+            if {"?", "#"}.intersection(place):
+                raise InvalidInputError(show_place(place), ["a place has no query or fragment"])
+            return self.locate(f"{place.rstrip('/')}/{path}")
         return locate_place(place, path)
 
-    def _open(self, target: FileTarget) -> tuple[FileStore, str]:
+    def open_target(self, target: FileTarget) -> tuple[FileStore, str]:
+        """Open the store of a target; return it and the path in it."""
         with self._lock:
             key = target.scheme, target.root
             if key not in self._stores:

@@ -6,16 +6,15 @@ Two assets are one if they have the same canonical and download name.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
-from kops_assets_provider.exceptions import ConflictingTargetsError, InvalidInputError
+from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.mirror.asset_list import AssetList
-from kops_assets_provider.mirror.outcome import Name, Outcome, error_dict, failed, name_of
+from kops_assets_provider.mirror.outcome import Name, name_of
 from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.mirror.results import Results, make_report
 
@@ -32,34 +31,18 @@ class FleetList:
     :param failures: each other cluster, and its error's ``to_dict()``.
     """
 
+    is_group: ClassVar[bool] = True
+
     group: str
     lists: tuple[AssetList, ...]
     failures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @cached_property
-    def _union(self) -> ClusterAssets:
+    def assets(self) -> ClusterAssets:
+        """What any of the clusters downloads, each once."""
         images = dict.fromkeys(asset for x in self.lists for asset in x.assets.images)
         files = dict.fromkeys(asset for x in self.lists for asset in x.assets.files)
         return ClusterAssets(tuple(images), tuple(files))
-
-    @cached_property
-    def assets(self) -> ClusterAssets:
-        """What any of the clusters downloads, each once; without what they do not agree about."""
-        bad = {x.name for x in self.conflicts}
-        images = (x for x in self._union.images if name_of(x) not in bad)
-        files = (x for x in self._union.files if name_of(x) not in bad)
-        return ClusterAssets(tuple(images), tuple(files))
-
-    @cached_property
-    def conflicts(self) -> tuple[Outcome, ...]:
-        """A failed outcome for each asset whose target another one has, too."""
-        found = []
-        for assets in (self._union.images, self._union.files):
-            by_target: dict[str, list[ImageAsset | FileAsset]] = defaultdict(list)
-            for asset in assets:
-                by_target[asset.download].append(asset)
-            found += [_conflict(x, own) for own in by_target.values() if len(own) > 1 for x in own]
-        return tuple({x.name: x for x in found}.values())
 
     def find(self, cluster: str) -> AssetList:
         """Return a cluster's list; raises InvalidInputError if it could not be listed."""
@@ -71,21 +54,18 @@ class FleetList:
 
     def report(self, listed: AssetList, results: Results) -> Report:
         """Tell how one of the clusters stands."""
-        return make_report(listed.cluster, listed.assets, self._with_conflicts(results))
+        return make_report(listed.cluster, listed.assets, results)
 
     def whole_report(self, results: Results) -> Report:
         """Tell how the group stands: each asset once."""
-        names = {name_of(x): x for x in self._union.files}
-        once = ClusterAssets(self._union.images, tuple(names.values()))
-        return make_report(self.group, once, self._with_conflicts(results))
-
-    def _with_conflicts(self, results: Results) -> Results:
-        return replace(results, settled=(*results.settled, *self.conflicts))
+        names = {name_of(x): x for x in self.assets.files}
+        once = ClusterAssets(self.assets.images, tuple(names.values()))
+        return make_report(self.group, once, results)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values: each asset once, and of each cluster which ones it has."""
-        images = {asset: number for number, asset in enumerate(self._union.images)}
-        files = {asset: number for number, asset in enumerate(self._union.files)}
+        images = {asset: number for number, asset in enumerate(self.assets.images)}
+        files = {asset: number for number, asset in enumerate(self.assets.files)}
         clusters = [
             {
                 **replace(x, assets=ClusterAssets((), ())).to_dict(),
@@ -95,7 +75,7 @@ class FleetList:
             for x in self.lists
         ]
         own = {"group": self.group, _KEY: clusters, "failures": dict(self.failures)}
-        return {**own, **self._union.to_dict()}
+        return {**own, **self.assets.to_dict()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> FleetList:
@@ -127,14 +107,3 @@ def lists_of(listed: AssetList | FleetList) -> Sequence[AssetList]:
 def names_of(assets: ClusterAssets) -> list[Name]:
     """Return the names of a list's assets, images first."""
     return [*map(name_of, assets.images), *map(name_of, assets.files)]
-
-
-def _conflict(asset: ImageAsset | FileAsset, assets: Sequence[ImageAsset | FileAsset]) -> Outcome:
-    sources = ", ".join(map(_shown, assets))
-    message = f"two sources for one target: {asset.download} would be copied from {sources}"
-    return failed(*name_of(asset), error_dict(ConflictingTargetsError(message)))
-
-
-def _shown(asset: ImageAsset | FileAsset) -> str:
-    sha = asset.sha if isinstance(asset, FileAsset) else None
-    return f"{asset.canonical} (sha256 {sha})" if sha else asset.canonical

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.kops.cluster_name import EXPECTED_NAME, is_cluster_name
 from kops_assets_provider.kops.documents import YamlError, load_documents
 
 _GROUP = re.compile(r"[A-Za-z0-9_.-]{1,100}", re.ASCII)
-# A cluster's name is that of its record, and a host's name in kOps.
-_CLUSTER = re.compile(r"[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?", re.ASCII)
 _OWN = ("schedule", "clusters")
 
 
@@ -96,8 +95,8 @@ def _problems(
 def _cluster_problems(
     where: str, name: Any, own: Any, cluster_options: Collection[str]
 ) -> Iterator[str]:
-    if not isinstance(name, str) or not _CLUSTER.fullmatch(name):
-        yield f"{where}: expected a cluster's name, such as prod.example.com"
+    if not is_cluster_name(name):
+        yield f"{where}: {EXPECTED_NAME}"
     if isinstance(own, Mapping):
         yield from _unknown(where, own, cluster_options)
     elif own is not None:

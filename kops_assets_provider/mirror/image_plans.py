@@ -20,6 +20,7 @@ from kops_assets_provider.mirror.planned_image import (
     with_hints,
 )
 from kops_assets_provider.mirror.registries import Registries
+from kops_assets_provider.mirror.target_places import image_writes, split_conflicts
 from kops_assets_provider.mirror.warming import plan_warming
 from kops_assets_provider.oci.copy import Survey, survey
 from kops_assets_provider.oci.jobs import ImageJob
@@ -36,6 +37,7 @@ def plan_images(
     known: Known | None = None,
     *,
     measure_savings: bool = False,
+    each_alone: bool = False,
 ) -> Plan[PlannedImage]:
     """
     Ask the target registry which images it has; see ``make_plan`` for the errors.
@@ -44,7 +46,12 @@ def plan_images(
         which cannot be asked, and of what must be copied, to know how it differs.
     :param measure_savings: read the manifests of platforms that are not copied, too, to know how
         large they are.
+    :param each_alone: images with one target fail, instead of all; see ``split_conflicts``.
+    :raises ConflictingTargetsError: two sources for one target.
     """
+    assets, refused = split_conflicts(
+        assets, image_writes(assets, registries.target_url), each_alone=each_alone
+    )
     rules.check_caches(x.download for x in assets if x.download != x.canonical)
     registries.expect([x for x in assets if x.download != x.canonical])
     known = known or Known()
@@ -62,7 +69,7 @@ def plan_images(
     ahead = {x.name: x for x in plan.ahead}
     ordered = with_hints(plan.to_copy)
     foreseen = (_with_costs(ahead[Kind.IMAGE, x.canonical, x.download], x) for x in ordered)
-    return Plan(tuple(ordered), plan.settled, tuple(foreseen))
+    return Plan(tuple(ordered), (*refused, *plan.settled), tuple(foreseen))
 
 
 def in_one_process(plan: Plan[PlannedImage]) -> tuple[Outcome, ...]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.kops.cluster_name import EXPECTED_NAME, is_cluster_name
 from kops_assets_provider.kops.inventory import FindSha
 
 _NOT_SET = (
@@ -60,8 +61,7 @@ class ListRequest:
             problems.append(f"cluster_spec: {_NOT_SET}--spec; or state_store and cluster_name")
         if self.cluster_spec and self.state_store:
             problems.append("cluster_spec and state_store: give one of them")
-        if self.state_store and not self.cluster_name:
-            problems.append(f"cluster_name: {_NOT_SET}--name, since there is a state store")
+        problems += self._wrong_name()
         if by_kops and self.asset_list:
             problems.append("kops_command and asset_list: give one of them")
         if by_kops and not self.state_store:
@@ -75,6 +75,12 @@ class ListRequest:
             problems.append(f"{what}: give cluster_spec, or state_store and cluster_name")
         if problems:
             raise InvalidInputError("parameters", problems)
+
+    def _wrong_name(self) -> Iterator[str]:
+        if self.state_store and not self.cluster_name:
+            yield f"cluster_name: {_NOT_SET}--name, since there is a state store"
+        if self.cluster_name and not is_cluster_name(self.cluster_name):
+            yield f"cluster_name is {self.cluster_name!r}, {EXPECTED_NAME}"
 
     def _rehearsals(self, fixed: str) -> list[str]:
         problems = []

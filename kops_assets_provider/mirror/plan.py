@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from kops_assets_provider.exceptions import (
-    ConflictingTargetsError,
     DriftedError,
     KopsAssetsError,
     Side,
@@ -63,10 +61,8 @@ def make_plan(
 
     :param settle: returns an outcome if nothing is to be done.
     :param bare: what the copy of an asset is told that could not be asked about.
-    :raises ConflictingTargetsError: two different sources for one target.
     :raises KopsAssetsError: the target answered no question at all.
     """
-    _refuse_conflicts(assets)
     with ThreadPoolExecutor(workers, thread_name_prefix="plan") as pool:
         answers = list(pool.map(lambda asset: _ask(asset, settle), assets))
     failures = [x for x in answers if isinstance(x, Exception) and _is_of_target(x)]
@@ -102,12 +98,3 @@ def _unknown(
 
 def _is_of_target(error: Exception) -> bool:
     return not (isinstance(error, KopsAssetsError) and error.side is Side.SOURCE)
-
-
-def _refuse_conflicts(assets: Sequence[ImageAsset] | Sequence[FileAsset]) -> None:
-    sources: dict[str, set[str]] = defaultdict(set)
-    for asset in assets:
-        sources[asset.download].add(asset.canonical)
-    conflicts = [f"{d} would be copied from {sorted(s)}" for d, s in sources.items() if len(s) > 1]
-    if conflicts:
-        raise ConflictingTargetsError("two sources for one target: " + "; ".join(conflicts))

@@ -21,6 +21,8 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.ports import FileStore
+from kops_assets_provider.files.stores import FileTarget
+from kops_assets_provider.kops.cluster_name import EXPECTED_NAME, is_cluster_name
 from kops_assets_provider.mirror.history import (
     RecordChange,
     RunRecord,
@@ -28,6 +30,8 @@ from kops_assets_provider.mirror.history import (
     runs_after,
 )
 from kops_assets_provider.mirror.outcome import Download, Kind, Name, Outcome, State, now
+from kops_assets_provider.mirror.own_documents import FORMAT_KEY, Format, foreign, format_of
+from kops_assets_provider.mirror.record_places import has_default_name, invalid_target
 from kops_assets_provider.mirror.report import Report
 
 log = logging.getLogger(__name__)
@@ -115,8 +119,9 @@ class MirrorRecord:
     changes: tuple[RecordChange, ...] = ()
 
     def to_json(self) -> str:
-        """Return the document; keys sorted, so that two of them can be compared as text."""
-        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, sort_keys=True) + "\n"
+        """Return the document; it begins with its format, by which it is known to be ours."""
+        head = {FORMAT_KEY: Format.RECORD, "schema": SCHEMA}
+        return json.dumps({**head, **asdict(self)}, indent=1) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> MirrorRecord:
@@ -129,6 +134,7 @@ class MirrorRecord:
         try:
             values = json.loads(text)
             _check_schema(values["schema"], where)
+            _check_head(values)
             assets = tuple(_asset(x) for x in values["assets"])
             own: dict[str, Any] = {
                 k: str(values[k]) for k in ("cluster", "kops_version", "run", "updated_at")
@@ -210,33 +216,66 @@ def _source(outcome: Outcome, asset: AssetRecord) -> str | None:
 
 
 def keep_record(
-    store: FileStore, path: str, report: Report, kops_version: str, run: str
+    store: FileStore, target: FileTarget, report: Report, kops_version: str, run: str
 ) -> MirrorRecord | None:
     """
-    Update the record at ``path`` by what a run learnt, and return what was there before.
+    Update the record at ``target`` by what a run learnt, and return what was there before.
 
-    One that is damaged is begun anew.
+    A document is ours if it begins with the format of records, or has the name that records get by
+    default. An invalid one of ours is kept beside the new record, with the suffix ``.invalid``.
 
-    :raises UnsupportedTargetError: a newer release of this package wrote it.
+    :param store: that of ``target``.
+    :raises UnsupportedTargetError: the document there is not ours, or a newer release of this
+        package wrote it; it stays.
     :raises KopsAssetsError: what the store raises.
     """
-    try:
-        old = read_record(store, path)
-    except InvalidInputError as err:
-        log.warning("the mirror record is begun anew: %s", err)
-        old = None
+    raw = _read_document(store, target.path)
+    old = None if raw is None else _own_record(raw, target, report.cluster)
+    if raw is not None and old is None:
+        aside = invalid_target(target)
+        store.write(aside.path, Content.of("the invalid mirror record", raw))
+        log.warning("it is kept as %s, and a new mirror record begins", aside)
     record = update_record(old, report, kops_version, run)
-    store.write(path, Content.of("the mirror record", record.to_json().encode()))
+    store.write(target.path, Content.of("the mirror record", record.to_json().encode()))
     return old
 
 
 def read_record(store: FileStore, path: str) -> MirrorRecord | None:
     """Read the record, if there is one; raises what ``from_json`` raises."""
+    raw = _read_document(store, path)
+    return None if raw is None else MirrorRecord.from_json(raw, path)
+
+
+def _read_document(store: FileStore, path: str) -> bytes | None:
     try:
         with store.read(path) as chunks:
-            return MirrorRecord.from_json(b"".join(chunks), path)
+            return b"".join(chunks)
     except NotFoundError:
         return None
+
+
+def _own_record(raw: bytes, target: FileTarget, cluster: str) -> MirrorRecord | None:
+    """Return the record that ``raw`` is, or None if it is ours and invalid."""
+    found = format_of(raw)
+    if found != Format.RECORD and not (found is None and has_default_name(target, cluster)):
+        raise foreign(Format.RECORD, str(target))
+    try:
+        record = MirrorRecord.from_json(raw, str(target))
+        if record.cluster == cluster:
+            return record
+        problem = f"{target}: it is the record of {record.cluster}"
+    except InvalidInputError as err:
+        problem = str(err)
+    log.warning("the mirror record is invalid: %s", problem)
+    return None
+
+
+def _check_head(values: Mapping[str, Any]) -> None:
+    """Check what makes a document the record of a cluster; older ones do not say their format."""
+    if values.get(FORMAT_KEY, Format.RECORD) != Format.RECORD:
+        raise ValueError(f"its format is not {Format.RECORD}")
+    if not is_cluster_name(values["cluster"]):
+        raise ValueError(f"its cluster is {values['cluster']!r}, {EXPECTED_NAME}")
 
 
 def _check_schema(schema: int, where: str) -> None:

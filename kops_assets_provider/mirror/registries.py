@@ -116,6 +116,11 @@ class Registries:
         """Open the repository that ``download`` names, to write to it."""
         return self._open(Reference.parse(download), Side.TARGET)
 
+    def target_url(self, download: str) -> str:
+        """Return the base URL of the registry that ``download`` names; sends nothing."""
+        repository, _ = self.target(download)
+        return repository.registry.url
+
     @property
     def aborts(self) -> tuple[Callable[[], None], Callable[[], None]]:
         """What breaks all connections: to the sources, and then to the targets."""

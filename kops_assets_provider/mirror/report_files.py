@@ -11,6 +11,8 @@ from kops_assets_provider.files.stores import show_place
 from kops_assets_provider.http.urls import redact
 from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.outcome import Kind, Outcome
+from kops_assets_provider.mirror.own_documents import FORMAT_KEY, Format, refuse_foreign
+from kops_assets_provider.mirror.record_places import report_names
 from kops_assets_provider.mirror.report import Report, RunFacts
 from kops_assets_provider.mirror.report_page import report_page
 
@@ -22,13 +24,16 @@ def write_report(stores: FileStores, url: str, report: Report, facts: RunFacts) 
     Write the page and the JSON, each whole or not at all; return where they are.
 
     :param url: directory or prefix: a place, or a download URL, as ``FileStores`` opens it.
+    :raises UnsupportedTargetError: a document that is not ours has the name of one of them.
     :raises KopsAssetsError: what the store raises.
     """
-    # With ".json" alone it would be the record's name, and both may be in one place.
-    names = f"{report.cluster}.report.html", f"{report.cluster}.report.json"
+    names = report_names(report.cluster)
+    targets = [stores.locate_place(url, name) for name in names]
+    opened = [stores.open_target(target) for target in targets]
+    for (store, path), target in zip(opened, targets, strict=True):
+        refuse_foreign(store, path, Format.REPORT, str(target))
     texts = report_html(report, facts), report_json(report, facts)
-    for name, text in zip(names, texts, strict=True):
-        store, path = stores.open_place(url, name)
+    for (store, path), text in zip(opened, texts, strict=True):
         store.write(path, Content.of("the report", text.encode()))
     place = show_place(url).rstrip("/")
     return f"{place}/{names[0]}", f"{place}/{names[1]}"
@@ -36,7 +41,12 @@ def write_report(stores: FileStores, url: str, report: Report, facts: RunFacts) 
 
 def report_json(report: Report, facts: RunFacts) -> str:
     """Return the document."""
-    head = {"schema": SCHEMA, "package_version": __version__, **asdict(facts)}
+    head = {
+        FORMAT_KEY: Format.REPORT,
+        "schema": SCHEMA,
+        "package_version": __version__,
+        **asdict(facts),
+    }
     return json.dumps({**head, **_shown(report).to_dict()}, indent=1) + "\n"
 
 

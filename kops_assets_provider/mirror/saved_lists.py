@@ -15,6 +15,7 @@ from kops_assets_provider.http.urls import redact
 from kops_assets_provider.kops.documents import YamlError, load_documents, load_json
 from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.file_stores import FileStores
+from kops_assets_provider.mirror.own_documents import FORMAT_KEY, Format, refuse_foreign
 from kops_assets_provider.mirror.state.places import StateStores, split_place
 from kops_assets_provider.mirror.state.ports import MAX_BYTES
 
@@ -68,6 +69,7 @@ def save_list(listed: AssetList, url: str, stores: FileStores) -> None:
 
     :param url: ``s3://bucket/key``, ``gs://bucket/key``, or an absolute path.
     :raises InvalidInputError: it is no such place, or its suffix is another.
+    :raises UnsupportedTargetError: a document that is not ours is there.
     :raises KopsAssetsError: what the store raises.
     """
     folder, name = split_place(url)
@@ -75,8 +77,10 @@ def save_list(listed: AssetList, url: str, stores: FileStores) -> None:
     if suffix not in _WRITERS:
         problem = f"its name must end with one of {', '.join(_WRITERS)}"
         raise InvalidInputError(f"output_url {redact(url)}", [problem])
-    store, path = stores.open_place(folder, name)
-    text = _WRITERS[suffix](listed.to_dict())
+    target = stores.locate_place(folder, name)
+    store, path = stores.open_target(target)
+    refuse_foreign(store, path, Format.LIST, str(target))
+    text = _WRITERS[suffix]({FORMAT_KEY: str(Format.LIST), **listed.to_dict()})
     store.write(path, Content.of("the asset list", text.encode()))
 
 

@@ -16,7 +16,6 @@ from kops_assets_provider.exceptions import (
     KopsAssetsError,
     StoppedError,
 )
-from kops_assets_provider.files.ports import FileStore
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.http.verify import OnChunk
@@ -43,9 +42,16 @@ from kops_assets_provider.mirror.outcome import (
 from kops_assets_provider.mirror.plan import Plan
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.record import MirrorRecord, keep_record, read_record
+from kops_assets_provider.mirror.record_places import document_writes, record_target
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.mirror.results import with_ahead
+from kops_assets_provider.mirror.target_places import (
+    Write,
+    file_writes,
+    image_writes,
+    split_conflicts,
+)
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +70,11 @@ class Mirror:
     """
     Where a list is copied from and to, and how.
 
-    :param record_url: where the mirror's record is kept, if not where the list says.
+    :param record_url: where the mirror's record is kept, if not beside the files.
     :param jobs: blobs, and files, in flight at a time.
     :param deep: read every file at the target, whatever its store says of it.
     :param check_downloads: ask the files' download URLs as nodes do, without credentials.
+    :param report_url: where the report is going to be written as files, so that no asset is.
     :param on_chunk: told the bytes of each chunk that is on its way, from several threads.
     :param on_plan: told the bytes that images will take at most, and how many files are copied.
     :param on_outcome: told each outcome as soon as it is known, from several threads.
@@ -81,13 +88,21 @@ class Mirror:
     jobs: int = 4
     deep: bool = False
     check_downloads: bool = False
+    report_url: str | None = None
     on_chunk: OnChunk = _ignore
     on_plan: Callable[[int, int], None] = _ignore
     on_outcome: Callable[[Outcome], None] = _ignore
 
     def check(self, listed: AssetList) -> Report:
-        """Ask how every asset stands at the target. Nothing is written."""
+        """
+        Ask how every asset stands at the target. Nothing is written.
+
+        :raises ConflictingTargetsError: two different sources for one target.
+        """
         assets = listed.assets
+        split_conflicts(assets.images, image_writes(assets.images, self.registries.target_url))
+        writes = (*file_writes(assets.files, self.stores.locate), *self._documents(listed))
+        split_conflicts(assets.files, writes)
         known = Known(partial(self._record, listed))
         image = check_images(assets.images, self.registries, self.rules, known)
         file = check_files(assets.files, self.stores, known, deep=self.deep)
@@ -156,28 +171,29 @@ class Mirror:
         files = listed.assets.files
         try:
             rules = FileRules(self.deep, self.rules.on_drift, self.source_rewrites)
-            return plan_files(files, self.stores, known, rules)
+            documents = self._documents(listed)
+            return plan_files(files, self.stores, known, rules, documents=documents)
         except ConflictingTargetsError:
             raise
         except Exception as err:  # noqa: BLE001  # likewise for images
             return Plan((), tuple(_unplanned(x, err) for x in files))
 
     def _record(self, listed: AssetList) -> MirrorRecord | None:
-        place = self._record_place(listed)
-        return read_record(*place) if place else None
+        target = record_target(listed, self.record_url, self.stores)
+        return read_record(*self.stores.open_target(target)) if target else None
 
     def _keep_record(self, listed: AssetList, report: Report) -> None:
         """Update the record. Without it less is known of the past, so nothing fails."""
         try:
-            if place := self._record_place(listed):
+            if target := record_target(listed, self.record_url, self.stores):
+                store, _ = self.stores.open_target(target)
                 run = f"kops-assets copy at {now()}"
-                keep_record(*place, report, listed.kops_version, run)
+                keep_record(store, target, report, listed.kops_version, run)
         except Exception as err:  # noqa: BLE001  # the report must not be lost over its record
             log.warning("the mirror record could not be written: %s", err)
 
-    def _record_place(self, listed: AssetList) -> tuple[FileStore, str] | None:
-        url = self.record_url or listed.record_url
-        return self.stores.open_place(url, f"{listed.cluster}.json") if url else None
+    def _documents(self, listed: AssetList) -> Iterable[Write]:
+        return document_writes([listed], self.stores, self.record_url, self.report_url)
 
     def _copy_files(self, files: Iterable[FileAsset], retries: Retries) -> list[Outcome]:
         def on_chunk(size: int) -> None:

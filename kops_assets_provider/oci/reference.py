@@ -34,7 +34,7 @@ _MAX_REPOSITORY = 255  # characters, as distribution/reference has it
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An image's name in its parts, valid once made."""
+    """An image's name in its parts, valid once made; the registry in lower case, as hosts are."""
 
     registry: str
     repository: str
@@ -93,6 +93,7 @@ def _split_registry(name: str) -> tuple[str, str]:
         registry, repository = first, rest
     else:
         registry, repository = DOCKER_HUB, name
+    registry = registry.lower()
     if registry == "index.docker.io":
         registry = DOCKER_HUB
     if registry == DOCKER_HUB and "/" not in repository:

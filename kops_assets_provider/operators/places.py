@@ -189,11 +189,12 @@ class FileStoresOperator(_CloudOperator):
         from kops_assets_provider.mirror.fleet import lists_of
         from kops_assets_provider.mirror.known import Known
         from kops_assets_provider.mirror.record import read_record
+        from kops_assets_provider.mirror.record_places import record_target
 
         stores, place = cache(self.file_stores), as_optional(record_url)
 
         def read(one: AssetList) -> MirrorRecord | None:
-            url = place or one.record_url
-            return read_record(*stores().open_place(url, f"{one.cluster}.json")) if url else None
+            target = record_target(one, place, stores())
+            return read_record(*stores().open_target(target)) if target else None
 
         return Known(*(partial(read, one) for one in lists_of(listed)))

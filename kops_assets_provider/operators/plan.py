@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +13,15 @@ from kops_assets_provider.mirror.changes import read_on_drift
 from kops_assets_provider.mirror.outcome import Kind
 from kops_assets_provider.operators.errors import told_to_airflow
 from kops_assets_provider.operators.places import FileStoresOperator, RegistriesOperator
-from kops_assets_provider.operators.values import as_flag, as_mapping, as_names
+from kops_assets_provider.operators.values import as_flag, as_mapping, as_names, as_optional
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
     from kops_assets_provider.mirror.asset_list import AssetList
+    from kops_assets_provider.mirror.file_stores import FileStores
     from kops_assets_provider.mirror.fleet import FleetList
     from kops_assets_provider.mirror.plan import Plan
+    from kops_assets_provider.mirror.target_places import Write
 
 SETTLED_KEY = "settled"
 AHEAD_KEY = "ahead"
@@ -119,6 +121,7 @@ class KopsPlanImagesOperator(_PlanOperator, RegistriesOperator):
                 *(listed.assets.images, self.registries(), rules),
                 self.known(listed, self.record_url),
                 measure_savings=as_flag("plan_only", self.plan_only),
+                each_alone=listed.is_group,
             )
             return self.publish(context, plan, PlannedImage.to_dict)
 
@@ -143,6 +146,8 @@ class KopsPlanFilesOperator(_PlanOperator):
     :param record_url: where the mirror's record is, which tells what was found when files were read
         that their store keeps no hash of; beside the cluster's file repository if it is not given.
         (templated)
+    :param report_url: where the report is going to be written as files, so that no asset is.
+        (templated)
     :param plan_only: as for ``KopsPlanImagesOperator``. (templated)
 
     The other parameters are those of ``FileStoresOperator``.
@@ -152,6 +157,7 @@ class KopsPlanFilesOperator(_PlanOperator):
         "deep",
         "on_drift",
         "source_rewrites",
+        "report_url",
         *_PlanOperator.template_fields,
     )
 
@@ -161,12 +167,14 @@ class KopsPlanFilesOperator(_PlanOperator):
         deep: bool | str = False,
         on_drift: str | None = None,
         source_rewrites: Mapping[str, str] | str | None = None,
+        report_url: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.deep = deep
         self.on_drift = on_drift
         self.source_rewrites = source_rewrites
+        self.report_url = report_url
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return what must be copied."""
@@ -180,8 +188,24 @@ class KopsPlanFilesOperator(_PlanOperator):
                 as_mapping("source_rewrites", self.source_rewrites),
             )
             known = self.known(listed, self.record_url)
-            plan = plan_files(listed.assets.files, self.file_stores(), known, rules)
+            stores = self.file_stores()
+            plan = plan_files(
+                listed.assets.files,
+                stores,
+                known,
+                rules,
+                documents=self.documents(listed, stores),
+                each_alone=listed.is_group,
+            )
             return self.publish(context, plan, asdict)
+
+    def documents(self, listed: AssetList | FleetList, stores: FileStores) -> Iterable[Write]:
+        """Return what the run writes beside the files."""
+        from kops_assets_provider.mirror.fleet import lists_of
+        from kops_assets_provider.mirror.record_places import document_writes
+
+        urls = as_optional(self.record_url), as_optional(self.report_url)
+        return document_writes(lists_of(listed), stores, urls[0], urls[1])
 
 
 def refuse_too_many(where: str, mapped: Collection[Any]) -> None:

@@ -165,13 +165,14 @@ class KopsReportOperator(_ResultsOperator):
 
     def record_place(self, listed: AssetList) -> dict[str, str | None]:
         """Return where the mirror's record is, and the connections that read it."""
-        url = as_optional(self.record_url) or listed.record_url
-        if not url:
-            return {}
+        from kops_assets_provider.mirror.record_places import record_target
+
         try:
-            place = self.file_stores().locate_place(url, f"{listed.cluster}.json")
+            place = record_target(listed, as_optional(self.record_url), self.file_stores())
         except KopsAssetsError:
             return {}  # whoever writes the record tells of it
+        if place is None:
+            return {}
         aws, google = self.cloud_conn_ids()
         return {"record": str(place), "aws_conn_id": aws, "gcp_conn_id": google}
 
@@ -182,15 +183,19 @@ class KopsReportOperator(_ResultsOperator):
         Without it less is known of the past, so nothing fails.
         """
         unknown = True if report.ready else None
-        url = as_optional(self.record_url) or listed.record_url
-        if not url:
-            self.log.warning("no file repository and no record_url, so there is no mirror record")
-            return unknown
         from kops_assets_provider.mirror.record import keep_record
+        from kops_assets_provider.mirror.record_places import record_target
 
         try:
-            store, path = self.file_stores().open_place(url, f"{report.cluster}.json")
-            before = keep_record(store, path, report, listed.kops_version, run)
+            stores = self.file_stores()
+            target = record_target(listed, as_optional(self.record_url), stores)
+            if target is None:
+                self.log.warning(
+                    "no file is mirrored and there is no record_url, so there is no mirror record"
+                )
+                return unknown
+            store, _ = stores.open_target(target)
+            before = keep_record(store, target, report, listed.kops_version, run)
         except Exception as err:  # noqa: BLE001  # the report must not be lost over its record
             self.log.warning("the mirror record could not be written: %s", err)
             return unknown

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.kops.cluster_name import EXPECTED_NAME, is_cluster_name
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False, "none": False, "": False}
 
@@ -114,4 +115,12 @@ def as_required(name: str, value: str | None) -> str:
     if found is None:
         problem = "it is not set: give it to the DAG, in its Variable or in the run's form"
         raise InvalidInputError(f"parameter {name}", [problem])
+    return found
+
+
+def as_cluster(name: str, value: str | None) -> str:
+    """Return a cluster's name; raises InvalidInputError if it is not set, or cannot be one."""
+    found = as_required(name, value)
+    if not is_cluster_name(found):
+        raise InvalidInputError(f"parameter {name}", [f"{EXPECTED_NAME}, got {found!r}"])
     return found

@@ -11,7 +11,7 @@ from airflow.sdk import BaseSensorOperator, Context
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.operators.errors import told_to_airflow
 from kops_assets_provider.operators.places import FileStoresOperator
-from kops_assets_provider.operators.values import as_required
+from kops_assets_provider.operators.values import as_cluster, as_required
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 
@@ -60,7 +60,8 @@ class KopsAssetsReadySensor(FileStoresOperator, BaseSensorOperator):
         from kops_assets_provider.mirror.record import read_record
 
         with told_to_airflow(context):
-            cluster, url = (as_required(x, getattr(self, x)) for x in ("cluster", "record_url"))
+            cluster = as_cluster("cluster", self.cluster)
+            url = as_required("record_url", self.record_url)
             record = read_record(*self.file_stores().open_place(url, f"{cluster}.json"))
             if record is None:
                 self.log.info("%s: no record yet at %s", cluster, url)

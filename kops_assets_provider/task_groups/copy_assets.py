@@ -157,7 +157,7 @@ def _copy_tasks(listed: KopsGetAssetsOperator, options: CopyAssetsOptions) -> _C
         **record,
         **plan_only,
         **deep,
-        **pick(options, "on_drift"),
+        **pick(options, "on_drift", "report_url"),
     )
     copy_image = KopsCopyImageOperator.partial(
         task_id="copy_image",

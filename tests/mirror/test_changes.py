@@ -65,12 +65,13 @@ class World:
             for name, sha in self.shas.items()
         )
         assets = ClusterAssets(images, files)
-        return AssetList("c.example.com", "1.36.2", assets, f"{BASE}/records")
+        return AssetList("c.example.com", "1.36.2", assets)
 
     def mirror(self, **rules):
         store = S3Store(self.bucket.client(), HttpClient(), "files")
         stores = FileStores({Scheme.S3: lambda _: store}, {BASE: "s3://files"})
-        return Mirror(Registries(), stores, ImageRules(**rules))
+        record_url = f"{BASE}/records"
+        return Mirror(Registries(), stores, ImageRules(**rules), record_url=record_url)
 
     def copy(self, **rules):
         return self.mirror(**rules).copy(self.listed())

@@ -21,7 +21,7 @@ KUBELET = FileAsset("https://dl.k8s.io/kubelet", "https://files/kubelet", "ab" *
 
 
 def listed(cluster, *images, files=(KUBELET,)):
-    return AssetList(cluster, "1.36.2", ClusterAssets(images, files), "s3://bucket/records")
+    return AssetList(cluster, "1.36.2", ClusterAssets(images, files))
 
 
 A, B = listed("a.example.com", PAUSE), listed("b.example.com", PAUSE, APP)
@@ -62,31 +62,14 @@ def test_the_list_of_one_cluster_is_read_as_before():
         read_listed([])
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "told"),
-    [
-        (
-            listed("a.example.com", PAUSE),
-            listed("b.example.com", ImageAsset("mine/pause:1", "h/pause:3.10"), APP),
-            "h/pause:3.10 would be copied from registry.k8s.io/pause:3.10, mine/pause:1",
-        ),
-        (
-            listed("a.example.com", APP),
-            listed("b.example.com", files=(replace(KUBELET, sha="cd" * 32),)),
-            f"(sha256 {'ab' * 32}), https://dl.k8s.io/kubelet (sha256 {'cd' * 32})",
-        ),
-    ],
-)
-def test_what_they_do_not_agree_about_is_not_copied(first, second, told):
-    """Neither may win silently; all else of both clusters goes on."""
-    fleet = FleetList("g", (first, second))
-    fleet = read_listed(json.loads(json.dumps(fleet.to_dict())))
-    assert APP in fleet.assets.images
-    report = whole(fleet, *(map(outcome, (*fleet.assets.images, *fleet.assets.files))))
+def test_what_they_do_not_agree_about_is_there_with_each_hash():
+    """The plan decides; of the group's report it is one asset."""
+    other = replace(KUBELET, sha="cd" * 32)
+    fleet = FleetList("g", (A, listed("b.example.com", APP, files=(other,))))
+    assert fleet.assets.files == (KUBELET, other)
+    report = whole(fleet, *map(outcome, (PAUSE, APP)), outcome(KUBELET, State.FAILED))
     assert report.unready == ("a.example.com", "b.example.com")
-    errors = [x.error for x in report.whole.missing]
-    assert {x["type"] for x in errors} == {"ConflictingTargetsError"}
-    assert all(told in x["message"] for x in errors)
+    assert len(report.whole.missing) == 1
 
 
 def test_each_cluster_knows_how_it_stands():

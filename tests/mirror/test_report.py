@@ -13,6 +13,7 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.memory import MemoryStore
+from kops_assets_provider.files.stores import FileTarget, Scheme
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State, error_dict
 from kops_assets_provider.mirror.record import (
@@ -27,6 +28,7 @@ ASSETS = ClusterAssets(
     (ImageAsset("registry.k8s.io/pause:3.10", "h/pause:3.10"), ImageAsset("quay.io/a:1", "h/a:1")),
     (FileAsset("https://dl.k8s.io/kubelet", "https://files/kubelet", "ab" * 32),),
 )
+RECORD = FileTarget(Scheme.S3, "bucket", "kops-assets/c.example.com.json")
 DIGEST = "sha256:" + "a" * 64
 COPIED = Outcome(
     Kind.IMAGE,
@@ -191,18 +193,18 @@ def test_a_record_is_read_as_it_was_written():
 def test_a_damaged_record_is_begun_anew(text):
     """Losing it costs requests, never correctness."""
     store = MemoryStore()
-    store.write("c.json", Content.of("x", text.encode()))
+    store.write(RECORD.path, Content.of("x", text.encode()))
     with pytest.raises(InvalidInputError, match="record"):
-        read_record(store, "c.json")
-    keep_record(store, "c.json", report(COPIED, PRESENT), "1.36.2", "run-1")
-    assert read_record(store, "c.json").run == "run-1"
+        read_record(store, RECORD.path)
+    keep_record(store, RECORD, report(COPIED, PRESENT), "1.36.2", "run-1")
+    assert read_record(store, RECORD.path).run == "run-1"
+    assert store.files[f"{RECORD.path}.invalid"] == text.encode()
 
 
 def test_a_newer_record_is_not_overwritten():
     """Another release of this package knows more of it than we do."""
-    store = MemoryStore()
-    store.write("c.json", Content.of("x", b'{"schema": 2}'))
+    store, newer = MemoryStore(), b'{"schema": 2, "cluster": "c.example.com"}'
+    store.write(RECORD.path, Content.of("x", newer))
     with pytest.raises(UnsupportedTargetError, match="schema 2"):
-        keep_record(store, "c.json", report(COPIED, PRESENT), "1.36.2", "run-1")
-    with store.read("c.json") as chunks:
-        assert b"".join(chunks) == b'{"schema": 2}'
+        keep_record(store, RECORD, report(COPIED, PRESENT), "1.36.2", "run-1")
+    assert store.files == {RECORD.path: newer}

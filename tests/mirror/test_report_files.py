@@ -283,7 +283,9 @@ def test_json_has_the_report_and_its_run():
     """What XCom has, and what a file needs besides."""
     report = Report("c.example.com", (IMAGE, FILE, FAILED))
     found = json.loads(report_json(report, FACTS))
+    assert next(iter(found)) == "format"
     head = {
+        "format": "kops-assets-report",
         "schema": 1,
         "package_version": __version__,
         "run": "nightly",

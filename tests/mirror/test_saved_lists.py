@@ -15,7 +15,7 @@ from kops_assets_provider.files.memory import MemoryStore
 from kops_assets_provider.files.stores import Scheme
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.kops.warnings import Caveat
-from kops_assets_provider.mirror.asset_list import AssetList, guess_record_url
+from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.lists import ListRequest, list_cluster, make_list
 from kops_assets_provider.mirror.saved_lists import read_saved_list, save_list
@@ -35,7 +35,6 @@ def test_kops_own_lists_are_read(tmp_path: Path, form: str) -> None:
     found = read_saved_list(str(file), StateStores())
     assert found.assets == LISTED.assets
     assert (found.cluster, found.kops_version) == ("prod.example.com", "unknown")
-    assert found.record_url == LISTED.record_url
     named = read_saved_list(str(file), StateStores(), "c.example.com", "1.36.2")
     assert (named.cluster, named.kops_version) == ("c.example.com", "1.36.2")
 
@@ -69,9 +68,6 @@ def test_another_list_than_wanted_is_refused(wanted: dict[str, str], problem: st
 @pytest.mark.parametrize(
     ("values", "problem"),
     [
-        ({"record_url": "nowhere"}, "its record_url is no URL"),
-        ({"record_url": 1}, "its record_url is no URL"),
-        ({"record_url": "https://u:p@h/x"}, "its record_url is no URL"),
         ({"warnings": "none"}, "its warnings are not a list"),
         ({"warnings": [{"code": "x"}]}, "its warnings are not a list"),
         ({"cluster": 1}, "it has no cluster"),
@@ -170,21 +166,8 @@ def test_a_list_survives_being_plain_data(images, files, caveats) -> None:
         tuple(ImageAsset(x, f"r/{x}") for x in images),
         tuple(FileAsset(x, f"d/{x}", sha) for x, sha in files),
     )
-    listed = AssetList("c", "1.36.2", assets, "s3://x", tuple(caveats))
+    listed = AssetList("c", "1.36.2", assets, tuple(caveats))
     assert AssetList.from_dict(json.loads(json.dumps(listed.to_dict()))) == listed
-
-
-@pytest.mark.parametrize(
-    ("canonical", "download", "expected"),
-    [
-        ("https://a/x/y", "https://b/k/x/y", "https://b/k/kops-assets"),
-        ("https://a/x/y", "https://a/x/y", None),
-        ("https://a/x/y", "https://b/other", None),
-    ],
-)
-def test_the_file_repository_is_what_was_put_before_a_path(canonical, download, expected) -> None:
-    """A list without a spec tells it by its files."""
-    assert guess_record_url([FileAsset(canonical, download, None)]) == expected
 
 
 def test_a_saved_warning_is_told_once(tmp_path: Path) -> None:

@@ -53,12 +53,12 @@ def mirror(upstream, cache):
     asset = ImageAsset(f"{upstream.host}/team/app:1", f"{cache.host}/team/app:1")
     records = MemoryStore()
     stores = FileStores({Scheme.FILE: lambda _: records})
-    listed = AssetList("c", "1.36.2", ClusterAssets((asset,), ()), "/records")
+    listed = AssetList("c", "1.36.2", ClusterAssets((asset,), ()))
 
     def copy(**rules):
         upstream.clear()
         rules = ImageRules(**{"warm": (cache.host,), **rules})
-        return Mirror(Registries(), stores, rules).copy(listed).outcomes[0]
+        return Mirror(Registries(), stores, rules, record_url="/records").copy(listed).outcomes[0]
 
     return copy
 

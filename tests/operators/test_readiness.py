@@ -10,6 +10,7 @@ from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.sdk import DAG, Asset
 
 from kops_assets_provider.files.memory import MemoryStore
+from kops_assets_provider.files.stores import FileTarget, Scheme
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State, failed, now
 from kops_assets_provider.mirror.record import keep_record, read_record
 from kops_assets_provider.mirror.report import Report
@@ -106,9 +107,9 @@ def test_airflow_s_own_notifiers_can_speak_of_the_report():
 
 def test_what_the_run_before_found_is_in_the_record():
     """Three nights: nothing is known, whole, not whole."""
-    store = MemoryStore()
+    store, target = MemoryStore(), FileTarget(Scheme.S3, "bucket", "r")
     nights = [GOOD, GOOD, BAD, BAD, GOOD]
-    before = [keep_record(store, "r", report(x), "1.36.2", "run") for x in nights]
+    before = [keep_record(store, target, report(x), "1.36.2", "run") for x in nights]
     assert [x and x.is_whole for x in before] == [None, True, True, False, False]
     assert read_record(store, "r").is_whole
 

@@ -20,6 +20,7 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.files.stores import show_place
 from kops_assets_provider.kops.cluster import Cluster, make_cluster
+from kops_assets_provider.kops.cluster_name import EXPECTED_NAME, is_cluster_name
 from kops_assets_provider.kops.documents import YamlError, load_documents
 from kops_assets_provider.kops.fields import value_at
 from kops_assets_provider.kops.semver import parse_version
@@ -39,8 +40,8 @@ def read_stored_cluster(store: StateStore, name: str) -> Cluster:
     :raises InvalidInputError: the name is none, or a document is not right; with every problem.
     :raises TransientError: also if a document vanished while the cluster was read.
     """
-    if not name or "/" in name or name in PRIVATE:
-        raise InvalidInputError(f"cluster name {name!r}", ["it is none"])
+    if not is_cluster_name(name) or name in PRIVATE:
+        raise InvalidInputError(f"cluster name {name!r}", [EXPECTED_NAME])
     with ThreadPoolExecutor(_READERS, thread_name_prefix="state") as pool:
         contents = _read_contents(store, name, pool)
     documents = [
