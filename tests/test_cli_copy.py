@@ -299,3 +299,63 @@ def test_airflow_is_not_imported(world, tmp_path):
         [sys.executable, "-c", code], capture_output=True, check=False, cwd=tmp_path
     )
     assert run.returncode == 0, run.stderr
+
+
+def test_a_list_does_not_say_where_the_record_is(world, capsys):
+    """Its place is ignored with a warning, and what lies there stays as it is."""
+    docker = world.folder / ".docker/config.json"
+    docker.parent.mkdir()
+    docker.write_text(world.config.read_text())
+    listed = json.loads(world.list.read_text())
+    listed |= {"cluster": "config", "record_url": str(docker.parent)}
+    world.list.write_text(json.dumps(listed))
+    assert world.run("copy") == 0
+    assert "warning: the list has a record_url, which is ignored" in capsys.readouterr().err
+    assert docker.read_text() == world.config.read_text()
+    assert list(docker.parent.iterdir()) == [docker]
+    assert (world.folder / "mirror/k/kops-assets/config.json").exists()
+
+
+def test_a_record_replaces_nothing_that_is_not_ours(world, caplog):
+    """Also where the user says so; the mirror counts, and a warning says why."""
+    config = world.config.read_text()
+    listed = json.loads(world.list.read_text()) | {"cluster": "config"}
+    world.list.write_text(json.dumps(listed))
+    assert world.run("copy", "--record-url", str(world.folder)) == 0
+    assert world.config.read_text() == config
+    assert f"{world.config} is not replaced" in caplog.text
+
+
+def test_without_files_there_is_no_record(world):
+    """Images alone say nothing of a place; an option does."""
+    listed = json.loads(world.list.read_text())
+    listed["files"][0]["download"] = listed["files"][0]["canonical"]
+    world.list.write_text(json.dumps(listed))
+    assert world.run("copy") == 0
+    assert not (world.folder / "mirror").exists()
+    world.run("copy", "--record-url", str(world.folder / "records"))
+    assert (world.folder / "records/prod.example.com.json").exists()
+
+
+def test_a_cluster_that_is_no_name_is_refused(world, capsys):
+    """Nothing is copied for it."""
+    listed = json.loads(world.list.read_text()) | {"cluster": "../../x"}
+    world.list.write_text(json.dumps(listed))
+    assert world.run("copy") == 1
+    assert "its cluster is '../../x', expected a cluster's name" in capsys.readouterr().err
+    assert world.target.requests == []
+
+
+@pytest.mark.parametrize("command", ["check", "copy"])
+def test_two_sources_for_one_place(world, capsys, command):
+    """The error names both, and nothing is copied."""
+    listed = json.loads(world.list.read_text())
+    names = f"{world.target.host}/kops/one", f"{world.target.host}/kops/one:latest"
+    for image, name in zip(listed["images"], names, strict=True):
+        image["download"] = name
+    world.list.write_text(json.dumps(listed))
+    assert world.run(command) == 1
+    err = capsys.readouterr().err
+    assert all(x["canonical"] in err for x in listed["images"])
+    assert world.target.requests == []
+    assert not (world.folder / "mirror").exists()

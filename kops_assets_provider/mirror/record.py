@@ -229,12 +229,14 @@ def keep_record(
         package wrote it; it stays.
     :raises KopsAssetsError: what the store raises.
     """
-    raw = _read_document(store, target.path)
-    old = None if raw is None else _own_record(raw, target, report.cluster)
-    if raw is not None and old is None:
-        aside = invalid_target(target)
-        store.write(aside.path, Content.of("the invalid mirror record", raw))
-        log.warning("it is kept as %s, and a new mirror record begins", aside)
+    raw, old = _read_document(store, target.path), None
+    if raw is not None:
+        try:
+            old = _own_record(raw, target, report.cluster)
+        except InvalidInputError as err:
+            aside = invalid_target(target)
+            store.write(aside.path, Content.of("the invalid mirror record", raw))
+            log.warning("the mirror record is invalid: it is kept as %s; %s", aside, err)
     record = update_record(old, report, kops_version, run)
     store.write(target.path, Content.of("the mirror record", record.to_json().encode()))
     return old
@@ -254,20 +256,15 @@ def _read_document(store: FileStore, path: str) -> bytes | None:
         return None
 
 
-def _own_record(raw: bytes, target: FileTarget, cluster: str) -> MirrorRecord | None:
-    """Return the record that ``raw`` is, or None if it is ours and invalid."""
+def _own_record(raw: bytes, target: FileTarget, cluster: str) -> MirrorRecord:
+    """Return the record that ``raw`` is; raises UnsupportedTargetError if it is not ours."""
     found = format_of(raw)
     if found != Format.RECORD and not (found is None and has_default_name(target, cluster)):
         raise foreign(Format.RECORD, str(target))
-    try:
-        record = MirrorRecord.from_json(raw, str(target))
-        if record.cluster == cluster:
-            return record
-        problem = f"{target}: it is the record of {record.cluster}"
-    except InvalidInputError as err:
-        problem = str(err)
-    log.warning("the mirror record is invalid: %s", problem)
-    return None
+    record = MirrorRecord.from_json(raw, str(target))
+    if record.cluster != cluster:
+        raise InvalidInputError(str(target), [f"it is the record of {record.cluster}"])
+    return record
 
 
 def _check_head(values: Mapping[str, Any]) -> None:

@@ -44,8 +44,8 @@ class KopsGetAssetsOperator(FileStoresOperator):
     Get a cluster's asset list: computed as ``kops get assets`` does, by kops itself, or saved.
 
     Returns the list with the keys of ``kops get assets -o json``, and ``cluster``,
-    ``kops_version``, ``record_url`` and ``warnings`` beside them. Where each file's hash is from is
-    under the XCom key ``hash_sources``.
+    ``kops_version`` and ``warnings`` beside them. Where each file's hash is from is under the XCom
+    key ``hash_sources``.
 
     :param cluster_spec: path of the cluster's manifest on the worker, or its text: the Cluster and
         its InstanceGroup documents, as ``kops get --name CLUSTER -o yaml`` prints them. (templated)
@@ -73,7 +73,7 @@ class KopsGetAssetsOperator(FileStoresOperator):
     :param source_rewrites: prefixes of canonical URLs, and where hashes are really fetched.
         (templated)
     :param output_url: where to save the list as well: ``s3://…``, ``gs://…`` or a file, in JSON or
-        YAML by its suffix. (templated)
+        YAML by its suffix. Only a list that was saved so is replaced. (templated)
 
     The other parameters are those of ``FileStoresOperator``: the connections read state stores and
     saved lists and give kops its credentials.
