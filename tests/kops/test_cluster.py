@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -312,3 +313,10 @@ def test_no_field_can_crash_us(path: str, junk: Any) -> None:
     )
     with contextlib.suppress(InvalidClusterError, UnsupportedKubernetesError):
         assert list_assets(load_cluster(text), load_release("1.36.2")).images
+
+
+@pytest.mark.parametrize("name", ["a/b", "../x", "A.example.com", "a b"])
+def test_a_cluster_is_named_like_a_host(manifest: Manifest, name: str) -> None:
+    """Its name becomes that of documents."""
+    text = manifest().replace("small.example.com", json.dumps(name)[1:-1])
+    assert any("expected a cluster's name" in x for x in problems_of(text))

@@ -11,8 +11,10 @@ from kops_assets_provider.exceptions import InvalidInputError, UnsupportedTarget
 from kops_assets_provider.files.directory import DirectoryStore
 from kops_assets_provider.files.stores import FileTarget, Scheme
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset
+from kops_assets_provider.kops.cluster import read_cluster
 from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.file_stores import FileStores
+from kops_assets_provider.mirror.lists import list_cluster
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State
 from kops_assets_provider.mirror.own_documents import Format, format_of
 from kops_assets_provider.mirror.record import MirrorRecord, keep_record, update_record
@@ -265,3 +267,22 @@ def test_a_place_has_no_query(stores: FileStores) -> None:
     for place in ("https://files.test/k?x=", "https://files.test/k#x"):
         with pytest.raises(InvalidInputError, match="no query or fragment"):
             record_target(LISTED, place, stores)
+
+
+SPECS = sorted((Path(__file__).parent.parent / "golden").glob("*/specs/*.yaml"))
+
+
+def test_the_default_place_is_below_the_specs_file_repository() -> None:
+    """Which the list's files tell, for every cluster that we know kOps' own list of."""
+    found = 0
+    for spec in SPECS:
+        cluster = read_cluster(spec)
+        repository = cluster.locations.file_repository
+        if not repository:
+            continue
+        made = list_cluster(str(spec), "1.36.2", fetch_hashes=False, any_kubernetes_version=True)
+        stores = FileStores({}, {repository: "/srv/files"})
+        target = record_target(made, None, stores)
+        assert str(target) == f"file:///srv/files/kops-assets/{cluster.name}.json", spec
+        found += 1
+    assert found > 5

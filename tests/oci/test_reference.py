@@ -83,3 +83,11 @@ def test_a_reference_reads_what_it_writes(registry, name, tag):
     reference = Reference.parse(f"{registry}/{name}:{tag}@{DIGEST}")
     assert Reference.parse(str(reference)) == reference
     assert reference.digest == Digest(DIGEST)
+
+
+def test_a_host_has_no_case():
+    """Or a registry's connection would not be found, and two names would seem two places."""
+    assert Reference.parse("Registry.Example.COM:5000/a/b:V1") == Reference.parse(
+        "registry.example.com:5000/a/b:V1"
+    )
+    assert Reference.parse("r.test/a:V1").tag == "V1"

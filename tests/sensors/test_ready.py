@@ -127,3 +127,10 @@ def test_it_holds_no_slot():
     """Between two looks others may run."""
     found = sensor("/x")
     assert (found.mode, found.poke_interval) == ("reschedule", 300.0)
+
+
+@pytest.mark.parametrize("cluster", ["../x", "a/b", "A.example.com"])
+def test_a_cluster_is_a_name(tmp_path, cluster):
+    """It becomes a part of the record's path."""
+    with pytest.raises(AirflowFailException, match="expected a cluster's name"):
+        sensor(tmp_path, cluster=cluster).poke({})
