@@ -19,7 +19,7 @@ Every error that this package raises on purpose.
     │   ├── ChecksumMismatchError           bytes that are not the ones that were promised
     │   ├── AccessDeniedError               401 or 403
     │   ├── NotFoundError                   404
-    │   ├── RequestRejectedError            any other 4xx
+    │   ├── RequestRejectedError            any other 4xx, or a 2xx that has no content
     │   │   └── BlobUnknownError            a manifest that names what the registry does not have
     │   └── MissingAssetsError              a run that ends with assets missing at the target
     └── TransientError                      a later try may succeed
@@ -140,7 +140,7 @@ class NotFoundError(PermanentError):
 
 
 class RequestRejectedError(PermanentError):
-    """The server answered another 4xx status."""
+    """The server answered another 4xx status, or a 2xx that does not have what was asked for."""
 
 
 class BlobUnknownError(RequestRejectedError):

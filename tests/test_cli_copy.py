@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -20,6 +21,7 @@ from kops_assets_provider.testing.images import make_image, put_image
 from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from kops_assets_provider.testing.registry.auth import BasicAuth
+from kops_assets_provider.testing.s3_server import S3Server
 
 FILE = b"kubelet" * 1000
 DOWNLOAD = "https://files.example.com/k/kubelet"
@@ -103,6 +105,32 @@ def test_what_is_wrong_is_another_thing_than_what_is_missing(world, capsys):
     assert "2 images (1 present, 1 wrong), 1 files (1 wrong)" in out
     assert "it is another file" in out
     assert world.run("copy", "--on-drift", "take") == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Fault("GET", body=b""), "http://HOST/kubelet: expected sha256"),
+        (Fault("GET", status=204), "HOST: GET /kubelet answered 204"),
+    ],
+)
+def test_an_empty_answer_replaces_no_file(world, capsys, monkeypatch, answer, words):
+    """Not even in a bucket of a server that ignores checksums, if the source is taken as it is."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "access")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with S3Server(["mirror"], checks=False) as bucket:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", bucket.url)
+        bucket.put("mirror", "k/kubelet", b"yesterday's")
+        world.files.inject(replace(answer, times=None))
+        place = ("--file-target", "https://files.example.com=s3://mirror")
+        assert world.run("copy", "--on-drift", "take", *place) == 1
+        assert bucket.buckets["mirror"].objects["k/kubelet"].data == b"yesterday's"
+        assert bucket.count("PUT", "kubelet") == 0
+        assert f"source {words}" in capsys.readouterr().out.replace(world.files.host, "HOST")
+        world.files.clear_faults()
+        assert world.run("copy", "--on-drift", "take", *place) == 0
+        assert bucket.buckets["mirror"].objects["k/kubelet"].data == FILE
 
 
 def test_a_dry_run_tells_what_a_copy_would_do(world, capsys):

@@ -24,11 +24,18 @@ from urllib3.exceptions import HTTPError
 from kops_assets_provider import __version__
 from kops_assets_provider.exceptions import InvalidInputError, Side, UntrustedServerError
 from kops_assets_provider.http.connections import ForbiddenAddressError
-from kops_assets_provider.http.errors import connection_error, place, root_cause, status_error
+from kops_assets_provider.http.errors import (
+    connection_error,
+    is_success,
+    place,
+    root_cause,
+    status_error,
+)
 from kops_assets_provider.http.pools import CHUNK_SIZE, Pools
 from kops_assets_provider.http.traffic import count
 from kops_assets_provider.http.trust import Tls
 from kops_assets_provider.http.urls import is_forbidden, lead, origin
+from kops_assets_provider.http.verify import started
 
 SMALL_BODY = 64 << 10  # bytes; limit of an error's or a token's body
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -169,7 +176,9 @@ class HttpClient:
         Send a request and give its response until the block ends; GET and HEAD are redirected.
 
         :param body: bytes, or an iterable of bytes with a ``Content-Length`` in ``headers``.
-        :param accept: statuses beside 2xx that the caller wants to see instead of an error.
+            Nothing is sent before its first chunk has arrived.
+        :param accept: statuses that the caller wants to see instead of an error, beside 200 for GET
+            and HEAD, 206 if they ask for a range, and 2xx for other methods.
         :param hint: what to do about a denied request, for the message.
         :param led_by: the URL of the server whose answer named ``url``, if the user did not.
         :raises InvalidInputError: ``url`` is no http(s) URL.
@@ -177,10 +186,12 @@ class HttpClient:
         :raises TransientError: no connection, a stall, 429 or 5xx.
         """
         leader = _leader(method, url, led_by, side)
+        if body is not None and not isinstance(body, bytes):
+            body = started(body)
         count(method)
         raw, final = self._send(_Request(method, url, dict(headers or {}), body, side, leader))
         try:
-            if not 200 <= raw.status < 300 and raw.status not in accept:
+            if not (is_success(method, raw.status, final.headers) or raw.status in accept):
                 raise self._error(raw, final, hint)
             yield Response(raw, final, self._small_body_seconds)
         finally:

@@ -28,7 +28,8 @@ _PERMANENT: dict[int, type[PermanentError]] = {
     404: NotFoundError,
     410: NotFoundError,
 }
-_TRANSIENT_CLIENT_ERRORS = {408, 425}
+# 202: the server is not done yet; 206: a cache sent a part that nobody asked for.
+_TRANSIENT = {202, 206, 408, 425}
 _MAX_REASON = 200  # characters of a server's own words in our messages
 
 
@@ -39,6 +40,14 @@ def place(method: str, url: str) -> str:
     except ValueError:
         return f"{redact(url)}: {method}"
     return printable(f"{parts.netloc.rpartition('@')[2]}: {method} {parts.path or '/'}")
+
+
+def is_success(method: str, status: int, headers: Mapping[str, str]) -> bool:
+    """Report whether a status says that the server did what a request with these headers asks."""
+    # 203 to 206 are successes too, but their bodies are not what GET asks for: the whole file.
+    if method in ("GET", "HEAD"):
+        return status == 200 or (status == 206 and "Range" in headers)
+    return 200 <= status < 300
 
 
 def status_error(
@@ -57,7 +66,7 @@ def status_error(
     message += f"; {hint}" if hint and status in (401, 403) else ""
     if status == 429:
         return RateLimitedError(message, side=side, retry_after=retry_after(headers))
-    if status >= 500 or status in _TRANSIENT_CLIENT_ERRORS:
+    if status >= 500 or status in _TRANSIENT:
         return ServerFailedError(message, side=side, retry_after=retry_after(headers))
     return _PERMANENT.get(status, RequestRejectedError)(message, side=side)
 

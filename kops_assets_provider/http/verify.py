@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from kops_assets_provider.exceptions import ChecksumMismatchError, Side
@@ -36,7 +37,8 @@ def verified(
     :raises ChecksumMismatchError: more or fewer bytes, or other ones; the source is to blame.
     """
     held, seen = b"", 0
-    for chunk in chunks:
+    # An empty chunk at the end would release the held one before the hash is compared.
+    for chunk in filter(None, chunks):
         seen += len(chunk)
         if seen > size:
             raise _mismatch(what, f"{size} bytes", "more")
@@ -49,8 +51,21 @@ def verified(
     if seen != size:
         raise _mismatch(what, f"{size} bytes", str(seen))
     if hasher.hexdigest() != expected:
-        raise _mismatch(what, f"{hasher.name} {expected}", hasher.hexdigest())
-    yield held
+        actual = hasher.hexdigest() if seen else "an empty answer"
+        raise _mismatch(what, f"{hasher.name} {expected}", actual)
+    if held:
+        yield held
+
+
+def started(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """
+    Wait for the first chunk, and return an iterator over all of them.
+
+    An upload of no bytes is complete as soon as its headers are sent, so its headers must not be
+    sent before ``chunks`` could raise.
+    """
+    rest = iter(chunks)
+    return chain([next(rest, b"")], rest)
 
 
 def without_first(chunks: Iterable[bytes], count: int) -> Iterator[bytes]:

@@ -70,7 +70,7 @@ class BlobReader:
 
     def _checked(self, start: int, hasher: _Hash) -> Generator[bytes]:
         position, held = start, b""
-        for chunk in self._unbroken(start):
+        for chunk in filter(None, self._unbroken(start)):
             position += len(chunk)
             if position > self._blob.size:
                 raise self._mismatch(f"{self._blob.size} bytes", "more")

@@ -30,6 +30,7 @@ from kops_assets_provider.exceptions import (
 from kops_assets_provider.http.client import Response
 from kops_assets_provider.http.errors import place
 from kops_assets_provider.http.urls import lead
+from kops_assets_provider.http.verify import started
 from kops_assets_provider.oci.manifest import Descriptor
 from kops_assets_provider.oci.ports import OpenBlob
 
@@ -137,6 +138,8 @@ class Uploads:
         if session.offset:
             headers["Content-Range"] = f"{session.offset}-{blob.size - 1}"
             gone = (400, *_GONE)
+        # The request takes its token after this, so that waiting for the source costs it no life.
+        chunks = started(chunks)
         try:
             with self._send("PUT", url, headers=headers, body=chunks, accept=gone) as response:
                 status = response.status
@@ -159,7 +162,7 @@ class Uploads:
         if blob.size < _WORTH_RESUMING:
             return None
         try:
-            with self._send("GET", session.url) as response:
+            with self._send("GET", session.url, accept=(202, 204)) as response:
                 arrived = _ARRIVED.fullmatch(response.headers.get("Range", ""))
                 if not arrived or int(arrived[1]) + 1 >= blob.size or int(arrived[1]) == 0:
                     return None

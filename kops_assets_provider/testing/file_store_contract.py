@@ -109,6 +109,30 @@ class FileStoreContract:
             store.write("file", content(BIG, chunks=chunked(wrong)))
         assert read(store, "file") == OLD
 
+    @pytest.mark.parametrize("chunks", [[], [b""]])
+    @pytest.mark.parametrize("old", [None, OLD])
+    def test_an_empty_answer_never_appears(
+        self, store: FileStore, old: bytes | None, chunks: list[bytes]
+    ) -> None:
+        """A source that announces no bytes and sends none leaves what was there."""
+        if old is not None:
+            store.write("file", Content.of("test", old))
+        empty = Content("https://example.com/file", chunks, 0, hashlib.sha256(BIG).hexdigest())
+        with pytest.raises(ChecksumMismatchError, match="got an empty answer") as error:
+            store.write("file", empty, new=old is None)
+        assert error.value.side is Side.SOURCE
+        if old is None:
+            assert store.stat("file") is None
+        else:
+            assert read(store, "file") == old
+
+    def test_an_empty_last_chunk_releases_nothing(self, store: FileStore) -> None:
+        """Wrong bytes of the right length, followed by an empty chunk, are not stored."""
+        wrong = [*chunked(BIG[:-1] + b"!"), b""]
+        with pytest.raises(ChecksumMismatchError):
+            store.write("file", content(BIG, chunks=wrong), new=True)
+        assert store.stat("file") is None
+
     def test_a_source_that_dies_leaves_nothing(self, store: FileStore) -> None:
         """A source that breaks midway: its own error comes through, and nothing is there."""
         with pytest.raises(ConnectionFailedError, match="the source broke") as error:

@@ -50,6 +50,7 @@ class S3Server(HttpServer):
     :param public: everybody may read objects, not list them. Who does not say who asks may
         otherwise read only objects whose ACL lets everybody.
     :param takes_acls: otherwise ACLs are refused, as by a bucket whose owner owns all objects.
+    :param checks: compare bodies with their checksums and keep those; some servers ignore them.
     :param page_size: of listings, at most.
     :param max_bytes: of an object.
     :param options: port, certificate, key and access_log, see :class:`HttpServer`.
@@ -62,6 +63,7 @@ class S3Server(HttpServer):
         requester_may_list: bool = True,
         public: bool = False,
         takes_acls: bool = True,
+        checks: bool = True,
         page_size: int = 1000,
         max_bytes: int = 5 << 30,
         **options: Any,
@@ -72,6 +74,7 @@ class S3Server(HttpServer):
         self.requester_may_list = requester_may_list
         self.public = public
         self.takes_acls = takes_acls
+        self.checks = checks
         self.page_size = page_size
         self.max_bytes = max_bytes
 
@@ -147,7 +150,7 @@ class S3Server(HttpServer):
         check_head(request, self.max_bytes, takes_acls=self.takes_acls)
         check = partial(_check_absent, request, bucket, key)
         check()
-        stored = receive(request)
+        stored = receive(request, checks=self.checks)
         # Once more: another writer may have been faster.
         bucket.store(key, stored, check)
         headers = {"ETag": stored.etag, **stored.encryption_headers()}

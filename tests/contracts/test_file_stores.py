@@ -89,6 +89,17 @@ class TestS3Server(FileStoreContract):
             client.close()
 
 
+class TestS3ServerWithoutChecks(FileStoreContract):
+    """A server that ignores checksums: all that is refused, we have refused."""
+
+    @pytest.fixture
+    def store(self):
+        with S3Server([BUCKET], checks=False) as server:
+            client = server.client()
+            yield S3Store(client, HttpClient(), BUCKET)
+            client.close()
+
+
 class TestGCS(FileStoreContract):
     @pytest.fixture
     def store(self, gcs_server):

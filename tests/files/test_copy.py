@@ -11,6 +11,7 @@ from kops_assets_provider.exceptions import (
     ChecksumMismatchError,
     ConnectionFailedError,
     InvalidInputError,
+    KopsAssetsError,
     NotFoundError,
     Side,
     StoppedError,
@@ -197,6 +198,36 @@ def test_wrong_bytes_of_unknown_size(without_length, http, store):
     with pytest.raises(ChecksumMismatchError):
         copy_file(HttpFileSource(http), [without_length(BIG)], store, PATH, SHA)
     assert store.files == {}
+
+
+@pytest.mark.parametrize("status", [201, 202, 203, 204, 205, 206, 226])
+@pytest.mark.parametrize("body", [RAW, b""])
+def test_only_a_plain_answer_has_the_file(file_server, http, store, status, body):
+    """Of all successes 200 alone says that the body is the file; the next source may have it."""
+    file_server.put("/file", RAW)
+    file_server.inject(Fault("GET", status=status, body=body, hang_up=True))
+    urls = [f"{file_server.url}/file"]
+    with pytest.raises(KopsAssetsError, match=f"GET /file answered {status}") as error:
+        copy_file(HttpFileSource(http), urls, store, PATH, SHA)
+    assert error.value.side is Side.SOURCE
+    assert store.files == {}
+    file_server.inject(Fault("GET", status=status, body=body, hang_up=True))
+    assert copy_file(HttpFileSource(http), urls * 2, store, PATH, SHA).copied
+
+
+def test_an_empty_answer_is_not_the_file(file_server, http, store):
+    """With and without a length; it is the file if the hash is that of no bytes."""
+    store.files[PATH] = b"what was there"
+    for fault in (Fault(body=b""), Fault(body=b"", headers={"Content-Length": None}, hang_up=True)):
+        file_server.put("/file", RAW)
+        file_server.inject(fault)
+        with pytest.raises(ChecksumMismatchError, match=f"sha256 {SHA}, got an empty answer"):
+            copy_file(HttpFileSource(http), [f"{file_server.url}/file"], store, PATH, SHA)
+        assert store.files == {PATH: b"what was there"}
+    file_server.put("/file", b"")
+    nothing = hashlib.sha256(b"").hexdigest()
+    copy_file(HttpFileSource(http), [f"{file_server.url}/file"], store, PATH, nothing)
+    assert store.files == {PATH: b"", SIDECAR: nothing.encode()}
 
 
 def test_putting_aside_can_be_stopped(without_length, http, store):

@@ -97,6 +97,16 @@ def test_replacing_has_no_condition(fake, store):
     assert "If-None-Match" not in fake.requests[0].headers
 
 
+@pytest.mark.parametrize("chunks", [[], [b"other b"], [b"other ", b"b"]])
+def test_no_put_is_complete_before_its_bytes_are_known_to_be_right(fake, store, chunks):
+    """Of wrong content that fits into one chunk not even the headers are sent."""
+    size = len(b"".join(chunks))
+    with pytest.raises(ChecksumMismatchError):
+        store.write("a/b", Content("test", chunks, size, SHA))
+    assert all(x.received_bytes < int(x.headers["Content-Length"]) for x in fake.requests)
+    assert len(chunks) > 1 or fake.requests == []
+
+
 @pytest.mark.parametrize(
     ("headers", "sha"),
     [

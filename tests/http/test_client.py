@@ -165,6 +165,13 @@ def test_an_upload_is_not_redirected(server, other, client):
         (403, AccessDeniedError),
         (404, NotFoundError),
         (410, NotFoundError),
+        (201, RequestRejectedError),
+        (202, ServerFailedError),
+        (203, RequestRejectedError),
+        (204, RequestRejectedError),
+        (205, RequestRejectedError),
+        (206, ServerFailedError),
+        (226, RequestRejectedError),
         (408, ServerFailedError),
         (416, RequestRejectedError),
         (429, RateLimitedError),
@@ -325,6 +332,18 @@ def test_what_an_upload_raises_comes_through(server, client):
         ).__enter__()
 
 
+def test_an_upload_starts_with_its_first_chunk(server, client):
+    """A body that raises before its first chunk sends no headers: without length they were all."""
+
+    def body():
+        raise NotFoundError("the source is gone", side=Side.SOURCE)
+        yield b""
+
+    with pytest.raises(NotFoundError):
+        client.request("PUT", server.url, headers={"Content-Length": "0"}, body=body()).__enter__()
+    assert server.requests == []
+
+
 def test_a_refusal_in_the_middle_of_an_upload_is_read(server, client):
     """A server that answers before it has read all is understood."""
     server.inject(Fault("PUT", status=403, hang_up=True))
@@ -355,7 +374,7 @@ def test_a_connection_is_used_again(raw_server, client, first):
     """A whole exchange, an error, and a redirect with a small body: all on one connection."""
     raw_server.answers = [first, WHOLE, WHOLE]
     for _ in range(2):
-        with client.request("GET", raw_server.url, accept={404}) as response:
+        with client.request("GET", raw_server.url, accept={204, 404}) as response:
             response.read()
     assert raw_server.connections == 1
 

@@ -34,6 +34,9 @@ from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.client import RegistryClient
 from kops_assets_provider.oci.copy import copy_image
+from kops_assets_provider.oci.digest import Digest
+from kops_assets_provider.oci.manifest import Descriptor
+from kops_assets_provider.oci.reader import BlobReader
 from kops_assets_provider.oci.reference import Reference
 from kops_assets_provider.oci.remote import RemoteRepository
 from kops_assets_provider.testing.components import docker_registry
@@ -231,13 +234,13 @@ LASTING = [
         "source: ranges from elsewhere",
         S,
         always("GET", BLOB, status=206, headers={"Content-Range": "bytes 7-8/9"}, body=b"xx"),
-        ConnectionFailedError,
+        ServerFailedError,
     ),
     (
         "source: a range beyond all numbers",
         S,
         always("GET", BLOB, status=206, headers={"Content-Range": f"bytes {'9' * 5000}-/9"}),
-        ConnectionFailedError,
+        ServerFailedError,
     ),
     (
         "source: leads inside",
@@ -338,6 +341,39 @@ def test_what_lasts_is_an_error_with_its_side(world, name, who, fault, error):
     getattr(world, who).clear_faults()
     assert world.copy().digest == IMAGE.digest
     assert world.is_whole()
+
+
+def uploads_of_layer(world):
+    """Return the PUTs that would store the layer at the target."""
+    return [x for x in world.target.requests if x.method == "PUT" and LAYER[7:] in x.query]
+
+
+@pytest.mark.parametrize("status", [201, 202, 203, 204, 205])
+def test_only_a_plain_answer_has_a_blob(world, status):
+    """Another success is not read as content, and nothing of it is sent to the target."""
+    world.source.inject(always("GET", BLOB, status=status))
+    with pytest.raises((RequestRejectedError, ServerFailedError), match=f"answered {status}"):
+        world.copy()
+    assert not uploads_of_layer(world)
+
+
+def test_an_empty_answer_for_a_blob_starts_no_upload(world):
+    """Not even where a descriptor says that there are no bytes: the digest says otherwise."""
+    world.source.inject(always("GET", BLOB, body=b""))
+    with pytest.raises(ChecksumMismatchError):
+        world.copy()
+    blob = Descriptor("application/x", Digest.of(DATA), 0)
+    repository = RemoteRepository(
+        RegistryClient(HttpClient(), world.source.url, None, Side.SOURCE), "app/app"
+    )
+    target = RemoteRepository(
+        RegistryClient(HttpClient(), world.target.url, None, Side.TARGET), "kops/empty"
+    )
+    reader = BlobReader(repository, blob, Retries(1), lambda _: None)
+    with pytest.raises(ChecksumMismatchError):
+        target.push_blob(blob, reader.open)
+    assert not uploads_of_layer(world)
+    assert world.target.storage.open_uploads == 0
 
 
 def test_a_failed_image_has_its_error_in_its_outcome(world):
@@ -602,9 +638,16 @@ def test_a_token_that_ends_during_an_upload(world):
     auth = TokenAuth(LOGIN.username, LOGIN.password)
     with OciRegistryServer(auth=auth) as target:
         world = World(world.source, target)
+        ended = []
+
+        def end(_):
+            if any(x.method == "PUT" and not x.status for x in target.requests):
+                ended.append(auth.expire_all())
+
         # By one alone: another one's chunk may end a token again before it was used.
-        world.copy(LOGIN, workers=1, on_chunk=lambda _: auth.expire_all())
+        world.copy(LOGIN, workers=1, on_chunk=end)
         target.auth = None
+        assert ended
         assert world.is_whole()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -16,6 +18,9 @@ from kops_assets_provider.mirror import files, images
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State
 from kops_assets_provider.operators.copy import KopsCopyFileOperator, KopsCopyImageOperator
 from kops_assets_provider.operators.links import SourceLink, TargetLink
+from kops_assets_provider.testing.file_server import FileServer
+from kops_assets_provider.testing.messages import Fault
+from kops_assets_provider.testing.s3_server import S3Server
 
 URL = "https://dl.example.com/kubelet"
 IMAGE = {
@@ -148,6 +153,27 @@ def test_what_was_put_off_has_not_failed(monkeypatch, counters, error, raised, n
     with pytest.raises(raised):
         run(operator(KopsCopyFileOperator), monkeypatch, error=error)
     assert counters == {(f"kops_assets.{name}", (("kind", "file"), ("target", "bucket"))): 1}
+
+
+@pytest.mark.parametrize("answer", [Fault("GET", body=b""), Fault("GET", status=204)])
+def test_an_empty_answer_replaces_no_file(monkeypatch, answer):
+    """Not even in a bucket of a server that ignores checksums; the task fails for good."""
+    with FileServer({"/kubelet": b"kubelet"}) as source, S3Server(["bucket"], checks=False) as s3:
+        extra = {"endpoint_url": s3.url, "region_name": "us-east-1"}
+        value = {"conn_type": "aws", "login": "a", "password": "s", "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(value))
+        s3.put("bucket", "kops/kubelet", b"yesterday's")
+        source.inject(answer)
+        sha = hashlib.sha256(b"kubelet").hexdigest()
+        task = operator(KopsCopyFileOperator, canonical=f"{source.url}/kubelet", sha=sha)
+        ti = SimpleNamespace(xcom_push=lambda **_: None, try_number=1)
+        context = {"ti": ti, "task_state_store": SimpleNamespace(get=lambda _: None, set=print)}
+        with pytest.raises(AirflowFailException, match="source"):
+            task.execute(context)
+        assert s3.buckets["bucket"].objects["kops/kubelet"].data == b"yesterday's"
+        assert s3.count("PUT") == 0
+        assert task.execute(context)["state"] == "copied"
+        assert s3.buckets["bucket"].objects["kops/kubelet"].data == b"kubelet"
 
 
 def test_metrics_that_fail_fail_no_copy(monkeypatch):
