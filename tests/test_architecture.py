@@ -10,7 +10,8 @@ import pytest
 PACKAGE = "kops_assets_provider"
 ROOT = Path(__file__).parent.parent / PACKAGE
 
-# What each part may import of the others, besides itself and the exceptions. Inwards only.
+FOR_ALL = ("exceptions", "regular_files")
+# What each part may import of the others, besides itself and those for all. Inwards only.
 ALLOWED = {
     "kops": set(),
     "http": {"__init__"},
@@ -56,10 +57,10 @@ def part(dotted: str) -> str:
 def test_imports_point_inwards(path):
     """The parts know only what lies further in; kops, oci and files do not know each other."""
     own = part(".".join(path.relative_to(ROOT).with_suffix("").parts))
-    if own in ("__init__", "exceptions"):
+    if own in ("__init__", *FOR_ALL):
         return
     used = {part(x) for x in imports(path) if x.startswith(PACKAGE)}
-    assert used - {own, "exceptions"} <= ALLOWED[own]
+    assert used - {own, *FOR_ALL} <= ALLOWED[own]
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda x: str(x.relative_to(ROOT)))

@@ -133,6 +133,37 @@ def test_an_empty_answer_replaces_no_file(world, capsys, monkeypatch, answer, wo
         assert bucket.buckets["mirror"].objects["k/kubelet"].data == FILE
 
 
+FAILED = "1 files (1 failed)"
+PRESENT = "1 files (1 present)"
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("command", ["check", "copy"])
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("mirror/k/kubelet", FAILED),
+        ("mirror/k/kubelet.sha256", FAILED),
+        ("records/prod.example.com.json", PRESENT),
+        ("reports/prod.example.com.report.html", PRESENT),
+        ("prod.example.com.json", ""),
+    ],
+)
+def test_a_pipe_in_the_way_is_told_and_left(world, capsys, caplog, command, place, expected):
+    """It is neither waited for nor replaced; what it does not concern goes on."""
+    places = [f"--{x}-url={world.folder}/{x}s" for x in ("record", "report")]
+    world.run("copy", "--quiet", *places)
+    capsys.readouterr()
+    (world.folder / place).unlink()
+    os.mkfifo(world.folder / place)
+    assert world.run(command, *places) == (expected != PRESENT)
+    out, err = capsys.readouterr()
+    assert expected in out
+    said = f"{world.folder / place}: it is a pipe, not a regular file"
+    assert said in out + err + caplog.text
+    assert (world.folder / place).is_fifo()
+
+
 def test_a_dry_run_tells_what_a_copy_would_do(world, capsys):
     """Nothing is written, and the status is that of success."""
     assert world.run("copy", "--dry-run", "--platform", "linux/amd64") == 0

@@ -122,6 +122,7 @@ def _request(options: argparse.Namespace, fetch_hashes: bool) -> ListRequest:
             options.usage_error("one of the arguments --spec --state --from is required")
     return ListRequest(
         cluster_spec=options.spec,
+        from_shell=True,
         state_store=_place(state),
         cluster_name=name,
         asset_list=_place(options.asset_list),
@@ -132,7 +133,7 @@ def _request(options: argparse.Namespace, fetch_hashes: bool) -> ListRequest:
         extended=options.extended,
         extra_images=tuple(options.extra_image),
         extra_files=dict(map(_url_and_sha, options.extra_file)),
-        find_sha=read_shas(options.sha_file) if options.sha_file else None,
+        find_sha=read_shas(options.sha_file, pipes=True) if options.sha_file else None,
         fetch_hashes=fetch_hashes,
         source_rewrites=pairs("--source-rewrite", options.source_rewrite),
     )

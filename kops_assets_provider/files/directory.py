@@ -2,21 +2,27 @@
 Files in a directory, where a web server or a shared file system makes them available.
 
 A file is written under a temporary name beside its own, flushed to the disk, and renamed: readers
-see the old file or the new one, whatever happens.
+see the old file or the new one, whatever happens. Only regular files are opened or replaced.
+
+A killed copy leaves its temporary file. The next write into that directory removes it if nobody
+holds its lock and it got its last byte a day ago, by the file system's own clock. Several hosts may
+share a directory, whose clocks differ, and locks may not reach from one to the other: so neither
+our clock nor a lock alone decides.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import re
 import secrets
 import stat
-import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from kops_assets_provider.exceptions import (
     AccessDeniedError,
@@ -31,6 +37,7 @@ from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.paths import check_path
 from kops_assets_provider.files.ports import StoredFile
 from kops_assets_provider.http.pools import CHUNK_SIZE
+from kops_assets_provider.regular_files import IrregularFileError, check_regular, open_regular
 
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.part", re.ASCII)
 _LEFT = 24 * 3600.0  # seconds without a byte; no copy that still runs is that slow
@@ -42,6 +49,7 @@ _ERRORS: dict[int, type[KopsAssetsError]] = {
     errno.EEXIST: UnsupportedTargetError,  # a file where a directory would have to be
     errno.EISDIR: UnsupportedTargetError,
     errno.ENOTDIR: UnsupportedTargetError,
+    errno.ELOOP: UnsupportedTargetError,
     errno.ENAMETOOLONG: UnsupportedTargetError,
 }
 
@@ -55,7 +63,7 @@ class DirectoryStore:
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
-        self._root = Path(root).resolve()
+        self._root = Path(os.path.realpath(root))
 
     lists_all = False
     copy_requests = 0
@@ -71,17 +79,20 @@ class DirectoryStore:
         file = self._file(path)
         with _told(file):
             try:
-                status = file.stat()
+                status = file.lstat()
             except (FileNotFoundError, NotADirectoryError):
                 return None
-            return StoredFile(status.st_size) if stat.S_ISREG(status.st_mode) else None
+            if stat.S_ISDIR(status.st_mode):
+                return None
+            check_regular(file, status.st_mode)
+            return StoredFile(status.st_size)
 
     @contextmanager
     def read(self, path: str) -> Iterator[Iterator[bytes]]:
         """Read the file back."""
         file = self._file(path)
         with _told(file):
-            opened = file.open("rb")
+            opened = open_regular(file, follow=False)
         with opened:
             yield iter(partial(opened.read, CHUNK_SIZE), b"")
 
@@ -90,43 +101,66 @@ class DirectoryStore:
         file = self._file(path)
         with _told(file):
             file.parent.mkdir(parents=True, exist_ok=True)
-            _remove_leftovers(file.parent)
-            with _temporary_name(file) as temporary:
-                _write_durably(temporary, content)
+            with suppress(FileNotFoundError):
+                check_regular(file, file.lstat().st_mode)
+            with _temporary_file(file.parent) as (temporary, opened):
+                _remove_leftovers(file.parent, os.fstat(opened.fileno()).st_mtime)
+                _write_durably(opened, content)
                 temporary.replace(file)
             _flush_directory(file.parent)
 
     def _file(self, path: str) -> Path:
-        file = (self._root / check_path(path)).resolve()
+        file = Path(os.path.realpath(self._root / check_path(path)))
         if not file.is_relative_to(self._root):
             raise InvalidInputError(f"path {path!r}", [f"a link leads out of {self._root}"])
         return file
 
 
 @contextmanager
-def _temporary_name(file: Path) -> Iterator[Path]:
-    """Give a name beside ``file``; if something has it at the end, it is removed."""
+def _temporary_file(directory: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """Make a file and hold its lock; if it still has its name at the end, it is removed."""
     # Hidden, so that nothing lists or serves it, and short, since the file's own may be long.
-    temporary = file.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
+    temporary = directory / f".{secrets.token_hex(8)}.part"
+    with temporary.open("xb") as opened:
+        try:
+            # Some shared file systems know no locks. There the time of the last byte protects it.
+            with suppress(OSError):
+                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield temporary, opened
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
-def _remove_leftovers(directory: Path) -> None:
-    """Remove what copies have left that were killed, a day ago or longer."""
+def _remove_leftovers(directory: Path, now: float) -> None:
+    """
+    Remove the temporary files of copies that were killed.
+
+    :param now: the time by the file system's clock, in seconds: when a file was just made there.
+    """
     for left in directory.glob(".*.part"):
-        with suppress(FileNotFoundError):
-            if _TEMPORARY.fullmatch(left.name) and time.time() - left.stat().st_mtime > _LEFT:
-                left.unlink()
+        # What cannot be removed, or is another user's, is left: it is no reason to fail a copy.
+        with suppress(OSError):
+            status = left.lstat()
+            is_ours = _TEMPORARY.fullmatch(left.name) and stat.S_ISREG(status.st_mode)
+            if is_ours and now - status.st_mtime > _LEFT:
+                _remove_unlocked(left)
 
 
-def _write_durably(file: Path, chunks: Iterable[bytes]) -> None:
-    with file.open("xb") as opened:
-        opened.writelines(chunks)
-        opened.flush()
-        os.fsync(opened.fileno())
+def _remove_unlocked(left: Path) -> None:
+    """Remove a file unless a copy holds its lock; raises OSError."""
+    # NFS locks exclusively only what is open for writing.
+    descriptor = os.open(left, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        left.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _write_durably(opened: BinaryIO, chunks: Iterable[bytes]) -> None:
+    opened.writelines(chunks)
+    opened.flush()
+    os.fsync(opened.fileno())
 
 
 def _flush_directory(directory: Path) -> None:
@@ -134,6 +168,11 @@ def _flush_directory(directory: Path) -> None:
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as err:
+        # Some file systems cannot flush a directory, and say so by EINVAL: github.com/facebook/
+        # rocksdb/pull/2929 and github.com/microsoft/WSL/issues/2557. All other errors count.
+        if err.errno != errno.EINVAL:
+            raise
     finally:
         os.close(descriptor)
 
@@ -143,6 +182,9 @@ def _told(file: Path) -> Iterator[None]:
     """Tell an OSError as one of ours; a full or broken disk may be better next time."""
     try:
         yield
+    except IrregularFileError as err:
+        message = f"file://{file}: {err.strerror}; remove it, or write elsewhere"
+        raise UnsupportedTargetError(message, side=Side.TARGET) from err
     except OSError as err:
         kind = _ERRORS.get(err.errno or 0, TransientError)
         raise kind(f"file://{file}: {err.strerror or err}", side=Side.TARGET) from err

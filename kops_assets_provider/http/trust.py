@@ -6,6 +6,7 @@ import ssl
 from dataclasses import dataclass
 
 from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.regular_files import open_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Tls:
         :param with_certificate: show our own certificate, if there is one, to who asks for it.
         """
         try:
+            _check_files(self.ca_file)
             context = ssl.create_default_context(cafile=self.ca_file)
         except (OSError, ssl.SSLError) as err:
             raise _unusable(f"CA file {self.ca_file}", err) from err
@@ -42,6 +44,7 @@ class Tls:
     def _load(self, context: ssl.SSLContext, client_cert: str) -> None:
         key = self.client_key or client_cert
         try:
+            _check_files(client_cert, self.client_key)
             context.load_cert_chain(client_cert, self.client_key, password=_no_password)
         except ValueError as err:
             problem = "it is encrypted: give one without a password"
@@ -50,6 +53,12 @@ class Tls:
             where = f"client_cert {client_cert}"
             where += f" with client_key {self.client_key}" if self.client_key else ""
             raise _unusable(where, err) from err
+
+
+def _check_files(*files: str | None) -> None:
+    """Raise OSError unless these are regular files: OpenSSL would wait for a pipe's writer."""
+    for file in filter(None, files):
+        open_regular(file).close()
 
 
 def _unusable(where: str, err: OSError) -> InvalidInputError:

@@ -16,6 +16,7 @@ from kops_assets_provider.kops.fields import value_at
 from kops_assets_provider.kops.remap import Locations
 from kops_assets_provider.kops.semver import parse_kubernetes_version
 from kops_assets_provider.kops.validation import METAL, group_problems, spec_problems
+from kops_assets_provider.regular_files import read_document, read_within
 
 _GROUPS = {"kops.k8s.io", "kops"}
 _VERSIONS = {"v1alpha2", "v1alpha3"}
@@ -76,18 +77,22 @@ class Cluster:
         return [image for o in self.additional_objects for image in _images(o, ())]
 
 
-def read_cluster(path: str | Path) -> Cluster:
+def read_cluster(path: str | Path, *, from_shell: bool = False) -> Cluster:
     """
-    Read a cluster from a file, or from standard input if the path is ``-``.
+    Read a cluster from a file of at most 16 MiB.
 
+    :param from_shell: the path may also be ``-`` for standard input, or that of a pipe.
     :raises InvalidClusterError: with every problem of the documents
-    :raises OSError: the file cannot be read
+    :raises OSError: the file cannot be read, is not a regular one, or is too long
     """
-    standard_input = str(path) == "-"
+    standard_input = from_shell and str(path) == "-"
     where = "standard input" if standard_input else str(path)
     if standard_input and sys.stdin is None:
         raise InvalidClusterError(where, ["it is closed"])
-    data = sys.stdin.buffer.read() if standard_input else Path(path).read_bytes()
+    if standard_input:
+        data = read_within(sys.stdin.buffer, where)
+    else:
+        data = read_document(path, pipes=from_shell)
     try:
         return load_cluster(data.decode("utf-8-sig"), where)
     except UnicodeDecodeError as err:

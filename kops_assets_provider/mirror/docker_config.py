@@ -27,6 +27,7 @@ from typing import Any
 from kops_assets_provider.exceptions import AccessDeniedError, InvalidInputError, TransientError
 from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.reference import DOCKER_HUB
+from kops_assets_provider.regular_files import read_document
 
 _HUB_KEY = "https://index.docker.io/v1/"
 _HUB_HOSTS = {"index.docker.io", "registry-1.docker.io", DOCKER_HUB}
@@ -60,13 +61,15 @@ class DockerConfig:
     @classmethod
     def load(cls, path: str | Path | None = None) -> DockerConfig:
         """
-        Read a file; by default Docker's own, if there is one.
+        Read a file of at most 16 MiB; by default Docker's own, if there is one.
+
+        A file that is named may be a pipe, as a shell's ``<(…)`` and password managers give.
 
         :raises InvalidInputError: the file is not there, or not such a file.
         """
         file = Path(path) if path else _default_file()
         try:
-            document = json.loads(file.read_bytes())
+            document = json.loads(read_document(file, pipes=path is not None))
         except FileNotFoundError as err:
             if path is None:
                 return cls({}, str(file))

@@ -11,6 +11,7 @@ from typing import Any
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.kops.cluster_name import EXPECTED_NAME, is_cluster_name
 from kops_assets_provider.kops.documents import YamlError, load_documents
+from kops_assets_provider.regular_files import read_document
 
 _GROUP = re.compile(r"[A-Za-z0-9_.-]{1,100}", re.ASCII)
 _OWN = ("schedule", "clusters")
@@ -55,7 +56,7 @@ def read_fleet_file(
 
 def _groups(path: str | Path) -> Mapping[Any, Any]:
     try:
-        documents = load_documents(Path(path).read_text(encoding="utf-8-sig"))
+        documents = load_documents(read_document(path).decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError, YamlError) as err:
         raise InvalidInputError(str(path), [f"cannot be read: {err}"]) from err
     groups = documents[0].get("groups") if _is_fleet(documents) else None

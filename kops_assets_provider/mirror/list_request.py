@@ -20,8 +20,9 @@ class ListRequest:
     """
     What to list, and how.
 
-    :param cluster_spec: a manifest's path (``-`` for standard input), or its text: the Cluster and
-        its InstanceGroup documents.
+    :param cluster_spec: a manifest's path, or its text: the Cluster and its InstanceGroup
+        documents.
+    :param from_shell: that path may also be ``-`` for standard input, or lead to a pipe.
     :param state_store: instead of that, where the cluster lives: ``s3://…``, ``gs://…`` or a
         directory, and ``cluster_name`` in it.
     :param asset_list: a saved list to read instead of computing one: a file, ``s3://…``, ``gs://…``
@@ -40,6 +41,7 @@ class ListRequest:
     """
 
     cluster_spec: str | None = None
+    from_shell: bool = False
     state_store: str | None = None
     cluster_name: str | None = None
     asset_list: str | None = None

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kops_assets_provider.exceptions import InvalidClusterError, InvalidInputError
@@ -24,6 +23,7 @@ from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.computed import compute_list
 from kops_assets_provider.mirror.list_request import ListRequest
 from kops_assets_provider.mirror.rewrites import rewrite
+from kops_assets_provider.regular_files import read_document
 
 if TYPE_CHECKING:
     from kops_assets_provider.mirror.kops_command import KopsCommand
@@ -107,7 +107,7 @@ class _Reader:
     def _read_cluster(self) -> Cluster:
         request = self._request
         if not (request.state_store and request.cluster_name):
-            return _read(request.cluster_spec or "")
+            return _read(request.cluster_spec or "", from_shell=request.from_shell)
         from kops_assets_provider.mirror.state.clusters import read_stored_cluster
 
         return read_stored_cluster(self.stores().open(request.state_store), request.cluster_name)
@@ -187,11 +187,11 @@ def _with_hashes(listed: AssetList, request: ListRequest) -> AssetList:
     return replace(listed, assets=replace(listed.assets, files=files), hash_sources=sources)
 
 
-def _read(cluster_spec: str) -> Cluster:
+def _read(cluster_spec: str, *, from_shell: bool) -> Cluster:
     if "\n" in cluster_spec:
         return load_cluster(cluster_spec)
     try:
-        return read_cluster(cluster_spec)
+        return read_cluster(cluster_spec, from_shell=from_shell)
     except OSError as err:
         from kops_assets_provider.http.urls import redact
 
@@ -199,17 +199,18 @@ def _read(cluster_spec: str) -> Cluster:
         raise InvalidClusterError(f"cluster spec {redact(cluster_spec)!r}", [problem]) from err
 
 
-def read_shas(path: str) -> FindSha:
+def read_shas(path: str, *, pipes: bool = False) -> FindSha:
     """
     Read a file of pinned hashes, ``canonical URL: sha`` in YAML, for ``list_cluster``.
 
+    :param pipes: it may be a pipe, as a shell's ``<(…)``.
     :raises InvalidInputError: it is not there, or is not such a file.
     """
     from kops_assets_provider.files.verify import is_sha256
     from kops_assets_provider.http.urls import redact
 
     try:
-        (shas,) = load_documents(Path(path).read_text(encoding="utf-8-sig")) or [{}]
+        (shas,) = load_documents(read_document(path, pipes=pipes).decode("utf-8-sig")) or [{}]
     except (OSError, UnicodeDecodeError, YamlError) as err:
         raise InvalidInputError(path, [f"cannot be read: {err}"]) from err
     except ValueError as err:

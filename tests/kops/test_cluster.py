@@ -49,7 +49,11 @@ def test_reads_a_file_and_standard_input(
     data = b"\xef\xbb\xbf" + manifest().encode()
     (tmp_path / "c.yaml").write_bytes(data)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
-    assert read_cluster(tmp_path / "c.yaml") == read_cluster("-") == load_cluster(manifest())
+    assert (
+        read_cluster(tmp_path / "c.yaml")
+        == read_cluster("-", from_shell=True)
+        == load_cluster(manifest())
+    )
 
 
 def test_a_file_that_is_not_text(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -174,6 +175,25 @@ def test_an_empty_answer_replaces_no_file(monkeypatch, answer):
         assert s3.count("PUT") == 0
         assert task.execute(context)["state"] == "copied"
         assert s3.buckets["bucket"].objects["kops/kubelet"].data == b"kubelet"
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("name", ["kubelet", "kubelet.sha256"])
+def test_a_pipe_in_a_directory_fails_the_copy(tmp_path, name):
+    """It is not waited for, and a retry would find it again."""
+    os.mkfifo(tmp_path / name)
+    with FileServer({"/kubelet": b"kubelet"}) as source:
+        task = operator(
+            KopsCopyFileOperator,
+            canonical=f"{source.url}/kubelet",
+            sha=hashlib.sha256(b"kubelet").hexdigest(),
+            file_targets={"https://cdn.example.com/kops": str(tmp_path)},
+        )
+        ti = SimpleNamespace(xcom_push=lambda **_: None, try_number=1)
+        context = {"ti": ti, "task_state_store": SimpleNamespace(get=lambda _: None, set=print)}
+        with pytest.raises(AirflowFailException, match=f"{name}: it is a pipe"):
+            task.execute(context)
+    assert (tmp_path / name).is_fifo()
 
 
 def test_metrics_that_fail_fail_no_copy(monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -317,3 +318,15 @@ def test_a_thousand_assets_pass(get_assets, tmp_path):
     assert len(canonicals(found)) == 1000
     assert len(pushed["hash_sources"]) == 500
     assert len(json.dumps(found)) < 200_000
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("option", ["cluster_spec", "sha_file", "asset_list"])
+def test_a_pipe_fails_the_task(get_assets, tmp_path, option):
+    """A worker waits for none, nor for its own standard input."""
+    os.mkfifo(tmp_path / "pipe")
+    options = {"cluster_spec": str(SPEC), "kops_version": "1.36.2"}
+    with pytest.raises(AirflowFailException, match="it is a pipe, not a regular file"):
+        get_assets(**options | {option: str(tmp_path / "pipe")})
+    with pytest.raises(AirflowFailException, match="cannot be read"):
+        get_assets(**options | {"cluster_spec": "-"})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from kops_assets_provider.exceptions import AccessDeniedError, InvalidInputError, TransientError
 from kops_assets_provider.files.paths import check_path
 from kops_assets_provider.mirror.state.ports import MAX_BYTES, PRIVATE
+from kops_assets_provider.regular_files import IrregularFileError, open_regular
 
 
 class DirectoryStateStore:
@@ -32,11 +32,15 @@ class DirectoryStateStore:
         with _told(file):
             real = self._follow(file)
             try:
-                mode = real.stat().st_mode
-                data = None if stat.S_ISDIR(mode) else _read_regular(real, mode)
+                with open_regular(real, follow=False) as opened:
+                    data = opened.read(MAX_BYTES + 1)
+            except IrregularFileError as err:
+                if real.is_dir():
+                    return None
+                raise InvalidInputError(str(file), [f"{err.strerror}"]) from err
             except (FileNotFoundError, NotADirectoryError):
                 return None
-        if data and len(data) > MAX_BYTES:
+        if len(data) > MAX_BYTES:
             raise InvalidInputError(str(file), [f"it is longer than {MAX_BYTES} bytes"])
         return data
 
@@ -60,14 +64,6 @@ class DirectoryStateStore:
             problem = f"it leads to {real}, but what is in pki/ and secrets/ is never read"
             raise InvalidInputError(str(file), [problem])
         return real
-
-
-def _read_regular(file: Path, mode: int) -> bytes:
-    # Opening a FIFO would wait for a writer, and a device has no end.
-    if not stat.S_ISREG(mode):
-        raise InvalidInputError(str(file), ["it is no regular file; expected a document"])
-    with file.open("rb") as opened:
-        return opened.read(MAX_BYTES + 1)
 
 
 @contextmanager

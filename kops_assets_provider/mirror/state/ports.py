@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-MAX_BYTES = 16 << 20  # of a document; the largest spec that YAML is accepted from
+from kops_assets_provider.regular_files import MAX_DOCUMENT
+
+MAX_BYTES = MAX_DOCUMENT  # the largest spec that YAML is accepted from
 PRIVATE = frozenset({"pki", "secrets"})  # folders with a cluster's keys and tokens
 
 

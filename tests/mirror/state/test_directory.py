@@ -59,5 +59,5 @@ def test_a_link_inside_is_followed(tmp_path):
 def test_only_regular_files_are_read(tmp_path):
     """A FIFO would be waited for, and a device has no end."""
     os.mkfifo(tmp_path / "config")
-    with pytest.raises(InvalidInputError, match="config: it is no regular file"):
+    with pytest.raises(InvalidInputError, match="config: it is a pipe, not a regular file"):
         DirectoryStateStore(tmp_path).read("config")
