@@ -40,7 +40,8 @@ class Evil(HttpServer):
 
     def answer(self, request):
         request.body.drain()
-        return self.responses.get(request.path, Response(201, {}, b"evil"))
+        done = 200 if request.method in ("GET", "HEAD") else 201
+        return self.responses.get(request.path, Response(done, {}, b"evil"))
 
     @property
     def port(self):
