@@ -72,12 +72,28 @@ def _options() -> dict[str, Any]:
         "page_days": _option(
             "float", "90", "After how many days a cluster that was not mirrored again is left out."
         ),
+        "record_places": _option(
+            "string",
+            "",
+            "Places, separated by commas, below which the page may read the records of mirrors. "
+            "Without any, it reads objects of S3 and Google Cloud Storage and no directory.",
+            "s3://bucket/kops-assets, /srv/mirror/kops-assets",
+        ),
+        "record_conn_ids": _option(
+            "string",
+            "aws_default, google_cloud_default",
+            "Connections, separated by commas, with which the page may read records. "
+            "The default credentials of the SDKs may always be used.",
+            "aws_default, mirror_s3",
+        ),
     }
 
 
-def _option(kind: str, default: str, description: str) -> dict[str, Any]:
+def _option(
+    kind: str, default: str, description: str, example: str | None = None
+) -> dict[str, Any]:
     own = {"type": kind, "default": default, "description": description}
-    return {**own, "version_added": "0.1.0", "example": None}
+    return {**own, "version_added": "0.1.0", "example": example}
 
 
 def _oci_registry() -> dict[str, Any]:

@@ -21,6 +21,7 @@ _NOT_TEXT = (
     r"|y|n|yes|no|on|off|true|false|null"
 )
 _TAB = 8
+_MOST = 8192  # characters of a name or URL, a signed one too
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ def _row_problems(row: object, where: str, kind: str) -> list[str]:
 
 def _is_name(value: object) -> bool:
     # Control characters and the like would be written to terminals and logs.
-    if not (isinstance(value, str) and value and value.isprintable()):
+    if not (isinstance(value, str) and 0 < len(value) <= _MOST and value.isprintable()):
         return False
     try:
         urlsplit(value)

@@ -8,6 +8,8 @@ YAML from other people: bounded, without duplicate keys, without surprises.
 from __future__ import annotations
 
 import json
+import math
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +18,7 @@ import yaml
 _MAX_CHARACTERS = 16 * 1024 * 1024
 _MAX_NODES = 1_000_000
 _MAX_DEPTH = 100
+_SHOWN = 100  # characters of a name in a message
 _PREFIX = "tag:yaml.org,2002:"
 _MERGE = _PREFIX + "merge"
 _TAGS = {_PREFIX + name for name in ("str", "int", "float", "bool", "null", "map", "seq", "merge")}
@@ -57,23 +60,61 @@ def load_documents(text: str) -> list[Any]:
 
 
 def load_json(text: str) -> Any:
-    """Return the document of a JSON text; raises YamlError, also for a key that occurs twice."""
+    """
+    Return the document of a JSON text, RFC 8259.
+
+    :raises YamlError: no JSON, duplicate keys, nested more than 100 deep, more than a million
+        values, or a number that is not finite
+    """
     try:
-        return json.loads(text, object_pairs_hook=_unique)
+        _check_number_of_values(text)
+        document: Any = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite
+        )
     except RecursionError:
-        raise YamlError("it is not JSON: it is nested too deep") from None
+        raise YamlError(f"it is nested more than {_MAX_DEPTH} deep") from None
     except YamlError:
         raise
     except ValueError as err:
         raise YamlError(f"it is not JSON: {err}") from err
+    _check_json_depth(document)
+    return document
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise YamlError(f"the key {next(x for x in names if names.count(x) > 1)!r} occurs twice")
+        counts = Counter(name for name, _ in pairs)
+        raise YamlError(f"the key {counts.most_common(1)[0][0][:_SHOWN]!r} occurs twice")
     return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise YamlError("it has a number that is not finite")
+    return number
+
+
+def _check_number_of_values(text: str) -> None:
+    # Ahead of the parser: a few bytes of text make values of a hundred.
+    if sum(map(text.count, ",[{")) > _MAX_NODES:
+        raise YamlError(f"it has more than {_MAX_NODES} values")
+
+
+def _check_json_depth(document: object) -> None:
+    level = [document]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            child
+            for value in level
+            if isinstance(value, dict | list)
+            for child in (value.values() if isinstance(value, dict) else value)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return
+    raise YamlError(f"it is nested more than {_MAX_DEPTH} deep")
 
 
 def _check_depth(text: str) -> None:

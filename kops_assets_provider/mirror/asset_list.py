@@ -18,6 +18,7 @@ _IGNORED = Caveat(
     "the list has a record_url, which is ignored: a list does not say where the mirror's record is "
     "written; give record_url as an option if it is not beside the files",
 )
+_MOST = 253  # characters of a cluster's name, or of a version
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,8 @@ def _wrong_value(values: Mapping[Any, Any], key: str, wanted: str, default: str)
     found = values.get(key) or default
     if not isinstance(found, str) or not found:
         yield f"it has no {key}"
+    elif not found.isprintable() or len(found) > _MOST:
+        yield f"its {key} is not printable text of at most {_MOST} characters"
     elif wanted and found != wanted:
         yield f"its {key} is {found}, and {wanted} is wanted"
 
@@ -116,6 +119,10 @@ def _wrong_extras(values: Mapping[Any, Any]) -> Iterator[str]:
     warnings = values.get("warnings") or []
     if not isinstance(warnings, list) or not all(map(_is_warning, warnings)):
         yield "its warnings are not a list of mappings with code and message"
+
+
+def _is_place(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable() and bool(re.fullmatch(_PLACE, value))
 
 
 def _is_warning(value: object) -> bool:

@@ -94,9 +94,13 @@ class FleetList:
 
 def read_listed(values: object) -> AssetList | FleetList:
     """Read the list of one cluster, or of a group; raises InvalidInputError if it is neither."""
-    if isinstance(values, Mapping) and _KEY in values:
+    if not isinstance(values, Mapping) or _KEY not in values:
+        return AssetList.from_dict(values)
+    try:
         return FleetList.from_dict(values)
-    return AssetList.from_dict(values)
+    except (KeyError, TypeError, IndexError, AttributeError) as err:
+        problem = f"it is not the list of a group: {type(err).__name__}"
+        raise InvalidInputError("asset list", [problem]) from err
 
 
 def lists_of(listed: AssetList | FleetList) -> Sequence[AssetList]:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from kops_assets_provider.mirror.outcome import Kind, Name, State
+from kops_assets_provider.mirror.document import (
+    fields_of,
+    flag,
+    line,
+    list_of,
+    number,
+    one_of,
+    time,
+)
+from kops_assets_provider.mirror.outcome import ASSET_NAMES, Kind, Name, State
 
 if TYPE_CHECKING:
     from kops_assets_provider.mirror.record import AssetRecord, MirrorRecord
 
 MOST_RUNS = 100  # that a record tells of: three months of nights
+_MOST_CHANGES = 100_000  # all assets of a record removed, and as many added
 
 
 class Changed(StrEnum):
@@ -44,12 +54,6 @@ class RecordChange:
         """Kind, canonical and download."""
         return self.kind, self.canonical, self.download
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> RecordChange:
-        """Read what a record has; raises ValueError or KeyError."""
-        names = str(values["canonical"]), str(values["download"])
-        return cls(Kind(values["kind"]), *names, Changed(values["change"]))
-
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
@@ -79,11 +83,21 @@ class RunRecord:
         size = sum(x.size or 0 for x in mirrored)
         return cls(record.run, record.updated_at, not bad, len(mirrored), bad, size, sent)
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> RunRecord:
-        """Read what a record has; raises ValueError, KeyError or TypeError."""
-        numbers = {k: int(values[k]) for k in ("assets", "bad", "size", "sent")}
-        return cls(str(values["run"]), str(values["at"]), bool(values["ready"]), **numbers)
+
+CHANGES = list_of(fields_of(RecordChange, **ASSET_NAMES, change=one_of(Changed)), _MOST_CHANGES)
+RUNS = list_of(
+    fields_of(
+        RunRecord,
+        run=line(),
+        at=time,
+        ready=flag,
+        assets=number(),
+        bad=number(),
+        size=number(),
+        sent=number(),
+    ),
+    MOST_RUNS,
+)
 
 
 def runs_after(old: MirrorRecord | None, last: RunRecord) -> tuple[RunRecord, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,8 +11,10 @@ from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.mirror.changes import OnDrift
 from kops_assets_provider.mirror.record import AssetRecord
 from kops_assets_provider.mirror.rewrites import has_prefix
+from kops_assets_provider.mirror.times import Freshness
 from kops_assets_provider.oci.reference import Reference
 
+_MOST_DAYS = 1e6  # what Python can subtract from a date, and nobody waits for
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(?:/[a-z0-9.]+)?", re.ASCII)
 
 
@@ -49,7 +50,7 @@ class ImageRules:
             for x in self.warm
             if not x or "/" in x
         ]
-        if not 0 <= self.warm_days < math.inf:
+        if not 0 <= self.warm_days < _MOST_DAYS:
             problems.append(f"warm_days: expected days, got {self.warm_days}")
         if problems:
             raise InvalidInputError("images", problems)
@@ -77,9 +78,8 @@ class ImageRules:
             return False
         if known.warmed is None or tuple(known.warmed) != self.platforms:
             return False
-        verified = datetime.fromisoformat(known.verified_at) if known.verified_at else None
-        limit = timedelta(days=self.warm_days)
-        return verified is not None and datetime.now(UTC) - verified < limit
+        fresh = Freshness(timedelta(days=self.warm_days), datetime.now(UTC))
+        return fresh.covers(known.verified_at)
 
 
 ALL = ImageRules()

@@ -23,6 +23,7 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.http.urls import redact
 from kops_assets_provider.kops.assets import ClusterAssets
+from kops_assets_provider.kops.documents import load_json
 from kops_assets_provider.mirror.child_process import ChildProcess
 
 _TIMEOUT = 600.0  # seconds; kOps asks the cloud about hundreds of things
@@ -134,7 +135,7 @@ class KopsCommand:
         # kOps prints advice ("A new kops version is available") before the list: the last line.
         lines = [line for line in out.splitlines() if line.startswith("{")]
         try:
-            return json.loads(lines[-1])
+            return load_json(lines[-1])
         except (IndexError, ValueError):
             shown = " ".join(_redacted(out, env).split())[:200]
             message = f"{self._program} printed no list in JSON, but {shown!r}"

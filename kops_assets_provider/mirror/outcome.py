@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,21 @@ from typing import Any
 from kops_assets_provider.exceptions import KopsAssetsError
 from kops_assets_provider.kops.assets import FileAsset, ImageAsset
 from kops_assets_provider.mirror.changes import Change
+from kops_assets_provider.mirror.document import (
+    NAME,
+    Check,
+    WrongValue,
+    fields_of,
+    line,
+    list_of,
+    number,
+    one_of,
+    optional,
+    read_value,
+    seconds,
+    time,
+    words,
+)
 
 
 class Kind(StrEnum):
@@ -55,6 +71,24 @@ class Download(StrEnum):
     NOT_THERE = "not there"
     WRONG = "wrong length"
     UNKNOWN = "unknown from here"
+
+
+_PART = r"(?!\.+/)[\w.~%-]+"
+_LOG_PAGE = re.compile(rf"(dags/{_PART}/runs/{_PART})/tasks/[\w.~%-]+(/mapped/\d+)?", re.ASCII)
+
+
+def run_of_log(page: str | None) -> str | None:
+    """Return the page of the run that a log's page is of; None if it is not a log's page."""
+    found = _LOG_PAGE.fullmatch(page or "")
+    return found[1] if found else None
+
+
+def log_page(value: Any) -> str:
+    """Check the page of a log below Airflow's address: the page in Airflow's UI links to it."""
+    page = line(4 * NAME)(value)
+    if run_of_log(page) is None:
+        raise WrongValue("expected dags/…/runs/…/tasks/… below Airflow's address")
+    return page
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +164,66 @@ class Outcome:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, those without meaning left out."""
         plain = ("mounted", "mounts", "late", "retries", "blobs", "saved")
-        return {k: v for k, v in asdict(self).items() if v or (v == 0 and k not in plain)}
+        found = {k: v for k, v in asdict(self).items() if v or (v == 0 and k not in plain)}
+        # Airflow would wrap a tuple, and the page reads what it has stored.
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items()}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Outcome:
-        """Read what ``to_dict`` wrote."""
-        known = {k: values[k] for k in cls.__dataclass_fields__ if k in values}
-        known |= {"kind": Kind(known["kind"]), "state": State(known["state"])}
-        if known.get("download_state"):
-            known["download_state"] = Download(known["download_state"])
-        return cls(**known)
+    def from_dict(cls, values: object, where: str = "outcome") -> Outcome:
+        """Read what ``to_dict`` wrote; raises InvalidInputError with the value that is wrong."""
+        return read_value(OUTCOME, values, where)
+
+
+def _error(value: Any) -> dict[str, Any]:
+    found = _ERROR(value)
+    return {k: getattr(found, k) for k in value if k in ("type", "message", "side")}
+
+
+@dataclass(frozen=True, slots=True)
+class _Error:
+    type: str | None = None
+    message: str = ""
+    side: str | None = None
+
+
+# No more than these add up to numbers that 64 bits hold.
+SIZE: Check[int] = number(1 << 46)
+BLOBS = list_of(line(64, "[0-9a-f]+"), 10_000)
+PLATFORMS = list_of(line(100), 100)
+ASSET_NAMES: dict[str, Check[Any]] = {
+    "kind": one_of(Kind),
+    "canonical": line(NAME),
+    "download": line(NAME),
+}
+_ERROR = fields_of(_Error, type=line(), message=words, side=optional(line()))
+OUTCOME: Check[Outcome] = fields_of(
+    Outcome,
+    **ASSET_NAMES,
+    state=one_of(State),
+    content=optional(line()),
+    size=optional(SIZE),
+    sent=SIZE,
+    verified_at=optional(time),
+    error=optional(_error),
+    source=optional(line()),
+    mounted=SIZE,
+    mounts=SIZE,
+    late=SIZE,
+    requests=optional(SIZE),
+    retries=SIZE,
+    seconds=optional(seconds),
+    drift=optional(line()),
+    blobs=BLOBS,
+    warmed=optional(PLATFORMS),
+    version=optional(line()),
+    sidecar_version=optional(line()),
+    download_state=optional(one_of(Download)),
+    change=optional(one_of(Change)),
+    expected_bytes=optional(SIZE),
+    expected_requests=optional(SIZE),
+    saved=SIZE,
+    log=optional(log_page),
+)
 
 
 def name_of(asset: ImageAsset | FileAsset) -> Name:

@@ -9,20 +9,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from kops_assets_provider.exceptions import (
-    InvalidInputError,
-    NotFoundError,
-    UnsupportedTargetError,
-)
+from kops_assets_provider.exceptions import InvalidInputError, NotFoundError
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.ports import FileStore
 from kops_assets_provider.files.stores import FileTarget
-from kops_assets_provider.kops.cluster_name import EXPECTED_NAME, is_cluster_name
+from kops_assets_provider.mirror.document import join_chunks
 from kops_assets_provider.mirror.history import (
     RecordChange,
     RunRecord,
@@ -33,6 +28,7 @@ from kops_assets_provider.mirror.outcome import Download, Kind, Name, Outcome, S
 from kops_assets_provider.mirror.own_documents import FORMAT_KEY, Format, foreign, format_of
 from kops_assets_provider.mirror.record_places import has_default_name, invalid_target
 from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.mirror.times import Freshness, is_ahead
 
 log = logging.getLogger(__name__)
 
@@ -88,15 +84,17 @@ class AssetRecord:
         """Whether nodes did not get it from the mirror when it was last looked at."""
         return self.state.is_bad or self.download_state in (Download.NOT_THERE, Download.WRONG)
 
-    def problem(self, after: datetime) -> str | None:
-        """Say why nodes cannot count on the asset, unless it was verified after that time."""
+    def problem(self, fresh: Freshness) -> str | None:
+        """Return why nodes cannot count on the asset; None if its verification is fresh."""
         if self.state is State.NOT_MIRRORED:
             return None
         if self.is_bad:
             return f"{self.canonical}: {self.reason or self.state}"
-        if self.verified_at is None or datetime.fromisoformat(self.verified_at) < after:
-            return f"{self.canonical}: last verified {self.verified_at or 'never'}"
-        return None
+        if fresh.covers(self.verified_at):
+            return None
+        if self.verified_at and is_ahead(self.verified_at, fresh.at):
+            return f"{self.canonical}: its verification at {self.verified_at} is ahead of our clock"
+        return f"{self.canonical}: last verified {self.verified_at or 'never'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,20 +126,12 @@ class MirrorRecord:
         """
         Read a document of this schema or an older one.
 
-        :raises InvalidInputError: it is damaged, or none at all.
+        :raises InvalidInputError: it is not a record, or a value in it is wrong.
         :raises UnsupportedTargetError: a newer release of this package wrote it.
         """
-        try:
-            values = json.loads(text)
-            _check_schema(values["schema"], where)
-            _check_head(values)
-            assets = tuple(_asset(x) for x in values["assets"])
-            own: dict[str, Any] = {
-                k: str(values[k]) for k in ("cluster", "kops_version", "run", "updated_at")
-            }
-            return cls(**own, **_past(values), assets=assets)
-        except (ValueError, KeyError, TypeError, AttributeError) as err:
-            raise InvalidInputError(where, [f"not a mirror record: {err}"]) from err
+        from kops_assets_provider.mirror.record_reading import parse_record
+
+        return parse_record(text, where)
 
     @property
     def is_whole(self) -> bool:
@@ -154,10 +144,10 @@ class MirrorRecord:
 
         :param within: how long ago an asset may have been verified.
         """
-        after = (at or datetime.now(UTC)) - within
+        fresh = Freshness(within, at or datetime.now(UTC))
         if not self.assets:
             return [f"{self.cluster}: the record has no assets"]
-        return [x for x in (asset.problem(after) for asset in self.assets) if x]
+        return [x for x in (asset.problem(fresh) for asset in self.assets) if x]
 
 
 def update_record(
@@ -185,6 +175,9 @@ def _since(old: MirrorRecord | None, new: MirrorRecord) -> str:
 
 
 def _after(asset: AssetRecord, outcome: Outcome, run: str) -> AssetRecord:
+    if asset.verified_at and is_ahead(asset.verified_at, datetime.now(UTC)):
+        # It would count as verified once the clock gets there.
+        asset = replace(asset, verified_at=None)
     if outcome.state is State.FAILED:
         reason = (outcome.error or {}).get("message")
         return replace(asset, state=State.FAILED, reason=reason, failed_log=outcome.log)
@@ -293,3 +286,6 @@ def _past(values: Mapping[str, Any]) -> dict[str, Any]:
 def _asset(values: Mapping[str, Any]) -> AssetRecord:
     known: dict[str, Any] = {k: values.get(k) for k in AssetRecord.__dataclass_fields__}
     return AssetRecord(**(known | {"kind": Kind(values["kind"]), "state": State(values["state"])}))
+            return MirrorRecord.from_json(join_chunks(chunks, path), path)
+    except NotFoundError:
+        return None

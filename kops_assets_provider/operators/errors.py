@@ -18,6 +18,7 @@ from airflow.sdk.exceptions import (
 
 from kops_assets_provider.exceptions import PermanentError, TransientError
 from kops_assets_provider.mirror.outcome import error_dict
+from kops_assets_provider.mirror.times import AHEAD, parse_time
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def _come_back(context: Context, error: TransientError, seconds: float) -> None:
     """Raise AirflowRescheduleException, unless the task has been put off for too long."""
     now = datetime.now(UTC)
     since = _waiting_since(context, now)
-    if since is None or now - since > _PATIENCE:
+    if since is None or not -AHEAD <= now - since <= _PATIENCE:
         return
     wait = max(_SOONEST, seconds) + random.uniform(0, _LATER)  # noqa: S311  # no secret
     log.warning("%s; the slot is given back for %.0f seconds", error, wait)
@@ -75,7 +76,7 @@ def _waiting_since(context: Context, now: datetime) -> datetime | None:
         found = store.get(WAITING_SINCE)
         if not found:
             store.set(WAITING_SINCE, now.isoformat())
-        return datetime.fromisoformat(found) if found else now
+        return parse_time(found) if found else now
     except Exception as err:  # noqa: BLE001  # whatever is wrong with it, the task's own error counts
         log.warning("Airflow does not remember the wait, so the task is retried: %s", err)
         return None

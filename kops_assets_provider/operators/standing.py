@@ -6,10 +6,20 @@ Its key says what was done, and there are few such keys: that is what Airflow's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+
+from kops_assets_provider.mirror.document import (
+    NAME,
+    Check,
+    fields_of,
+    flag,
+    line,
+    number,
+    optional,
+    read_value,
+)
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
@@ -44,9 +54,21 @@ class Standing:
     gcp_conn_id: str | None = None
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Standing:
-        """Read what a run has left, of a newer release too; raises TypeError if it is another."""
-        return cls(**{k: v for k, v in values.items() if k in cls.__dataclass_fields__})
+    def from_dict(cls, values: object, where: str = "XCom") -> Standing:
+        """Read what a run has left, of a newer release too; raises InvalidInputError."""
+        return read_value(_STANDING, values, where)
+
+
+_STANDING: Check[Standing] = fields_of(
+    Standing,
+    cluster=line(253),
+    ready=flag,
+    bad=number(),
+    kops_version=line(),
+    record=optional(line(NAME)),
+    aws_conn_id=optional(line()),
+    gcp_conn_id=optional(line()),
+)
 
 
 def leave_standing(ti: Any, done: Done, report: Report, kops_version: str, **more: Any) -> None:

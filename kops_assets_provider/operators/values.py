@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.kops.cluster_name import EXPECTED_NAME, is_cluster_name
+from kops_assets_provider.kops.documents import load_json
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False, "none": False, "": False}
 
@@ -18,7 +18,7 @@ def as_mapping(name: str, value: Mapping[str, str] | str | None) -> dict[str, st
     found: Any = value or {}
     if isinstance(found, str):
         try:
-            found = json.loads(found) or {}
+            found = load_json(found) or {}
         except ValueError as err:
             raise InvalidInputError(f"parameter {name}", [f"not JSON: {err}"]) from err
     if not isinstance(found, Mapping) or not all(isinstance(x, str) for x in found.values()):
@@ -78,7 +78,7 @@ def _from_text(name: str, value: object) -> Any:
     if value == "None" or not isinstance(value, str) or not value:
         return None if isinstance(value, str) else value
     try:
-        return json.loads(value)
+        return load_json(value)
     except ValueError as err:
         raise InvalidInputError(f"parameter {name}", [f"not JSON: {err}"]) from err
 

@@ -22,6 +22,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from kops_assets_provider.operators.results import run_page
 from kops_assets_provider.ui.headers import HEADERS
 from kops_assets_provider.ui.mirrors import MayRun, all_mirrors, mirrors_of_run
+from kops_assets_provider.ui.places import DEFAULT_CONN_IDS, RecordPlaces
 from kops_assets_provider.ui.plugin import SECTION
 from kops_assets_provider.ui.records import Records
 from kops_assets_provider.ui.view import page_values
@@ -74,7 +75,8 @@ def mirrors(user: GetUserDep, dag_id: str | None = None, run_id: str | None = No
     else:
         readable = get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
         since = now - timedelta(days=_number("page_days", 90.0))
-        shown, scope = all_mirrors(readable, since, _records, _may_run(user)), None
+        shown = all_mirrors(readable, since, _records, _may_run(user), _places())
+        scope = None
     within = timedelta(hours=_number("page_within_hours", 26.0))
     return JSONResponse({**page_values(shown, now, within), "scope": scope})
 
@@ -88,6 +90,16 @@ def _may_run(user: Any) -> MayRun:
         return bool(is_authorized)
 
     return may_run
+
+
+def _places() -> RecordPlaces:
+    places, conn_ids = (_names(x) for x in ("record_places", "record_conn_ids"))
+    return RecordPlaces(places, conn_ids or DEFAULT_CONN_IDS)
+
+
+def _names(option: str) -> tuple[str, ...]:
+    text = conf.get(SECTION, option, fallback="") or ""
+    return tuple(x.strip() for x in text.split(",") if x.strip())
 
 
 def _number(option: str, default: float) -> float:

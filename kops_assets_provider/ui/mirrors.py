@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from kops_assets_provider.mirror.outcome import Outcome, State
+from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.mirror.outcome import Outcome, State, error_dict
 from kops_assets_provider.mirror.record import MirrorRecord, update_record
 from kops_assets_provider.mirror.report import NOTHING_MIRRORED, Report
 from kops_assets_provider.operators.results import run_page
 from kops_assets_provider.operators.standing import Done
-from kops_assets_provider.ui.records import Found, Place, Records, places_of
+from kops_assets_provider.ui.places import Place, RecordPlaces
+from kops_assets_provider.ui.records import Found, Records, places_of
 from kops_assets_provider.ui.runs import RunLeft, newest, of_run
 from kops_assets_provider.ui.view import Shown
+
+log = logging.getLogger(__name__)
 
 MayRun = Callable[[str], bool]
 """Tells whether the user may start runs of a DAG."""
@@ -26,22 +31,27 @@ _NOT_HERE = "its report is not in Airflow's database"
 
 
 def all_mirrors(
-    dag_ids: Collection[str], since: datetime, records: Records, may_run: MayRun
+    dag_ids: Collection[str],
+    since: datetime,
+    records: Records,
+    may_run: MayRun,
+    places: RecordPlaces,
 ) -> list[Shown]:
     """
     Return every cluster that was mirrored, or else checked, since then.
 
     :param dag_ids: of the DAGs that the user may read.
+    :param places: where records may be read.
     """
     lefts = newest(dag_ids, since)
     copies = _first_of_each(x for x in lefts if x.done is Done.COPY)
     checks = _first_of_each(x for x in lefts if x.done is not Done.COPY)
     known = {**_first_of_each(x for x in lefts if x.done is Done.CHECK), **copies}
-    found = records.read(places_of((_place(x), x.at) for x in known.values() if _has_record(x)))
+    found = _read_records(known, records, places)
     may = cache(may_run)
     return [
         replace(
-            _shown(left, found.get(_place(left))),
+            _shown(left, found.get(cluster)),
             more={
                 "last_check": _last_check(checks.get(cluster), left),
                 "actions": _actions(copies.get(cluster), checks.get(cluster), may),
@@ -64,13 +74,28 @@ def _first_of_each(lefts: Iterable[RunLeft]) -> dict[str, RunLeft]:
     return found
 
 
-def _has_record(left: RunLeft) -> bool:
-    return left.standing.record is not None
+def _read_records(
+    lefts: Mapping[str, RunLeft], records: Records, places: RecordPlaces
+) -> dict[str, Found]:
+    """Return each cluster's record, or why it has none; nothing for one whose run names none."""
+    wanted = {k: _allowed(x, places) for k, x in lefts.items() if x.standing.record is not None}
+    stamps = ((x, lefts[k].at) for k, x in wanted.items() if isinstance(x, Place))
+    found = records.read(places_of(stamps))
+    return {k: _own(k, found[x]) if isinstance(x, Place) else x for k, x in wanted.items()}
 
 
-def _place(left: RunLeft) -> Place:
-    standing = left.standing
-    return Place(standing.record or "", standing.aws_conn_id, standing.gcp_conn_id)
+def _allowed(left: RunLeft, places: RecordPlaces) -> Place | str:
+    try:
+        return places.allowed(left.standing)
+    except InvalidInputError as err:
+        return str(err)
+
+
+def _own(cluster: str, found: Found) -> Found:
+    # Nothing is shown of another cluster, which the user may not be allowed to see.
+    if isinstance(found, MirrorRecord) and found.cluster != cluster:
+        return "it is the record of another cluster"
+    return found
 
 
 def _shown(left: RunLeft, found: Found | None) -> Shown:
@@ -83,17 +108,28 @@ def _shown(left: RunLeft, found: Found | None) -> Shown:
 
 
 def _by_report(left: RunLeft, remark: str | None) -> Shown:
-    report = left.report()
-    record = _record_of(report, left)
-    if report is None:
-        remark = f"{remark} But {_NOT_HERE}." if remark else f"It is unknown: {_NOT_HERE}."
+    outcomes, why = _outcomes(left)
+    record = _record_of(outcomes, left)
+    if why:
+        remark = f"{remark} But {why}." if remark else f"It is unknown: {why}."
     page = run_page(left.dag_id, left.run_id)
     return Shown(record, _kind(left), left.dag_id, page, remark or _nothing_mirrored(record))
 
 
-def _record_of(report: Mapping[str, Any] | None, left: RunLeft) -> MirrorRecord:
+def _outcomes(left: RunLeft) -> tuple[tuple[Outcome, ...], str | None]:
+    """Return the outcomes of the run's report, or none and why they are not known."""
+    try:
+        report = left.report()
+    except InvalidInputError as err:
+        return (), str(err)
+    except Exception as err:  # a cluster must not hide the others
+        log.exception("the report of %s cannot be read", left.cluster)
+        return (), f"its report cannot be read: {error_dict(err)['message']}"
+    return (report.assets, None) if report else ((), _NOT_HERE)
+
+
+def _record_of(outcomes: tuple[Outcome, ...], left: RunLeft) -> MirrorRecord:
     """Return what a record would have if this had been the first run."""
-    outcomes = tuple(map(Outcome.from_dict, (report or {}).get("assets", ())))
     told = Report(left.cluster, outcomes)
     record = update_record(None, told, left.standing.kops_version, left.run_id)
     at = left.at.isoformat(timespec="seconds")

@@ -14,26 +14,18 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import NamedTuple
 
 from kops_assets_provider.files.stores import show_place
 from kops_assets_provider.hooks.state_store import open_state_stores
 from kops_assets_provider.mirror.outcome import error_dict
 from kops_assets_provider.mirror.record import MirrorRecord
-from kops_assets_provider.mirror.state.places import StateStores, split_place
+from kops_assets_provider.mirror.state.places import StateStores
 from kops_assets_provider.mirror.state.ports import StateStore
+from kops_assets_provider.ui.places import Place
 
 _READERS = 10  # as many connections as boto3 keeps
 _KEPT_SECONDS = 300.0  # a record may be written by others than Airflow
 _PATIENCE_SECONDS = 3.0
-
-
-class Place(NamedTuple):
-    """Where a record is, and the connections that read it."""
-
-    url: str
-    aws_conn_id: str | None
-    gcp_conn_id: str | None
 
 
 Found = MirrorRecord | str
@@ -120,13 +112,12 @@ class _Folders:
         with self._lock:
             if folder not in self._opened:
                 stores = self._open_stores(folder.aws_conn_id, folder.gcp_conn_id)
-                self._opened[folder] = stores.open(folder.url)
+                self._opened[folder] = stores.open(folder.folder)
             return self._opened[folder]
 
 
 def _read_record(place: Place, folders: _Folders) -> Found:
-    folder, name = split_place(place.url)
-    raw = folders.open(place._replace(url=folder)).read(name)
+    raw = folders.open(place._replace(path="")).read(place.path)
     where = show_place(place.url)
     return MirrorRecord.from_json(raw, where) if raw is not None else f"{where}: there is none"
 

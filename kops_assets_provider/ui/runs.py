@@ -7,6 +7,7 @@ metadata database, Airflow 3.3. The REST API has no question for the newest of e
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,16 +15,27 @@ from typing import Any
 
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func, select
 
+from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.mirror.document import Check, fields_of, list_of, parse_json, read_value
+from kops_assets_provider.mirror.outcome import OUTCOME, Outcome
+from kops_assets_provider.mirror.record_reading import MOST_ASSETS
 from kops_assets_provider.operators.report import REPORT_KEY
 from kops_assets_provider.operators.standing import Done, Standing
 
+log = logging.getLogger(__name__)
+
 _IS_OURS = XComModel.key.in_([str(x) for x in Done])
-_CLUSTER = XComModel.value["cluster"].as_string()
-_COLUMNS = (
-    *(XComModel.dag_id, XComModel.run_id, XComModel.task_id, XComModel.map_index),
-    *(XComModel.key, XComModel.timestamp, XComModel.value),
+_COLUMNS: tuple[Any, ...] = (
+    XComModel.dag_id,
+    XComModel.run_id,
+    XComModel.task_id,
+    XComModel.map_index,
+    XComModel.key,
+    XComModel.timestamp,
+    # As text, for our parser: Python's follows any depth, and would end the whole query.
+    cast(XComModel.value, Text).label("value"),
 )
 
 
@@ -44,12 +56,16 @@ class RunLeft:
         """Its name."""
         return self.standing.cluster
 
-    def report(self) -> dict[str, Any] | None:
-        """Return the report that the same task has left; None if it is not here."""
-        found = _rows(_select(self.dag_id, self.run_id).where(*self._own_task()))
-        report = next(map(XComModel.deserialize_value, found), None)
+    def report(self) -> LeftReport | None:
+        """
+        Return the report that the same task has left; None if it is not here.
+
+        :raises InvalidInputError: it is not a report.
+        """
+        row = next(_rows(_select(self.dag_id, self.run_id).where(*self._own_task())), None)
+        report = parse_json(row.value, "its report") if row and row.value else None
         # A backend that keeps XComs elsewhere has left but a path.
-        return report if isinstance(report, dict) else None
+        return read_value(_REPORT, report, "its report") if isinstance(report, dict) else None
 
     def _own_task(self) -> tuple[ColumnElement[bool], ...]:
         return (
@@ -59,23 +75,46 @@ class RunLeft:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class LeftReport:
+    """What the page needs of a report."""
+
+    assets: tuple[Outcome, ...]
+
+
+_REPORT: Check[LeftReport] = fields_of(LeftReport, assets=list_of(OUTCOME, MOST_ASSETS))
+
+
 def newest(dag_ids: Collection[str], since: datetime) -> list[RunLeft]:
     """Return the newest of each DAG, cluster and thing done, the newest of all first."""
-    of_each = XComModel.dag_id, XComModel.key, _CLUSTER
+    cluster = _cluster()
+    at = func.max(XComModel.timestamp)
     last = (
-        select(*of_each[:2], _CLUSTER.label("cluster"), func.max(XComModel.timestamp).label("at"))
+        select(XComModel.dag_id, XComModel.key, cluster.label("cluster"), at.label("at"))
         .where(_IS_OURS, XComModel.dag_id.in_(dag_ids), XComModel.timestamp >= since)
-        .group_by(*of_each)
+        .group_by(XComModel.dag_id, XComModel.key, cluster)
         .subquery()
     )
     is_last = and_(
+        _IS_OURS,
         XComModel.dag_id == last.c.dag_id,
         XComModel.key == last.c.key,
-        last.c.cluster == _CLUSTER,
+        last.c.cluster == cluster,
         XComModel.timestamp == last.c.at,
     )
     query = select(*_COLUMNS).join(last, is_last).order_by(XComModel.timestamp.desc())
     return list(_left(query))
+
+
+def _cluster() -> ColumnElement[Any]:
+    """Return the cluster that an XCom names, as SQL."""
+    found: ColumnElement[Any] = XComModel.value["cluster"].as_string()
+    with create_session() as session:
+        dialect = session.get_bind().dialect.name
+    if dialect != "sqlite":
+        return found
+    # SQLite keeps JSON as text, also one with NaN, and one such row would end the whole query.
+    return case((func.json_valid(XComModel.value) == 1, found))
 
 
 def of_run(dag_id: str, run_id: str) -> list[RunLeft]:
@@ -89,12 +128,22 @@ def _select(dag_id: str, run_id: str) -> Select[Any]:
 
 def _left(query: Select[Any]) -> Iterator[RunLeft]:
     for row in _rows(query):
-        task = row.dag_id, row.run_id, row.task_id, row.map_index
+        where = f"XCom {row.key} of {row.dag_id} {row.run_id} {row.task_id}"
         try:
-            standing = Standing.from_dict(XComModel.deserialize_value(row))
-            yield RunLeft(*task, row.timestamp, Done(row.key), standing)
-        except (AttributeError, TypeError):
-            continue  # of another release of this package, or of somebody else
+            standing = Standing.from_dict(parse_json(row.value or "null", where), where)
+        except InvalidInputError as err:
+            # Of another release of this package, or of somebody else.
+            log.warning("the page leaves it out: %s", err)
+            continue
+        yield RunLeft(
+            row.dag_id,
+            row.run_id,
+            row.task_id,
+            row.map_index,
+            row.timestamp,
+            Done(row.key),
+            standing,
+        )
 
 
 def _rows(query: Select[Any]) -> Iterator[Any]:

@@ -7,7 +7,6 @@ info and query, as in the report's files. The page writes all of it as text, nev
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,11 +15,9 @@ from typing import Any
 
 from kops_assets_provider.http.urls import printable, redact
 from kops_assets_provider.mirror.history import RecordChange
-from kops_assets_provider.mirror.outcome import Kind, Name, State
+from kops_assets_provider.mirror.outcome import Kind, Name, State, run_of_log
 from kops_assets_provider.mirror.record import AssetRecord, MirrorRecord
-
-_NAME = r"(?!\.+/)[^/?#]+"
-_LOG = re.compile(rf"(dags/{_NAME}/runs/{_NAME})/tasks/[^/?#]+(/mapped/\d+)?")
+from kops_assets_provider.mirror.times import Freshness
 
 Values = dict[str, Any]
 
@@ -51,27 +48,27 @@ def page_values(shown: Sequence[Shown], at: datetime, within: timedelta) -> Valu
 
     :param within: how long ago an asset may have been verified, as for the sensor.
     """
-    after = at - within
+    fresh = Freshness(within, at)
     return {
         "now": at.isoformat(timespec="seconds"),
         "within_hours": within / timedelta(hours=1),
-        "clusters": [_cluster(x, after) for x in shown],
+        "clusters": [_cluster(x, fresh) for x in shown],
         "assets": [
             {"cluster": number, **values}
             for number, x in enumerate(shown)
-            for values in _assets(x.record, after)
+            for values in _assets(x.record, fresh)
         ],
     }
 
 
-def _cluster(shown: Shown, after: datetime) -> Values:
+def _cluster(shown: Shown, fresh: Freshness) -> Values:
     record = shown.record
     bad = sum(x.is_bad for x in record.assets)
-    problems = sum(x.problem(after) is not None for x in record.assets)
+    problems = sum(x.problem(fresh) is not None for x in record.assets)
     run = {"id": printable(record.run), "dag_id": shown.dag_id, "at": record.updated_at}
     return {
         "cluster": printable(record.cluster),
-        "status": "not ready" if bad else "stale" if problems else "ready",
+        "status": "not ready" if bad else "ready" if record.assets and not problems else "stale",
         "since": record.since,
         "problems": problems,
         "remark": shown.remark and printable(shown.remark),
@@ -96,26 +93,25 @@ def _names(name: Name) -> Values:
     return {"kind": str(kind), "canonical": shown(canonical), "download": shown(download)}
 
 
-def _assets(record: MirrorRecord, after: datetime) -> Iterator[Values]:
+def _assets(record: MirrorRecord, fresh: Freshness) -> Iterator[Values]:
     changes = {x.name: str(x.change) for x in record.changes}
     for asset in record.assets:
-        yield {**_asset(asset, after), "change": changes.get(asset.name)}
+        yield {**_asset(asset, fresh), "change": changes.get(asset.name)}
 
 
-def _asset(asset: AssetRecord, after: datetime) -> Values:
-    copied, failed = (_LOG.fullmatch(x or "") for x in (asset.copied_log, asset.failed_log))
-    found = failed or copied
+def _asset(asset: AssetRecord, fresh: Freshness) -> Values:
+    logs = [x for x in (asset.failed_log, asset.copied_log) if run_of_log(x)]
     return {
         **_names(asset.name),
         "state": str(asset.state),
-        "status": _status(asset, after),
+        "status": _status(asset, fresh),
         "content": asset.target,
         "size": asset.size,
         "verified_at": asset.verified_at,
         "copied_at": asset.copied_at,
         "copied_by": asset.copied_by and printable(asset.copied_by),
-        "copied_url": copied[1] if copied else None,
-        "log": found[0] if found else None,
+        "copied_url": run_of_log(asset.copied_log),
+        "log": logs[0] if logs else None,
         "reason": printable(_reason(asset)) or None,
     }
 
@@ -128,9 +124,9 @@ def _reason(asset: AssetRecord) -> str:
     return f"Nodes do not get it: its download URL is {asset.download_state}."
 
 
-def _status(asset: AssetRecord, after: datetime) -> str:
+def _status(asset: AssetRecord, fresh: Freshness) -> str:
     if asset.state is State.NOT_MIRRORED:
         return "not mirrored"
     if asset.is_bad:
         return "bad"
-    return "stale" if asset.problem(after) else "ok"
+    return "stale" if asset.problem(fresh) else "ok"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -59,17 +60,20 @@ def run(mirror, dags, monkeypatch):
 
 
 @pytest.fixture
-def look():
+def look(mirror):
     """Return the cluster as the page of who may read these DAGs has it, and its assets."""
     from kops_assets_provider.ui.mirrors import all_mirrors
+    from kops_assets_provider.ui.places import RecordPlaces
     from kops_assets_provider.ui.records import Records
     from kops_assets_provider.ui.view import page_values
 
-    def look(*dag_ids):
+    def look(*dag_ids, cluster=CLUSTER, places=None):
         now = datetime.now(UTC)
-        shown = all_mirrors(dag_ids, now - timedelta(minutes=5), Records(), lambda x: x == COPY)
+        since = now - timedelta(minutes=5)
+        places = places or RecordPlaces([str(mirror.directory / "records")])
+        shown = all_mirrors(dag_ids, since, Records(), lambda x: x == COPY, places)
         # Other tests have left clusters of theirs in the same database.
-        mine = [x for x in shown if x.record.cluster == CLUSTER]
+        mine = [x for x in shown if x.record.cluster == cluster]
         values = page_values(mine, now, timedelta(hours=26))
         (cluster,) = values["clusters"] or [None]
         return cluster, values["assets"]
@@ -185,3 +189,143 @@ def test_a_newer_release_may_tell_more(run, mirror, look):
     run_id = run(COPY)
     rewrite(run_id, lambda value: {**value, "more": 1})
     assert look(COPY)[0]["run"]["id"] == run_id
+
+
+def leave(run_id, key, text):
+    """Let a run have left a value that is written to the database as this very text."""
+    from airflow.utils.session import create_session
+    from sqlalchemy import text as sql
+
+    with create_session() as session:
+        statement = sql("UPDATE xcom SET value = :value WHERE run_id = :run AND key = :key")
+        values = {"value": text, "run": run_id, "key": key}
+        assert session.execute(statement, values).rowcount == 1
+
+
+OTHER = "other.example.com"
+WITH = {"cluster": CLUSTER, "ready": True, "bad": 0, "kops_version": "1"}
+BROKEN = [
+    "not JSON",
+    "[" * 50_000 + "]" * 50_000,
+    '{"cluster": ' + "[" * 50_000 + "]" * 50_000 + "}",
+    json.dumps({**WITH, "bad": float("nan")}),
+    json.dumps({**WITH, "bad": "many"}),
+    json.dumps({**WITH, "bad": -1}),
+    json.dumps({**WITH, "cluster": {"a": 1}}),
+    json.dumps({**WITH, "cluster": "c\x1b[2J"}),
+    json.dumps({**WITH, "record": ["s3://b"]}),
+    json.dumps({**WITH, "kops_version": None}),
+]
+
+
+@pytest.fixture
+def two(run, mirror):
+    """Run for another cluster, and then for this one; return the id of this one's run."""
+    assets = json.loads((mirror.directory / "list.json").read_text())
+    (mirror.directory / "other.json").write_text(json.dumps({**assets, "cluster": OTHER}))
+    mirror.options["asset_list"] = str(mirror.directory / "other.json")
+    run(COPY)
+    mirror.options["asset_list"] = str(mirror.directory / "list.json")
+    return run(COPY)
+
+
+def test_a_broken_xcom_hides_no_other_cluster(two, look):
+    """Whatever somebody has written there: it is left out, and the rest is shown."""
+    for text in BROKEN:
+        leave(two, "kops_assets_copy", text)
+        cluster, _ = look(COPY)
+        assert cluster is None or cluster["run"]["id"] != two
+        assert look(COPY, cluster=OTHER)[0]["status"] == "ready"
+        from kops_assets_provider.ui.mirrors import mirrors_of_run
+
+        assert mirrors_of_run(COPY, two) == []
+
+
+REPORTS = [
+    "[" * 50_000 + "]" * 50_000,
+    '{"assets": [{"kind": "image"}]}',
+    '{"assets": {"a": 1}}',
+    "{}",
+    '{"assets": [NaN]}',
+    '{"assets": [{"kind": "image", "canonical": "a", "download": "b", "state": "copied", '
+    '"size": "big"}]}',
+]
+
+
+def test_a_broken_report_is_told_beside_its_cluster(two, mirror, look):
+    """Its record is gone as well, so there is nothing to show of it."""
+    (mirror.directory / f"records/{CLUSTER}.json").unlink()
+    for text in REPORTS:
+        leave(two, "report", text)
+        cluster, assets = look(COPY)
+        assert (cluster["status"], assets) == ("stale", [])
+        assert "its report" in cluster["remark"]
+        assert of_run(COPY, two)["status"] == "stale"
+        other, assets = look(COPY, cluster=OTHER)
+        assert (other["status"], len(assets)) == ("ready", 2)
+
+
+RECORDS = [
+    ("size", '"size": "big"', r"assets\[0\].size: expected a whole number, got text"),
+    ("deep", '"size": ' + "[" * 50_000 + "]" * 50_000, "nested more than 100 deep"),
+    ("nan", '"size": NaN', "a number that is not finite"),
+    ("time", '"size": 1, "verified_at": "soon"', "verified_at"),
+]
+
+
+def test_a_broken_record_is_told_beside_its_cluster(two, mirror, look):
+    """And what the last run found is shown instead."""
+    path = mirror.directory / f"records/{CLUSTER}.json"
+    right = json.loads(path.read_text())
+    for name, field, why in RECORDS:
+        (first, *rest) = [dict(x) for x in right["assets"]]
+        first = {k: v for k, v in first.items() if k not in ("size", "verified_at")}
+        text = json.dumps({**right, "assets": [{**first, "mark": name}, *rest]})
+        path.write_text(text.replace(f'"mark": "{name}"', field))
+        cluster, assets = look(COPY)
+        assert re.search(f"not a mirror record: .*{why}", cluster["remark"])
+        assert (cluster["status"], {x["state"] for x in assets}) == ("ready", {"present"})
+        other, _ = look(COPY, cluster=OTHER)
+        assert (other["status"], other["remark"]) == ("ready", None)
+
+
+def test_a_verification_ahead_of_now_does_not_count(two, mirror, look):
+    """Nor is it fresh for ever."""
+    path = mirror.directory / f"records/{CLUSTER}.json"
+    values = json.loads(path.read_text())
+    values["assets"][0]["verified_at"] = "2999-01-01T00:00:00+00:00"
+    path.write_text(json.dumps(values))
+    cluster, _ = look(COPY)
+    assert (cluster["status"], cluster["problems"], cluster["remark"]) == ("stale", 1, None)
+
+
+def test_the_page_opens_only_places_that_are_allowed(two, mirror, look, tmp_path):
+    """An XCom may name any, and an XCom is not trusted; the run's own report is shown."""
+    from kops_assets_provider.ui.places import RecordPlaces
+
+    records = mirror.directory / "records"
+    own = records / f"{CLUSTER}.json"
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / own.name).write_text(own.read_text())
+    (records / "link").symlink_to(outside)
+    (records / "theirs").mkdir()
+    theirs = (records / f"{OTHER}.json").read_text()
+    (records / "theirs" / own.name).write_text(theirs)
+    setting = "[kops_assets] record_places"
+    for place, places, why in [
+        (own, RecordPlaces(), f"a directory is read only if {setting} has it"),
+        (own, RecordPlaces([str(records)]), None),
+        (own, RecordPlaces(["s3://x", f"{records}2"]), "it is not below one of"),
+        (outside / own.name, RecordPlaces([str(records)]), f"it is not below one of {setting}"),
+        (records / "link" / own.name, RecordPlaces([str(records)]), "a link leads to"),
+        (records / ".." / own.name, RecordPlaces([str(records)]), "it is not a plain path"),
+        (records / f"{OTHER}.json", RecordPlaces([str(records)]), "has another name"),
+        (records / "theirs" / own.name, RecordPlaces([str(records)]), "of another cluster"),
+    ]:
+        rewrite(two, lambda value, place=place: {**value, "record": f"file://{place}"})
+        cluster, assets = look(COPY, places=places)
+        assert (why is None) == (cluster["remark"] is None)
+        assert why is None or why in cluster["remark"]
+        assert OTHER not in json.dumps([cluster["remark"], cluster["history"]])
+        assert (len(assets), bool(cluster["history"])) == (2, why is None)

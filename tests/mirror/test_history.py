@@ -13,11 +13,12 @@ from kops_assets_provider.mirror.outcome import Kind, Outcome, State, not_mirror
 from kops_assets_provider.mirror.record import MirrorRecord, update_record
 from kops_assets_provider.mirror.report import Report
 
+LOG = "dags/d/runs/r/tasks/copy_image/mapped"
 GOOD = Outcome(
-    Kind.IMAGE, "a", "h/a", State.COPIED, content="sha256:1", size=100, sent=90, log="log of a"
+    Kind.IMAGE, "a", "h/a", State.COPIED, content="sha256:1", size=100, sent=90, log=f"{LOG}/0"
 )
 SEEN = replace(GOOD, state=State.PRESENT, sent=0, log=None)
-BAD = replace(GOOD, state=State.FAILED, content=None, error={"message": "gone"}, log="log of bad")
+BAD = replace(GOOD, state=State.FAILED, content=None, error={"message": "gone"}, log=f"{LOG}/1")
 OTHER = replace(GOOD, canonical="b", download="h/b")
 
 
@@ -91,9 +92,9 @@ def test_no_more_runs_than_anybody_reads():
 def test_where_the_logs_are():
     """That of the last copy stays; that of a failure is gone with it."""
     (asset,) = after([[GOOD]], [[BAD]]).assets
-    assert (asset.copied_log, asset.failed_log) == ("log of a", "log of bad")
+    assert (asset.copied_log, asset.failed_log) == (f"{LOG}/0", f"{LOG}/1")
     (asset,) = after([[GOOD]], [[BAD]], [[SEEN]]).assets
-    assert (asset.copied_log, asset.failed_log) == ("log of a", None)
+    assert (asset.copied_log, asset.failed_log) == (f"{LOG}/0", None)
 
 
 def test_it_is_read_as_it_was_written():

@@ -70,7 +70,10 @@ def test_another_list_than_wanted_is_refused(wanted: dict[str, str], problem: st
     [
         ({"warnings": "none"}, "its warnings are not a list"),
         ({"warnings": [{"code": "x"}]}, "its warnings are not a list"),
+        ({"record_url": "s3://b/\u202ex"}, "its record_url is no URL"),
         ({"cluster": 1}, "it has no cluster"),
+        ({"cluster": "c\x1b[2J"}, "its cluster is not printable text"),
+        ({"kops_version": "1" * 300}, "its kops_version is not printable text"),
         ({"images": [], "files": []}, "neither images nor files"),
     ],
 )
@@ -114,6 +117,13 @@ def test_a_list_is_read_over_http(file_server: FileServer) -> None:
         (b"a: 1\n---\nb: 1\n", "2 documents"),
         (b"{", "it is not JSON"),
         (b"{" * 100_000, "it is not JSON"),
+        (b'{"a":' * 100_000, "nested more than 100 deep"),
+        (b'{"a": NaN}', "a number that is not finite"),
+        (b'{"a": 1e999}', "a number that is not finite"),
+        (
+            b'{"files": [{"canonical": "' + b"a" * 9000 + b'", "download": "a"}]}',
+            "not a name or URL",
+        ),
         (b'{"images": [], "images": []}', "the key 'images' occurs twice"),
         (b"images: []\nimages: []\n", "the key 'images' occurs twice"),
         (b"\xff", "not text in UTF-8"),

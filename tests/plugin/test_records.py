@@ -12,7 +12,8 @@ from kops_assets_provider.mirror.outcome import Kind, Outcome, State
 from kops_assets_provider.mirror.record import MirrorRecord, update_record
 from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.mirror.state.places import StateStores
-from kops_assets_provider.ui.records import Place, Records
+from kops_assets_provider.ui.places import Place
+from kops_assets_provider.ui.records import Records
 from tests.waits import wait_for
 
 FIRST = datetime(2026, 11, 25, tzinfo=UTC)
@@ -63,7 +64,7 @@ def records(stores):
 @pytest.fixture
 def place(tmp_path):
     write(tmp_path / "c.json", "run-1")
-    return Place(f"file://{tmp_path}/c.json", "aws_default", None)
+    return Place(str(tmp_path), "c.json", "aws_default")
 
 
 def test_a_record_is_read_once_for_each_run(records, stores, place, tmp_path):
@@ -81,9 +82,9 @@ def test_a_folder_is_opened_once_for_all_its_records(records, stores, tmp_path):
     places = {}
     for number in range(40):
         write(tmp_path / f"{number}.json", "run-1")
-        places[Place(f"file://{tmp_path}/{number}.json", None, None)] = FIRST
+        places[Place(str(tmp_path), f"{number}.json")] = FIRST
     assert {type(x) for x in records.read(places).values()} == {MirrorRecord}
-    assert stores.opened == [f"file://{tmp_path}"]
+    assert stores.opened == [str(tmp_path)]
 
 
 def test_a_store_that_does_not_answer(stores, place):
@@ -114,7 +115,7 @@ def test_a_record_that_cannot_be_read(records, stores, place, error, expected):
 
 def test_there_is_no_record_or_it_is_damaged(records, place, tmp_path):
     """Either is said of the place."""
-    gone = place._replace(url=f"file://{tmp_path}/gone.json")
-    assert records.read({gone: FIRST})[gone] == f"file://{tmp_path}/gone.json: there is none"
+    gone = place._replace(path="gone.json")
+    assert records.read({gone: FIRST})[gone] == f"{tmp_path}/gone.json: there is none"
     (tmp_path / "c.json").write_text("[]")
     assert "not a mirror record" in records.read({place: FIRST})[place]

@@ -47,7 +47,9 @@ class GCSStateStore:
         blob = self._bucket.blob(self._prefix + check_path(path))
         with gcs_told(f"{self.place}/{path}", _TO_READ):
             try:
-                data: bytes = blob.download_as_bytes(end=MAX_BYTES, timeout=_TIMEOUT)
+                data: bytes = blob.download_as_bytes(
+                    end=MAX_BYTES, raw_download=True, timeout=_TIMEOUT
+                )
             except NotFound:
                 return None
             except RequestRangeNotSatisfiable:

@@ -1,0 +1,114 @@
+"""
+Which records the page may open: an XCom names a place and connections, and others write XComs.
+
+Whoever can write an XCom of a DAG must not make the API server read what it likes, with whatever
+connection it has.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.files.stores import Scheme, locate_place, show_place
+from kops_assets_provider.mirror.state.places import split_place
+from kops_assets_provider.operators.standing import Standing
+from kops_assets_provider.ui.plugin import SECTION
+
+DEFAULT_CONN_IDS = ("aws_default", "google_cloud_default")
+_PLACES = f"[{SECTION}] record_places"
+_CONN_IDS = f"[{SECTION}] record_conn_ids"
+
+
+class Place(NamedTuple):
+    """A record's folder, its path below that, and the connections that read it."""
+
+    folder: str
+    path: str
+    aws_conn_id: str | None = None
+    gcp_conn_id: str | None = None
+
+    @property
+    def url(self) -> str:
+        """The whole place."""
+        return f"{self.folder.rstrip('/')}/{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPlaces:
+    """
+    What the configuration allows.
+
+    :param prefixes: places that records may lie below, such as ``s3://bucket/kops-assets`` or
+        ``/srv/mirror/kops-assets``. Without any, any bucket is allowed and no directory.
+    :param conn_ids: connections that records may be read with. The SDKs' default credentials may
+        always be used.
+    """
+
+    prefixes: Sequence[str] = ()
+    conn_ids: Collection[str] = DEFAULT_CONN_IDS
+
+    def allowed(self, standing: Standing) -> Place:
+        """
+        Return where to read the record that a run names.
+
+        :raises InvalidInputError: the page must not read it; the message says why.
+        """
+        scheme, folder, name = _parse(standing.record or "")
+        if name != f"{standing.cluster}.json":
+            raise _refused(standing, f"a record of {standing.cluster} has another name")
+        folder, path = self._below_prefix(standing, scheme, folder, name)
+        aws = standing.aws_conn_id if scheme is Scheme.S3 else None
+        google = standing.gcp_conn_id if scheme is Scheme.GS else None
+        for conn_id in (aws, google):
+            if conn_id is not None and conn_id not in self.conn_ids:
+                raise _refused(standing, f"the connection {conn_id!r} is not in {_CONN_IDS}")
+        return Place(folder, path, aws, google)
+
+    def _below_prefix(
+        self, standing: Standing, scheme: Scheme, folder: str, name: str
+    ) -> tuple[str, str]:
+        if not self.prefixes:
+            if scheme is Scheme.FILE:
+                raise _refused(standing, f"a directory is read only if {_PLACES} has it")
+            return folder, name
+        for prefix in map(_normal_prefix, self.prefixes):
+            if f"{folder}/".startswith(f"{prefix}/"):
+                # A store of the prefix itself: links must not lead out of that.
+                path = f"{folder.removeprefix(prefix)}/{name}".removeprefix("/")
+                return prefix or "/", path
+        raise _refused(standing, f"it is not below one of {_PLACES}")
+
+
+def _parse(url: str) -> tuple[Scheme, str, str]:
+    """Return scheme, folder and name of a place in its normal form; raises InvalidInputError."""
+    folder, name = split_place(url)
+    target = locate_place(folder, name)
+    is_file = target.scheme is Scheme.FILE
+    folder = folder.removeprefix("file://") if is_file else folder
+    # Several spellings of one place would pass or not pass for one prefix.
+    is_normal = _is_normal_directory(folder) if is_file else str(target) == url
+    if not is_normal or unquote(url) != url:
+        problem = "it is not a plain path: no '..', '//' or percent-encoding"
+        raise InvalidInputError(show_place(url), [problem])
+    return target.scheme, folder, name
+
+
+def _normal_prefix(prefix: str) -> str:
+    target = locate_place(prefix, "x")
+    if target.scheme is Scheme.FILE:
+        return posixpath.normpath(f"/{target.root.lstrip('/')}").removesuffix("/")
+    return str(target).removesuffix("/x")
+
+
+def _is_normal_directory(path: str) -> bool:
+    # POSIX gives two slashes at the beginning a meaning of their own.
+    return posixpath.normpath(path) == path and not path.startswith("//")
+
+
+def _refused(standing: Standing, why: str) -> InvalidInputError:
+    return InvalidInputError(show_place(standing.record or ""), [why])
