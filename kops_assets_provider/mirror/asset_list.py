@@ -121,10 +121,6 @@ def _wrong_extras(values: Mapping[Any, Any]) -> Iterator[str]:
         yield "its warnings are not a list of mappings with code and message"
 
 
-def _is_place(value: object) -> bool:
-    return isinstance(value, str) and value.isprintable() and bool(re.fullmatch(_PLACE, value))
-
-
 def _is_warning(value: object) -> bool:
     return isinstance(value, Mapping) and all(
         isinstance(value.get(key), str) for key in ("code", "message")

@@ -244,7 +244,7 @@ def read_record(store: FileStore, path: str) -> MirrorRecord | None:
 def _read_document(store: FileStore, path: str) -> bytes | None:
     try:
         with store.read(path) as chunks:
-            return b"".join(chunks)
+            return join_chunks(chunks, path)
     except NotFoundError:
         return None
 
@@ -258,34 +258,3 @@ def _own_record(raw: bytes, target: FileTarget, cluster: str) -> MirrorRecord:
     if record.cluster != cluster:
         raise InvalidInputError(str(target), [f"it is the record of {record.cluster}"])
     return record
-
-
-def _check_head(values: Mapping[str, Any]) -> None:
-    """Check what makes a document the record of a cluster; older ones do not say their format."""
-    if values.get(FORMAT_KEY, Format.RECORD) != Format.RECORD:
-        raise ValueError(f"its format is not {Format.RECORD}")
-    if not is_cluster_name(values["cluster"]):
-        raise ValueError(f"its cluster is {values['cluster']!r}, {EXPECTED_NAME}")
-
-
-def _check_schema(schema: int, where: str) -> None:
-    if schema > SCHEMA:
-        message = f"{where} has the schema {schema}, and this release knows those up to {SCHEMA}"
-        raise UnsupportedTargetError(f"{message}: update it, nothing is overwritten")
-
-
-def _past(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Read what older releases of this package did not write."""
-    return {
-        "since": values.get("since"),
-        "runs": tuple(map(RunRecord.from_dict, values.get("runs", ()))),
-        "changes": tuple(map(RecordChange.from_dict, values.get("changes", ()))),
-    }
-
-
-def _asset(values: Mapping[str, Any]) -> AssetRecord:
-    known: dict[str, Any] = {k: values.get(k) for k in AssetRecord.__dataclass_fields__}
-    return AssetRecord(**(known | {"kind": Kind(values["kind"]), "state": State(values["state"])}))
-            return MirrorRecord.from_json(join_chunks(chunks, path), path)
-    except NotFoundError:
-        return None

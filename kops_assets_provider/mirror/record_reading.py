@@ -73,7 +73,7 @@ def _assets(value: Any) -> tuple[AssetRecord, ...]:
 def _format(value: Any) -> str:
     if value != Format.RECORD:
         raise WrongValue(f"expected {Format.RECORD}")
-    return value
+    return str(value)
 
 
 def _cluster(value: Any) -> str:

@@ -99,9 +99,14 @@ def _parse(url: str) -> tuple[Scheme, str, str]:
 
 
 def _normal_prefix(prefix: str) -> str:
-    target = locate_place(prefix, "x")
+    try:
+        target = locate_place(prefix, "x")
+    except InvalidInputError as err:
+        raise InvalidInputError(f"{_PLACES}, {show_place(prefix)}", err.problems) from err
     if target.scheme is Scheme.FILE:
-        return posixpath.normpath(f"/{target.root.lstrip('/')}").removesuffix("/")
+        if not _is_normal_directory(target.root):
+            raise InvalidInputError(f"{_PLACES}, {prefix}", ["it is not a plain path"])
+        return target.root.removesuffix("/")
     return str(target).removesuffix("/x")
 
 

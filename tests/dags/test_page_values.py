@@ -316,7 +316,7 @@ def test_the_page_opens_only_places_that_are_allowed(two, mirror, look, tmp_path
     for place, places, why in [
         (own, RecordPlaces(), f"a directory is read only if {setting} has it"),
         (own, RecordPlaces([str(records)]), None),
-        (own, RecordPlaces(["s3://x", f"{records}2"]), "it is not below one of"),
+        (own, RecordPlaces(["s3://bucket", f"{records}2"]), "it is not below one of"),
         (outside / own.name, RecordPlaces([str(records)]), f"it is not below one of {setting}"),
         (records / "link" / own.name, RecordPlaces([str(records)]), "a link leads to"),
         (records / ".." / own.name, RecordPlaces([str(records)]), "it is not a plain path"),
@@ -327,5 +327,5 @@ def test_the_page_opens_only_places_that_are_allowed(two, mirror, look, tmp_path
         cluster, assets = look(COPY, places=places)
         assert (why is None) == (cluster["remark"] is None)
         assert why is None or why in cluster["remark"]
-        assert OTHER not in json.dumps([cluster["remark"], cluster["history"]])
+        assert OTHER in place.name or OTHER not in (cluster["remark"] or "")
         assert (len(assets), bool(cluster["history"])) == (2, why is None)

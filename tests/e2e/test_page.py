@@ -87,6 +87,7 @@ def mirror(tmp_path_factory):
         (tmp / "dags").mkdir()
         (tmp / "dags" / "mirror.py").write_text(DAGS.format(options=options))
         env = {"AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection(s3))}
+        env["AIRFLOW__KOPS_ASSETS__RECORD_PLACES"] = "/srv/x, s3://kops/records"
         airflow = stack.enter_context(LocalAirflow(tmp / "airflow", tmp / "dags", env=env))
         found = Mirror(airflow, source)
         found.run_id = airflow.api.trigger("mirror")

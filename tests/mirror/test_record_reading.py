@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kops_assets_provider.exceptions import InvalidInputError, UnsupportedTargetError
 from kops_assets_provider.files.memory import MemoryStore
@@ -14,6 +16,7 @@ from kops_assets_provider.mirror.image_rules import ImageRules
 from kops_assets_provider.mirror.outcome import Download, Kind, Outcome, State
 from kops_assets_provider.mirror.record import MirrorRecord, read_record, update_record
 from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.ui.view import Shown, page_values
 
 LOG = "dags/d/runs/manual__2026-11-26T08%3A00%3A00/tasks/copy_image/mapped/3"
 IMAGE = Outcome(
@@ -140,6 +143,36 @@ def test_what_every_record_has(key):
     assert (asset.size, asset.verified_at) == (None, None)
 
 
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(path=st.sampled_from([path for path, _ in WRONG]), value=_VALUES)
+def test_any_value_anywhere(path, value):
+    """Either the record is read, and the page can show it, or it is our error."""
+    values = document()
+    put(values, path, value)
+    try:
+        record = MirrorRecord.from_json(json.dumps(values), "x")
+    except (InvalidInputError, UnsupportedTargetError) as err:
+        assert str(err).isprintable()
+        return
+    shown = page_values([Shown(record, "copy")], datetime.now(UTC), timedelta(hours=26))
+    json.dumps(shown, allow_nan=False, ensure_ascii=False).encode()
+    again = update_record(record, Report("c", (IMAGE, FILE)), "1.36.2", "run-3")
+    assert MirrorRecord.from_json(again.to_json(), "x") == again
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200))
+def test_any_bytes(raw):
+    """Most are no record."""
+    with pytest.raises(InvalidInputError):
+        MirrorRecord.from_json(raw, "x")
+
+
 def test_an_asset_occurs_once():
     """What is known of it would depend on the order."""
     values = document()
@@ -174,12 +207,6 @@ def test_a_huge_one_is_not_held_in_memory():
     store.files["c.json"] = b" " * (17 << 20)
     with pytest.raises(InvalidInputError, match="longer than 16777216 bytes"):
         read_record(store, "c.json")
-
-
-def outcomes(change):
-    values = json.loads(json.dumps(FILE.to_dict()))
-    change(values)
-    return values
 
 
 @pytest.mark.parametrize(

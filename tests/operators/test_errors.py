@@ -67,9 +67,10 @@ def test_tasks_that_were_put_off_together_come_back_apart():
     assert len(dates) > 5
 
 
-def test_patience_ends_after_a_day():
-    """Then it is a failure like others, which Airflow tries again as often as it was told."""
-    since = datetime.now(UTC) - timedelta(hours=25)
+@pytest.mark.parametrize("hours", [-25, 1])
+def test_patience_ends_after_a_day(hours):
+    """Then Airflow retries it like other failures; a beginning ahead of now would never end."""
+    since = datetime.now(UTC) + timedelta(hours=hours)
     task = Task(**{WAITING_SINCE: since.isoformat()})
     with pytest.raises(RateLimitedError):
         fail(task, RateLimitedError("busy", retry_after=60))
