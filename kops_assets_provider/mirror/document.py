@@ -149,11 +149,12 @@ def flag(value: Any) -> bool:
 
 def one_of(kind: type[E]) -> Check[E]:
     """Return a check for a value of an enumeration."""
+    members = {str(x): x for x in kind}
 
     def check(value: Any) -> E:
-        if not isinstance(value, str) or value not in list(kind):
+        if not isinstance(value, str) or value not in members:
             raise WrongValue(f"expected one of {', '.join(kind)}")
-        return kind(value)
+        return members[value]
 
     return check
 
@@ -171,7 +172,13 @@ def list_of(inner: Check[T], most: int) -> Check[tuple[T, ...]]:
             raise _unexpected("a list", value)
         if len(value) > most:
             raise WrongValue(f"expected at most {most} values, got {len(value)}")
-        return tuple(_at(f"[{index}]", inner, each) for index, each in enumerate(value))
+        found: list[T] = []
+        try:
+            # One by one, so that the error knows at which it was.
+            found.extend(map(inner, value))
+        except WrongValue as err:
+            raise err.inside(f"[{len(found)}]") from None
+        return tuple(found)
 
     return check
 
@@ -193,16 +200,16 @@ def fields_of(cls: type[T], **checks: Check[Any]) -> Check[T]:
             raise _unexpected("a mapping", value)
         if missing := sorted(needed - value.keys()):
             raise WrongValue(f"it has no {missing[0]}")
-        return cls(**{k: _at(f".{k}", one, value[k]) for k, one in checks.items() if k in value})
+        found, key = {}, ""
+        try:
+            for key, one in checks.items():
+                if key in value:
+                    found[key] = one(value[key])
+        except WrongValue as err:
+            raise err.inside(f".{key}") from None
+        return cls(**found)
 
     return check
-
-
-def _at(part: str, check: Check[T], value: object) -> T:
-    try:
-        return check(value)
-    except WrongValue as err:
-        raise err.inside(part) from None
 
 
 _WORDS_FOR = {

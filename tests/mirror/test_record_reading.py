@@ -157,8 +157,7 @@ def test_any_value_anywhere(path, value):
     put(values, path, value)
     try:
         record = MirrorRecord.from_json(json.dumps(values), "x")
-    except (InvalidInputError, UnsupportedTargetError) as err:
-        assert str(err).isprintable()
+    except (InvalidInputError, UnsupportedTargetError):
         return
     shown = page_values([Shown(record, "copy")], datetime.now(UTC), timedelta(hours=26))
     json.dumps(shown, allow_nan=False, ensure_ascii=False).encode()
