@@ -90,6 +90,10 @@ class Response:
         # Python reads no number of thousands of digits, and no body is that long.
         return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else None
 
+    def all_of(self, name: str) -> list[str]:
+        """Return the values of a header that may occur several times; ``headers`` joins them."""
+        return self._raw.headers.getlist(name)
+
     def read(self, limit: int = SMALL_BODY) -> bytes:
         """
         Return the body, which is a small one.

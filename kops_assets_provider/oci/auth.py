@@ -15,9 +15,7 @@ anonymous tokens alone; an insecure one, or one that points inside, is not asked
 from __future__ import annotations
 
 import base64
-import json
 import math
-import re
 import threading
 import time
 from collections import defaultdict
@@ -31,7 +29,9 @@ from kops_assets_provider.exceptions import (
     Side,
     UntrustedServerError,
 )
+from kops_assets_provider.http.challenges import parse_challenges
 from kops_assets_provider.http.client import HttpClient
+from kops_assets_provider.http.json_bodies import parse_json
 from kops_assets_provider.http.urls import (
     DEFAULT_PORTS,
     Origin,
@@ -46,8 +46,6 @@ _KNOWN_TOKEN_HOSTS = {
     "registry-1.docker.io": frozenset({"auth.docker.io"}),
     "registry.gitlab.com": frozenset({"gitlab.com"}),
 }
-_SCHEME = re.compile(r"(?:^|,\s*)(basic|bearer)\b(?!\s*=)", re.IGNORECASE)
-_PARAMETER = re.compile(r'([a-zA-Z_]+)="([^"]*)"')
 _DEFAULT_LIFE = 60.0  # seconds that a token lives if the server does not say
 _LONGEST_LIFE = 86_400.0  # seconds
 _RENEW_BEFORE = 20.0  # seconds, so that a token does not end between our clock and the server's
@@ -123,7 +121,7 @@ class RegistryAuth:
         self._current = _CurrentLogin(login, clock) if login else None
         self._side = side
         self._basic = False
-        self._realm: dict[str, str] = {}
+        self._realm: Mapping[str, str] = {}
         self._tokens: dict[frozenset[str], _Token] = {}
         self._locks: dict[frozenset[str], threading.Lock] = defaultdict(threading.Lock)
         self.scopes = Scopes()
@@ -145,20 +143,21 @@ class RegistryAuth:
         return {}
 
     def accept_challenge(
-        self, header: str, scope: str, sent: Mapping[str, str] | None = None
+        self, headers: list[str], scope: str, sent: Mapping[str, str] | None = None
     ) -> None:
         """
-        Learn from the ``WWW-Authenticate`` header of a 401 what ``headers`` must return.
+        Learn from the ``WWW-Authenticate`` headers of a 401 what ``headers`` must return.
 
         :param sent: what ``headers`` had returned for the request that was refused.
         :raises AccessDeniedError: there is no login to answer it with.
         """
-        challenges = _challenges(header)
-        if "bearer" in challenges:
-            self._realm = challenges["bearer"]
+        challenges = parse_challenges(headers)
+        bearers = (x.parameters for x in challenges if x.scheme == "bearer")
+        if bearer := next((x for x in bearers if "realm" in x), None):
+            self._realm = bearer
             self._basic = False
             self._forget_refused(scope, (sent or {}).get("Authorization"))
-        elif "basic" in challenges and self._login:
+        elif self._login and any(x.scheme == "basic" for x in challenges):
             self._basic = True
         else:
             raise AccessDeniedError(f"{self._host} answered 401; {self.hint}", side=self._side)
@@ -213,10 +212,10 @@ class RegistryAuth:
 
     def _parse_token(self, body: bytes, realm: str) -> _Token:
         try:
-            answer = json.loads(body)
+            answer = parse_json(body)
             value = answer.get("token") or answer["access_token"]
             life = max(0.0, float(answer.get("expires_in") or _DEFAULT_LIFE))
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
             value, life = None, 0.0
         # A header must not be cut in two by what a server calls its token.
         if not isinstance(value, str) or not value.isascii() or not value.isprintable():
@@ -230,8 +229,8 @@ class RegistryAuth:
     def _check_realm(self, realm: str) -> None:
         """Raise UntrustedServerError if ``realm`` may not be asked, with our login or without."""
         try:
-            there, here = origin(realm), origin(self._url)
             lead(self._url, realm)
+            there, here = origin(realm), origin(self._url)
         except ValueError as err:
             raise self._untrusted(realm, f"must not be asked: {err}") from None
         if there == here:
@@ -253,15 +252,6 @@ def _names(there: Origin) -> frozenset[str]:
     host = f"[{there.host}]" if ":" in there.host else there.host
     usual = there.port == DEFAULT_PORTS[there.scheme]
     return frozenset({f"{host}:{there.port}", *([host] if usual else ())})
-
-
-def _challenges(header: str) -> dict[str, dict[str, str]]:
-    """Split a ``WWW-Authenticate`` header, which may hold several challenges, by their schemes."""
-    parts = _SCHEME.split(header)[1:]
-    return {
-        scheme.lower(): dict(_PARAMETER.findall(rest))
-        for scheme, rest in zip(parts[::2], parts[1::2], strict=True)
-    }
 
 
 def _basic(login: Login) -> str:

@@ -119,12 +119,12 @@ class RegistryClient:
             self._note_quota(response)
             if last or response.status != 401:
                 return response
-            challenge = response.headers.get("WWW-Authenticate", "")
+            challenges = response.all_of("WWW-Authenticate")
             redirected = not self._is_ours(response.url)
             stack.close()
             # A registry redirects to its storage; what that asks for is not the registry's to get.
             if not redirected:
-                self._learn(challenge, scope, known, is_refusal=attempt > 0)
+                self._learn(challenges, scope, known, is_refusal=attempt > 0)
             attempt += 1
 
     def _note_quota(self, response: Response) -> None:
@@ -141,9 +141,9 @@ class RegistryClient:
         self._tenth = tenth
 
     def _learn(
-        self, challenge: str, scope: str, sent: Mapping[str, str], *, is_refusal: bool
+        self, challenges: list[str], scope: str, sent: Mapping[str, str], *, is_refusal: bool
     ) -> None:
-        self._auth.accept_challenge(challenge, scope, sent)
+        self._auth.accept_challenge(challenges, scope, sent)
         if is_refusal:
             self._auth.scopes.refuse(scope)
 

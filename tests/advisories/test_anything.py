@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kops_assets_provider.http.challenges import parse_challenges
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.errors import place, retry_after, status_error
 from kops_assets_provider.http.urls import is_forbidden, is_loopback, lead, origin, redact
-from kops_assets_provider.oci.auth import _challenges
 
 TEXT = st.text(alphabet=st.characters(codec="latin-1"), max_size=60)
 HOSTS = st.one_of(
@@ -56,7 +56,7 @@ def test_an_error_is_told(value, body, status):
     retry_after(headers)
     error = status_error("GET", "https://h.test/a", status, headers=headers, body=body)
     assert str(error).isprintable()
-    _challenges(value)
+    parse_challenges([value])
 
 
 @pytest.fixture

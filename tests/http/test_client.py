@@ -427,3 +427,13 @@ def test_no_proxy_is_honoured(raw_server, monkeypatch, no_proxy):
     with pytest.raises(ConnectionFailedError):
         get(client, "http://user@files.example.com:9/a")
     assert raw_server.requests == []
+
+
+def test_a_header_that_comes_twice_is_read_twice(raw_server, client):
+    """Two challenges in two headers do not become one."""
+    raw_server.answers.append(
+        b'HTTP/1.1 401 x\r\nWWW-Authenticate: Basic realm="a\r\n'
+        b"www-authenticate: Bearer realm=b\r\nContent-Length: 0\r\n\r\n"
+    )
+    with client.request("GET", raw_server.url, accept={401}) as response:
+        assert response.all_of("WWW-Authenticate") == ['Basic realm="a', "Bearer realm=b"]

@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -231,6 +232,9 @@ def test_a_challenge_of_the_storage_is_not_the_registrys(evil):
     [
         'Bearer realm="{url}/token",service="s", Basic realm="x"',
         'Basic realm="x", Bearer realm="{url}/token",service="s"',
+        'bearer Service=s , Realm = "{url}/token"',
+        'Basic realm="x, Bearer realm=y", Bearer error="a \\"b\\"", realm="{url}/token",service=s',
+        'Bearer error="invalid_token", Bearer realm="{url}/token",service="s"',
     ],
 )
 def test_of_two_challenges_the_token_is_taken(registry, order):
@@ -240,6 +244,44 @@ def test_of_two_challenges_the_token_is_taken(registry, order):
     registry.inject(Fault(path="^/token", status=200, body=b'{"token":"abc"}'))
     assert repository(registry).resolve("1") is None
     assert authorizations(registry)[-1] == "Bearer abc"
+    assert parse_qs(registry.requests[1].query)["service"] == ["s"]
+
+
+def test_a_bearer_challenge_without_a_realm_does_not_hide_the_other(registry):
+    """There is nowhere to ask for a token, and the registry takes the password as well."""
+    header = {"WWW-Authenticate": 'Bearer error="invalid_token", Basic realm="x"'}
+    registry.inject(Fault(path="^/v2", status=401, headers=header))
+    assert repository(registry).resolve("1") is None
+    assert authorizations(registry)[-1].startswith("Basic ")
+
+
+def test_a_long_challenge_costs_no_time(registry):
+    """Row upon row of letters: what a hostile registry can send in one header."""
+    header = {"WWW-Authenticate": "a " * 30_000}
+    registry.inject(Fault(path="^/v2", status=401, headers=header))
+    started = time.process_time()
+    with pytest.raises(AccessDeniedError):
+        repository(registry).resolve("1")
+    assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        '{"token":"abc"}'.encode("utf-16"),
+        '{"token":"abc"}'.encode("utf-16-le"),
+        b'\xef\xbb\xbf{"token":"abc"}',
+        b'{"token":"abc","token":"def"}',
+        b'{"token":"abc","expires_in":' + b"9" * 5000 + b"}",
+    ],
+)
+def test_a_token_answer_is_json_in_utf_8(registry, token):
+    """Without a byte order mark, with each key once (RFC 8259, section 8.1)."""
+    challenge = {"WWW-Authenticate": f'Bearer realm="{registry.url}/token"'}
+    registry.inject(Fault(path="^/v2", status=401, headers=challenge))
+    registry.inject(Fault(path="^/token", status=200, body=token))
+    with pytest.raises(UntrustedServerError, match="not a token"):
+        repository(registry).resolve("1")
 
 
 def test_a_token_that_ends_in_mid_copy_is_transient():

@@ -40,7 +40,7 @@ class Cloud:
 
 def auth_of(login, clock):
     auth = RegistryAuth(HttpClient(), "https://registry.test", login, Side.TARGET, clock)
-    auth.accept_challenge('Basic realm="registry"', "")
+    auth.accept_challenge(['Basic realm="registry"'], "")
     return auth
 
 
