@@ -2,12 +2,14 @@
 How slowly and how wordily a server may answer.
 
 A socket's timeout begins anew with each byte, so a byte a minute would keep a task for years, and
-http.client reads any number of ``100 Continue`` and of trailers. Both are looked at here, below
+http.client reads any number of ``100 Continue`` and of trailers. Both are limited here, below
 http.client and urllib3, so that head and body, chunked or not, are under the same two limits:
 
-- Within ``stall_seconds`` of waiting there come ``MIN_BYTES`` or the end. Only the waiting for this
-  server counts: the time that the other side of a copy takes is not its fault.
-- What is not body (the head, the lines between chunks, trailers) is short, or in proportion.
+- Within ``stall_seconds`` of waiting there come ``MIN_BYTES`` of the body, or its end. Interim
+  responses, the head, the lines between chunks and trailers are no body, so they extend nothing:
+  the final head must be complete within ``stall_seconds`` of waiting. The time that the other side
+  of a copy takes does not count.
+- What is not body is short, or in proportion to the body.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 MIN_BYTES = 1 << 10
 MAX_FRAMING = 256 << 10  # bytes; http.client itself allows 100 headers of 64 KiB each
 _FRAMING_PER_BYTE = 16  # a chunk of a single byte has five of framing
+_ALL = 1 << 62  # bytes; more than any body has
 
 
 class PacedResponse(http.client.HTTPResponse):
@@ -36,20 +39,34 @@ class PacedResponse(http.client.HTTPResponse):
         self.fp = _Framed(self._paced)
 
     def begin(self) -> None:
-        """Read the head."""
+        """Read the head, and the interim responses before it."""
         super().begin()
-        # Whoever was slow to begin has still all the time for the body.
+        # A server that was slow to begin has still all the time for the body.
         self._paced.start_again()
+
+    def _read_status(self) -> tuple[str, int, str]:
+        # http.client skips 100 alone, and would take 103 for the response (RFC 9110, section 15.2).
+        while True:
+            found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # private
+            if not 100 <= found[1] < 200:
+                return found
+            http.client.parse_headers(self.fp)
 
 
 class _Paced(io.RawIOBase):
-    """What comes from a socket, and how fast."""
+    """
+    Receives from a socket, and measures how fast the body comes.
+
+    ``wanted`` is the number of bytes of the body that are being read: what arrives beyond them may
+    be anything.
+    """
 
     def __init__(self, raw: io.RawIOBase, sock: socket, stall_seconds: float) -> None:
         self._raw = raw
         # Its own reader does the same through another layer, for each piece of gigabytes.
         self._receive = sock.recv_into
         self._stall_seconds = stall_seconds
+        self.wanted = 0
         self.start_again()
 
     def start_again(self) -> None:
@@ -61,9 +78,7 @@ class _Paced(io.RawIOBase):
     def readinto(self, buffer: WriteableBuffer) -> int | None:
         started = monotonic()
         got = self._receive(buffer)
-        self._got += got
-        if self._got >= MIN_BYTES:
-            self.start_again()
+        if self.wanted and self.add(min(got, self.wanted)):
             return got
         self._waited += monotonic() - started
         if got and self._waited > self._stall_seconds:
@@ -71,6 +86,15 @@ class _Paced(io.RawIOBase):
                 f"stalled: less than {MIN_BYTES} bytes in {self._stall_seconds:g} seconds"
             )
         return got
+
+    def add(self, body: int) -> bool:
+        """Count bytes of the body; return whether the time for the next ones begins anew."""
+        self.wanted -= body
+        self._got += body
+        if self._got < MIN_BYTES:
+            return False
+        self.start_again()
+        return True
 
     def close(self) -> None:
         self._raw.close()
@@ -82,6 +106,10 @@ class _Framed(io.BufferedReader):
 
     _left = MAX_FRAMING
 
+    def __init__(self, paced: _Paced) -> None:
+        super().__init__(paced)
+        self._paced = paced
+
     def readline(self, size: int | None = -1, /) -> bytes:
         asked = MAX_FRAMING + 1 if size is None or size < 0 else size
         line = super().readline(asked)
@@ -91,11 +119,16 @@ class _Framed(io.BufferedReader):
         return line
 
     def read(self, size: int | None = -1, /) -> bytes:
-        return self._counted(super().read(size))
+        self._paced.wanted = wanted = _ALL if size is None or size < 0 else size
+        return self._counted(super().read(size), wanted)
 
     def read1(self, size: int = -1, /) -> bytes:
-        return self._counted(super().read1(size))
+        self._paced.wanted = wanted = _ALL if size < 0 else size
+        return self._counted(super().read1(size), wanted)
 
-    def _counted(self, data: bytes) -> bytes:
+    def _counted(self, data: bytes, wanted: int) -> bytes:
         self._left = min(MAX_FRAMING, self._left + _FRAMING_PER_BYTE * len(data))
+        # What had arrived before, together with lines, is known to be body only now.
+        self._paced.wanted = arrived_before = len(data) - (wanted - self._paced.wanted)
+        self._paced.add(arrived_before)
         return data

@@ -70,6 +70,80 @@ def test_a_dripping_head_ends(defended, attempt, raw_answer, fetch):
     defended(check, unpaced)
 
 
+@pytest.mark.parametrize("status", ["100 Continue", "102 Processing", "103 Early Hints"])
+@pytest.mark.parametrize("burst", [1, 60])
+def test_interim_responses_extend_nothing(defended, attempt, raw_answer, fetch, status, burst):
+    """Row 26: however fast they come, the response has not begun; a few seconds stand for hours."""
+    interim = f"HTTP/1.1 {status}\r\nLink: x\r\n\r\n".encode() * burst
+
+    def check():
+        def answer():
+            for _ in range(30):
+                yield interim
+                time.sleep(0.05)
+            yield OK
+
+        started = time.monotonic()
+        error = attempt(fetch, raw_answer(answer()), HttpClient(stall_seconds=STALL))
+        assert isinstance(error, ConnectionFailedError)
+        assert time.monotonic() - started < 1
+
+    defended(check, unpaced)
+
+
+@pytest.mark.parametrize("status", ["100 Continue", "102 Processing", "103 Early Hints"])
+def test_interim_responses_are_no_offence(raw_answer, fetch, status):
+    """RFC 9110, section 15.2: a client must be able to read several, even unasked."""
+    interim = f"HTTP/1.1 {status}\r\nLink: </x>; rel=preload\r\n\r\n".encode()
+    assert fetch(raw_answer(interim * 3 + OK)) == b"ok"
+
+
+@pytest.mark.parametrize(
+    ("begin", "line"),
+    [
+        (CHUNKED + b"2\r\nok\r\n0\r\n", b"X: " + b"y" * 1100 + b"\r\n"),
+        (CHUNKED + b"2\r\nok\r\n1;", b"x" * 1100),
+        (CHUNKED, b"1;" + b"x" * 1100 + b"\r\no\r\n"),
+        (CHUNKED + b"1\r\n", b"o\r\n1;" + b"x" * 1100 + b"\r\n"),
+    ],
+    ids=["trailers", "endless-extension", "extensions", "extensions-with-a-body"],
+)
+@pytest.mark.parametrize("read", ["small", "stream"])
+def test_lines_are_no_body(defended, attempt, raw_answer, fetch, begin, line, read):
+    """Row 26: whatever comes between chunks, and behind them, counts as silence."""
+
+    def check():
+        def answer():
+            yield begin
+            for _ in range(30):
+                yield line
+                time.sleep(0.05)
+
+        started = time.monotonic()
+        url = raw_answer(answer())
+        client = HttpClient(stall_seconds=STALL)
+        error = attempt(fetch, url, client) if read == "small" else attempt(stream, url)
+        assert "less than 1024 bytes" in str(error)
+        assert time.monotonic() - started < 1
+
+    defended(check, unpaced)
+
+
+@pytest.mark.parametrize("chunk", [700, 5000, 20_000])
+def test_a_slow_body_in_chunks_is_no_stall(raw_answer, chunk):
+    """Each packet begins with a line; the body in it counts all the same."""
+    part = f"{chunk:x}\r\n".encode() + b"x" * chunk + b"\r\n"
+
+    def answer():
+        yield CHUNKED
+        for _ in range(12):
+            yield part
+            time.sleep(STALL / 3)
+        yield b"0\r\n\r\n"
+
+    assert len(stream(raw_answer(answer()))) == 12 * chunk
+
+
 def test_a_small_body_is_soon_there(defended, attempt, evil, fetch):
     """Row 26: a document has a time for all of it, even if it comes fast enough for a stream."""
 
