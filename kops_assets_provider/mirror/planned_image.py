@@ -94,7 +94,7 @@ class PlannedImage:
 
 def with_hints(planned: Iterable[PlannedImage]) -> list[PlannedImage]:
     """Return the images with hints, those that lead before those that only follow."""
-    leaders: dict[tuple[Hashable, Digest], int] = {}
+    leaders: dict[tuple[Hashable, Digest, int], int] = {}
     images = list(planned)
     mounts: list[dict[str, list[str]]] = [{} for _ in images]
     wanted: list[dict[str, None]] = [{} for _ in images]
@@ -156,11 +156,11 @@ def _indexes(values: Any) -> tuple[int, ...]:
     return tuple(values)
 
 
-def _blobs(image: PlannedImage) -> Iterable[tuple[Descriptor, tuple[Hashable, Digest]]]:
+def _blobs(image: PlannedImage) -> Iterable[tuple[Descriptor, tuple[Hashable, Digest, int]]]:
     if image.job:
         registry = image.job.target.registry
         # The largest first: if not all hints fit, the small ones are left out.
-        yield from ((blob, (registry, blob.digest)) for blob in image.job.tree.blobs)
+        yield from ((blob, (registry, blob.digest, blob.size)) for blob in image.job.tree.blobs)
 
 
 def _repository(image: PlannedImage) -> str:

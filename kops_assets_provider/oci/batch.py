@@ -113,7 +113,7 @@ class _Batch:
         self._is_coming = is_coming
         self._on_chunk = on_chunk
         self._on_done = on_done
-        self._shared: dict[tuple[Hashable, Digest], _Shared] = defaultdict(_Shared)
+        self._shared: dict[tuple[Hashable, Digest, int], _Shared] = defaultdict(_Shared)
         self._came: dict[tuple[Hashable, str], float] = {}
         self._queue = WorkQueue(retries.stop)
         self._lock = threading.RLock()
@@ -228,7 +228,7 @@ class _Batch:
 
     def _shared_of(self, image: _Image, blob: Descriptor) -> _Shared:
         with self._lock:
-            return self._shared[image.job.target.registry, blob.digest]
+            return self._shared[image.job.target.registry, blob.digest, blob.size]
 
     def _release(self, shared: _Shared, image: _Image) -> None:
         """Let the followers of a blob mount it, now that it is there."""

@@ -15,23 +15,23 @@ from kops_assets_provider.exceptions import InvalidManifestError
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-_DIGEST = re.compile(r"(sha256):([0-9a-f]{64})|(sha512):([0-9a-f]{128})")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class Digest(str):
     """
     A digest like ``sha256:6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66709b3b``.
 
-    It is part of URLs, so anything but the two registered algorithms in their exact form is refused
-    with InvalidManifestError (CVE-2024-3727).
+    It is part of URLs, so anything else is refused with InvalidManifestError (CVE-2024-3727), and
+    so are ``sha512`` and other algorithms: containerd 1.6 and 1.7 cannot pull such layers.
     """
 
     __slots__ = ()
 
     def __new__(cls, text: object) -> Digest:
         if not isinstance(text, str) or not _DIGEST.fullmatch(text):
-            shown = repr(text)[:100]
-            raise InvalidManifestError(f"not a digest: {shown}; expected sha256:<64 hex digits>")
+            message = f"{repr(text)[:100]} is not a digest of the form sha256:<64 hex digits>"
+            raise InvalidManifestError(f"{message}; containerd 1.6 and 1.7 can pull no others")
         return super().__new__(cls, text)
 
     @classmethod
@@ -45,5 +45,5 @@ class Digest(str):
         return self.partition(":")[2]
 
     def hasher(self) -> _Hash:
-        """Return a new hash object of the digest's algorithm."""
-        return hashlib.new(self.partition(":")[0])
+        """Return a new hash object."""
+        return hashlib.sha256()

@@ -8,11 +8,11 @@ manifest that is an index as well (CVE-2021-41190), sizes that are none, digests
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from kops_assets_provider.exceptions import InvalidManifestError
+from kops_assets_provider.http.json_bodies import parse_json
 from kops_assets_provider.oci.digest import Digest
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -69,6 +69,8 @@ def parse_manifest(raw: bytes, content_type: str, digest: Digest | None = None) 
     media_type = _media_type(document, content_type)
     if media_type in (OCI_INDEX, DOCKER_LIST):
         children = _descriptors(document, "manifests")
+        if not children:
+            raise InvalidManifestError("an index that names no manifests")
         return Manifest(media_type, raw, digest or Digest.of(raw), children=children)
     if media_type in (OCI_MANIFEST, DOCKER_MANIFEST):
         config = _descriptor(document.get("config"), "config")
@@ -82,26 +84,14 @@ def _load(raw: bytes) -> dict[str, Any]:
     if len(raw) > MAX_MANIFEST:
         raise InvalidManifestError(f"a manifest of {len(raw)} bytes; {MAX_MANIFEST} are allowed")
     try:
-        document = json.loads(raw, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as err:
+        document = parse_json(raw)
+    except ValueError as err:
         raise InvalidManifestError(f"a manifest that is not JSON: {err}") from err
     if not isinstance(document, dict):
         raise InvalidManifestError("a manifest that is not a JSON object")
     if "manifests" in document and ("layers" in document or "config" in document):
         raise InvalidManifestError("a manifest that is an image and an index at once")
     return document
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # Two parsers may pick different ones of two equal keys, so that we would copy something else.
-    document = dict(pairs)
-    if len(document) != len(pairs):
-        raise ValueError("a key stands twice")
-    return document
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _media_type(document: dict[str, Any], content_type: str) -> str:

@@ -35,7 +35,7 @@ from kops_assets_provider.oci.ports import OpenBlob, Push
 from kops_assets_provider.oci.profile import GENERIC, Profile
 from kops_assets_provider.oci.uploads import Uploads
 
-_RANGE = re.compile(r"bytes (\d{1,18})-")
+_RANGE = re.compile(r"bytes (\d{1,18})-", re.ASCII)
 
 
 class RemoteRepository:

@@ -11,6 +11,7 @@ from kops_assets_provider.oci.manifest import Descriptor, Manifest
 from kops_assets_provider.oci.ports import ImageSource
 
 _MAX_MANIFESTS = 1000
+_MAX_BYTES = 64 << 20  # of all manifests of an image, which are held in memory
 _MAX_DEPTH = 3  # an index of indexes of images; nobody has been seen to go deeper
 
 
@@ -48,21 +49,55 @@ def read_tree(source: ImageSource, root: Manifest, source_digest: Digest) -> Ima
     Read what is below ``root``: one request for each manifest.
 
     :param source_digest: of what ``root`` was made of; its own if all of it is copied.
-    :raises InvalidManifestError: it is too deep or too wide to be an image.
+    :raises InvalidManifestError: an index is too deep, too wide or too large to be an image's, or
+        describes its children wrongly.
     """
-    return ImageTree(tuple(_walk(source, root)), source_digest)
+    return ImageTree(tuple(_Walk(source, root).below(root)), source_digest)
 
 
-def _walk(
-    source: ImageSource, manifest: Manifest, depth: int = 0, seen: set[Digest] | None = None
-) -> Iterator[Manifest]:
-    """Yield the manifests below one, each once, and then itself."""
-    seen = set() if seen is None else seen
-    if depth >= _MAX_DEPTH or len(seen) > _MAX_MANIFESTS:
-        message = f"{manifest.digest}: an index too deep or too wide to be an image's"
-        raise InvalidManifestError(message, side=Side.SOURCE)
-    for child in manifest.children:
-        if child.digest not in seen:
-            seen.add(child.digest)
-            yield from _walk(source, source.fetch_manifest(child.digest), depth + 1, seen)
-    yield manifest
+class _Walk:
+    """One reading of a tree; counts what its manifests name."""
+
+    def __init__(self, source: ImageSource, root: Manifest) -> None:
+        self._source = source
+        self._bytes = len(root.raw)
+        self._children = 0
+        self._named: dict[Digest, int] = {}
+        self._read: set[Digest] = set()
+
+    def below(self, manifest: Manifest, depth: int = 0) -> Iterator[Manifest]:
+        """Yield the manifests below one, each once, and then itself."""
+        self._note(manifest, depth)
+        for child in manifest.children:
+            if child.digest not in self._read:
+                self._read.add(child.digest)
+                yield from self.below(self._fetch(child), depth + 1)
+        yield manifest
+
+    def _note(self, manifest: Manifest, depth: int) -> None:
+        """Check what a manifest names before anything of that is read."""
+        new = {x.digest: x.size for x in manifest.children if x.digest not in self._named}
+        self._bytes += sum(new.values())
+        self._children += len(new)
+        problem = ""
+        if depth >= _MAX_DEPTH or self._children > _MAX_MANIFESTS:
+            problem = "an index too deep or too wide to be an image's"
+        elif self._bytes > _MAX_BYTES:
+            problem = f"the image has more than {_MAX_BYTES >> 20} MiB of manifests"
+        # Of a blob that the target has already nothing arrives whose size could be compared.
+        for x in (*manifest.children, *manifest.blobs):
+            if self._named.setdefault(x.digest, x.size) != x.size:
+                problem = f"{x.digest} has two sizes, {self._named[x.digest]} and {x.size} bytes"
+        if problem:
+            raise InvalidManifestError(f"{manifest.digest}: {problem}", side=Side.SOURCE)
+
+    def _fetch(self, child: Descriptor) -> Manifest:
+        """Get a child; what its descriptor says of it must be so."""
+        found = self._source.fetch_manifest(child.digest)
+        named, arrived = (child.size, child.media_type), (len(found.raw), found.media_type)
+        if named != arrived:
+            said = f"{child.size} bytes of {child.media_type!r:.120}"
+            got = f"{len(found.raw)} bytes of {found.media_type!r:.120}"
+            message = f"{child.digest}: its index says {said}, the registry sent {got}"
+            raise InvalidManifestError(message, side=Side.SOURCE)
+        return found

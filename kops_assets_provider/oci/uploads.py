@@ -39,7 +39,7 @@ _EMPTY = {"Content-Length": "0"}
 _CACHE = "if it is a pull-through cache, which refuses pushes, name its host in the option warm"
 _RESUMES = 3
 _WORTH_RESUMING = 8 << 20  # bytes; a smaller blob is sent again as a whole
-_ARRIVED = re.compile(r"(?:bytes=)?0-(\d{1,18})")
+_ARRIVED = re.compile(r"(?:bytes=)?0-(\d{1,18})", re.ASCII)
 # Refusals of a PUT after which the upload is begun anew: a token or session that ended, or bytes
 # that are not the next ones, since some that broke off were still on their way.
 _GONE = (401, 416)

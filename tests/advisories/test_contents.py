@@ -32,6 +32,7 @@ from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
 
 CONFIG = {"mediaType": "application/json", "digest": "sha256:" + "a" * 64, "size": 2}
+CHILD = {"mediaType": OCI_MANIFEST, "digest": "sha256:" + "b" * 64, "size": 2}
 SPEC = Path(__file__).parent.parent / "golden" / "1.36.2" / "specs" / "own-aws-registry.yaml"
 
 
@@ -125,10 +126,10 @@ def test_a_header_does_not_name_what_is_pushed(attempt, registry, open_repositor
 @pytest.mark.parametrize(
     ("raw", "content_type"),
     [
-        (manifest(manifests=[]), OCI_MANIFEST),
-        (manifest(manifests=[]), OCI_INDEX),
+        (manifest(manifests=[CHILD]), OCI_MANIFEST),
+        (manifest(manifests=[CHILD]), OCI_INDEX),
         (manifest(mediaType=OCI_INDEX), OCI_MANIFEST),
-        (manifest(mediaType=OCI_MANIFEST, manifests=[], layers=None, config=None), OCI_INDEX),
+        (manifest(mediaType=OCI_MANIFEST, manifests=[CHILD], layers=None, config=None), OCI_INDEX),
     ],
 )
 def test_a_manifest_is_one_thing(defended, attempt, registry, open_repository, raw, content_type):

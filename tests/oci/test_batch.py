@@ -1,6 +1,5 @@
 """Copying images together: each blob once, and no image waits for another to finish."""
 
-import hashlib
 import json
 import threading
 from collections import Counter
@@ -8,7 +7,12 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from kops_assets_provider.exceptions import AccessDeniedError, NotFoundError, PermanentError
+from kops_assets_provider.exceptions import (
+    AccessDeniedError,
+    ChecksumMismatchError,
+    NotFoundError,
+    PermanentError,
+)
 from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.image_plans import plan_images
 from kops_assets_provider.mirror.images import copy_planned_images
@@ -16,7 +20,7 @@ from kops_assets_provider.mirror.outcome import State
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.digest import Digest
-from kops_assets_provider.oci.manifest import OCI_MANIFEST, parse_manifest
+from kops_assets_provider.oci.manifest import parse_manifest
 from kops_assets_provider.oci.remote import RemoteRepository
 from kops_assets_provider.testing.images import put_image
 from kops_assets_provider.testing.messages import Fault
@@ -26,7 +30,6 @@ from tests.oci.batches import (
     ECR,
     Registry,
     client,
-    descriptor,
     errors,
     gets,
     is_whole,
@@ -197,13 +200,17 @@ def test_images_that_share_everything(workers):
     assert all(is_whole(registry[f"r{n}"], "1", image) for n in range(4))
 
 
-def test_an_image_without_blobs():
-    """An index of nothing is published all the same, also beside others."""
+def test_an_image_whose_blobs_are_all_there():
+    """Nothing is to be uploaded, so it is published at once, also beside others."""
     registry = Registry()
-    empty = tiny_index()
-    jobs = [job_of(empty, registry["r0"]), job_of(tiny("config"), registry["r1"])]
+    image = tiny("config")
+    registry["r0"].blobs |= image["blobs"]
+    jobs = [
+        job_of(image, registry["r0"], has=frozenset(image["blobs"])),
+        job_of(tiny("other config"), registry["r1"]),
+    ]
     assert errors(run(jobs)) == [None, None]
-    assert is_whole(registry["r0"], "1", empty)
+    assert is_whole(registry["r0"], "1", image)
     assert run([]) == []
 
 
@@ -320,20 +327,14 @@ def test_a_registry_that_mounts_nothing_gets_all(servers):
         assert (results[0].late, results[1].mounted) == (0, 0)
 
 
-def test_a_digest_of_another_algorithm_is_shared_as_well():
-    """SHA-512 names blobs too."""
-    data = b"layer"
-    config = b"{}"
-    long = f"sha512:{hashlib.sha512(data).hexdigest()}"
-    document = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "config": descriptor(config),
-        "layers": [{"mediaType": "application/x", "digest": long, "size": len(data)}],
-    }
-    root = parse_manifest(json.dumps(document).encode(), "")
-    image = {"root": root, "blobs": {Digest.of(config): config, Digest(long): data}}
+def test_a_blob_of_another_size_is_not_shared():
+    """An image that is wrong about a blob's size fails, although another one has uploaded it."""
+    image, liar = tiny("config", "layer"), tiny("config", "layer")
+    document = json.loads(image["root"].raw)
+    document["layers"][0]["size"] += 1
+    liar["root"] = parse_manifest(json.dumps(document).encode(), "")
     registry = Registry()
-    jobs = [job_of(image, registry[f"r{n}"]) for n in range(2)]
-    assert errors(run(jobs)) == [None, None]
-    assert is_whole(registry["r1"], "1", image)
+    results = run([job_of(image, registry["r0"]), job_of(liar, registry["r1"])])
+    assert errors(results)[0] is None
+    assert isinstance(results[1].error, ChecksumMismatchError)
+    assert "1" not in registry["r1"].manifests

@@ -14,14 +14,22 @@ from kops_assets_provider.exceptions import (
     NotFoundError,
     RateLimitedError,
     ServerFailedError,
+    Side,
     StoppedError,
 )
 from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.oci.copy import copy_image
-from kops_assets_provider.oci.manifest import OCI_INDEX, parse_manifest
+from kops_assets_provider.oci.manifest import (
+    DOCKER_MANIFEST,
+    MAX_MANIFEST,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    parse_manifest,
+)
 from kops_assets_provider.oci.memory import MemoryRepository
 from kops_assets_provider.oci.reference import Reference
+from kops_assets_provider.oci.tree import read_tree
 from kops_assets_provider.testing.images import ImageKind, make_image, put_image
 from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
@@ -197,6 +205,73 @@ def test_an_index_is_not_followed_for_ever():
     source.manifests["1"] = parse_manifest(child.data, OCI_INDEX)
     with pytest.raises(InvalidManifestError, match="too deep or too wide"):
         copy_image(source, SOURCE, MemoryRepository(), TARGET)
+
+
+def index_of(source, *children, **changes):
+    """Put an index of manifests under the tag 1, each descriptor with ``changes``."""
+    entries = []
+    for child in children:
+        source.manifests[child.digest] = child
+        right = {"mediaType": child.media_type, "digest": child.digest, "size": len(child.raw)}
+        entries.append(right | changes)
+    raw = json.dumps({"schemaVersion": 2, "manifests": entries}).encode()
+    source.manifests["1"] = parse_manifest(raw, OCI_INDEX)
+
+
+def manifest_of(config, layers=(), padding=0, **changes):
+    document = {"schemaVersion": 2, "config": config, "layers": list(layers)} | changes
+    raw = json.dumps(document).encode()
+    return parse_manifest(raw + b" " * max(0, padding - len(raw)), OCI_MANIFEST)
+
+
+CONFIG = {"mediaType": "application/json", "digest": "sha256:" + "a" * 64, "size": 2}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"size": 7}, "its index says 7 bytes of 'application/vnd.oci.image.manifest"),
+        ({"size": 0}, "its index says 0 bytes"),
+        ({"mediaType": DOCKER_MANIFEST}, "bytes of 'application/vnd.docker.distribution.manifest."),
+        ({"mediaType": OCI_INDEX}, "bytes of 'application/vnd.oci.image.index.v1"),
+        ({"mediaType": "text/plain"}, "bytes of 'text/plain', the registry sent"),
+    ],
+)
+def test_a_child_is_what_its_index_says(changes, said):
+    """Nodes compare its size and its type, and would refuse what we have copied."""
+    source = MemoryRepository()
+    index_of(source, manifest_of(CONFIG), **changes)
+    with pytest.raises(InvalidManifestError, match=said) as caught:
+        copy_image(source, SOURCE, MemoryRepository(), TARGET)
+    assert caught.value.side is Side.SOURCE
+
+
+def test_a_blob_has_one_size():
+    """Of a blob that the target has already nothing arrives that could be measured."""
+    source = MemoryRepository()
+    other = manifest_of(CONFIG, [CONFIG | {"size": 3}])
+    index_of(source, manifest_of(CONFIG), other)
+    with pytest.raises(InvalidManifestError, match=f"{CONFIG['digest']} has two sizes, 2 and 3"):
+        copy_image(source, SOURCE, MemoryRepository(), TARGET)
+
+
+def test_an_image_has_64_mib_of_manifests_at_most():
+    """They are held in memory; nothing is read beyond the limit."""
+    source = MemoryRepository()
+    read = []
+    fetch = source.fetch_manifest
+    source.fetch_manifest = lambda x: read.append(x) or fetch(x)
+    children = [
+        manifest_of(CONFIG, padding=MAX_MANIFEST, annotations={"number": str(number)})
+        for number in range(17)
+    ]
+    index_of(source, *children)
+    with pytest.raises(InvalidManifestError, match="more than 64 MiB of manifests"):
+        copy_image(source, SOURCE, MemoryRepository(), TARGET)
+    assert read == ["1"]
+    index_of(source, *children[:15])
+    tree = read_tree(source, source.manifests["1"], source.manifests["1"].digest)
+    assert len(tree.manifests) == 16
 
 
 def test_a_copy_can_be_stopped(servers):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kops_assets_provider.exceptions import InvalidManifestError
+from kops_assets_provider.exceptions import InvalidManifestError, InvalidReferenceError
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.manifest import (
     DOCKER_LIST,
@@ -13,6 +13,7 @@ from kops_assets_provider.oci.manifest import (
     OCI_MANIFEST,
     parse_manifest,
 )
+from kops_assets_provider.oci.reference import Reference
 from kops_assets_provider.testing.images import ImageKind, make_image
 
 CONFIG = {"mediaType": "application/json", "digest": "sha256:" + "a" * 64, "size": 2}
@@ -63,6 +64,12 @@ def test_foreign_layers_are_not_copied():
         b"[" * 100_000,
         b'{"layers": [], "layers": []}',
         manifest(manifests=[]),
+        manifest().decode().encode("utf-16"),
+        manifest().decode().encode("utf-16-le"),
+        manifest().decode().encode("utf-32"),
+        b"\xef\xbb\xbf" + manifest(),
+        manifest().replace(b'"config"', b'"\xff": 1, "config"'),
+        manifest().replace(b": 2", b": 2" + b"0" * 5000),
         manifest(config=None),
         manifest(layers=None),
         manifest(layers=[CONFIG] * 1001),
@@ -77,6 +84,7 @@ def test_foreign_layers_are_not_copied():
         manifest(layers=[CONFIG | {"digest": "sha256:../../x"}]),
         manifest(layers=[CONFIG | {"digest": "sha256:" + "A" * 64}]),
         manifest(layers=[CONFIG | {"digest": "md5:" + "a" * 32}]),
+        manifest(layers=[CONFIG | {"digest": "sha512:" + "a" * 128}]),
         b" " * (MAX_MANIFEST + 1),
     ],
 )
@@ -84,6 +92,25 @@ def test_a_hostile_manifest_is_refused(raw):
     """No depth, size, digest or double meaning of a server's choosing gets further than here."""
     with pytest.raises(InvalidManifestError):
         parse_manifest(raw, OCI_MANIFEST)
+
+
+@pytest.mark.parametrize("media_type", [OCI_INDEX, DOCKER_LIST])
+def test_an_index_of_nothing_is_refused(media_type):
+    """A node could pull nothing of it, so it is no image."""
+    raw = json.dumps({"schemaVersion": 2, "mediaType": media_type, "manifests": []}).encode()
+    with pytest.raises(InvalidManifestError, match="names no manifests"):
+        parse_manifest(raw, media_type)
+
+
+@pytest.mark.parametrize(
+    "text", [f"sha512:{'a' * 128}", "sha384:" + "a" * 96, "blake3:" + "a" * 64]
+)
+def test_another_algorithm_than_sha256_is_refused(text):
+    """Nodes with containerd 1.6 or 1.7 could not pull it; the message says so."""
+    with pytest.raises(InvalidManifestError, match=r"sha256:<64 hex digits>; containerd 1\.6 and"):
+        Digest(text)
+    with pytest.raises(InvalidReferenceError, match=r"containerd 1\.6 and 1\.7 can pull no others"):
+        Reference.parse(f"registry.k8s.io/pause@{text}")
 
 
 def test_an_old_or_foreign_kind_is_refused_by_name():

@@ -1,6 +1,5 @@
 """Reading a blob for an upload: hashed while it flows, taken up again where it broke off."""
 
-import hashlib
 from contextlib import contextmanager
 
 import pytest
@@ -214,15 +213,9 @@ def test_a_reader_that_is_left_early_closes_its_source():
     assert source.closed == 1
 
 
-def test_another_algorithm_is_checked_by_its_own():
-    """SHA-512 names blobs too."""
-    blob = Descriptor(
-        "application/x", Digest(f"sha512:{hashlib.sha512(DATA).hexdigest()}"), len(DATA)
-    )
-    for data, is_right in ((DATA, True), (DATA[::-1], False)):
-        reader = BlobReader(Source(data), blob, Retries(), lambda _: None)
-        if is_right:
-            assert read(reader) == data
-        else:
-            with pytest.raises(ChecksumMismatchError, match="got sha512:"):
-                read(reader)
+def test_other_bytes_of_the_same_size_are_refused():
+    """The message has both digests."""
+    blob = Descriptor("application/x", Digest.of(DATA), len(DATA))
+    reader = BlobReader(Source(DATA[::-1]), blob, Retries(), lambda _: None)
+    with pytest.raises(ChecksumMismatchError, match=f"got {Digest.of(DATA[::-1])}"):
+        read(reader)
