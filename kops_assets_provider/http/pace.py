@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 MIN_BYTES = 1 << 10
 MAX_FRAMING = 256 << 10  # bytes; http.client itself allows 100 headers of 64 KiB each
 _FRAMING_PER_BYTE = 16  # a chunk of a single byte has five of framing
-_ALL = 1 << 62  # bytes; more than any body has
 
 
 class PacedResponse(http.client.HTTPResponse):
@@ -119,11 +118,11 @@ class _Framed(io.BufferedReader):
         return line
 
     def read(self, size: int | None = -1, /) -> bytes:
-        self._paced.wanted = wanted = _ALL if size is None or size < 0 else size
+        self._paced.wanted = wanted = _length(size)
         return self._counted(super().read(size), wanted)
 
     def read1(self, size: int = -1, /) -> bytes:
-        self._paced.wanted = wanted = _ALL if size < 0 else size
+        self._paced.wanted = wanted = _length(size)
         return self._counted(super().read1(size), wanted)
 
     def _counted(self, data: bytes, wanted: int) -> bytes:
@@ -132,3 +131,10 @@ class _Framed(io.BufferedReader):
         self._paced.wanted = arrived_before = len(data) - (wanted - self._paced.wanted)
         self._paced.add(arrived_before)
         return data
+
+
+def _length(size: int | None) -> int:
+    # We always ask for a number of bytes: only a chunk that says -1 would be read to its end.
+    if size is None or size < 0:
+        raise http.client.HTTPException("a chunk of negative length")
+    return size

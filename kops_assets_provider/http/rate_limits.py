@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 _LONGEST_WAIT = 86_400.0  # seconds; a server may not put us off for years
+_LONGEST_DATE = 64  # characters; "Wednesday, 06-Nov-94 08:49:37 GMT" has 33
 _QUOTA = re.compile(r"(\d{1,12})(?:\s*;\s*w=(\d{1,12}))?", re.ASCII)
 
 
@@ -52,13 +53,17 @@ def quota(headers: Mapping[str, str]) -> Quota | None:
 
 
 def _seconds(value: str, now: datetime) -> float | None:
-    """Read a number of seconds, or a date."""
+    """Read a number of seconds, or a date; None if the value is neither."""
     if value.isascii() and value.isdigit():
-        return float(value[:12])
+        # More digits are more than the longest wait.
+        return float(value.lstrip("0")[:12] or 0)
+    if len(value) > _LONGEST_DATE:
+        return None
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
+        if date.tzinfo is None:  # what Python makes of the zone -0000
+            date = date.replace(tzinfo=UTC)
+        return (date - now).total_seconds()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        # Python's parser lets more out than it documents: a year of 20 digits is an OverflowError.
         return None
-    if date.tzinfo is None:  # what Python makes of the zone -0000
-        date = date.replace(tzinfo=UTC)
-    return (date - now).total_seconds()

@@ -30,13 +30,18 @@ _METADATA_NAMES = {
     "instance-data",
     "instance-data.ec2.internal",
 }
+_LOOPBACK_NAMES = {"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"}
 # Addresses that end with an IPv4 address, to which a router may translate them.
 _ENDING_IN_IPV4 = tuple(
     ipaddress.IPv6Network(x)
-    for x in ("64:ff9b::/96", "64:ff9b:1::/48")  # RFC 6052, RFC 8215
+    for x in ("64:ff9b::/96", "::ffff:0:0:0/96")  # RFC 6052, RFC 2765
 )
+# For prefixes of a network's own choice, of 48 to 96 bits, before the IPv4 address.
+_LOCAL_TRANSLATION = ipaddress.IPv6Network("64:ff9b:1::/48")  # RFC 8215
 _COMPATIBLE = ipaddress.IPv6Network("::/96")  # RFC 4291, section 2.5.5.1; deprecated
 _ISATAP = (0x00005EFE, 0x02005EFE)  # RFC 5214, section 6.1
+
+_LONGEST_LOCATION = 16 << 10  # characters; a pre-signed URL has two to four thousand
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -52,9 +57,11 @@ class Origin(NamedTuple):
 def origin(url: str) -> Origin:
     """Return the origin of ``url``; raises ValueError for a URL without scheme and host."""
     parts = _parse(url)
-    if parts.scheme not in DEFAULT_PORTS or not parts.host:
+    host = parts.host or ""
+    # What is still encoded is no name; whoever decodes it, such as a proxy, arrives elsewhere.
+    if parts.scheme not in DEFAULT_PORTS or not host or ("%" in host and ":" not in host):
         raise ValueError(f"not an http(s) URL: {redact(url)}")
-    return Origin(parts.scheme, parts.host.strip("[]"), parts.port or DEFAULT_PORTS[parts.scheme])
+    return Origin(parts.scheme, host.strip("[]"), parts.port or DEFAULT_PORTS[parts.scheme])
 
 
 def _parse(url: str) -> Url:
@@ -96,6 +103,8 @@ def lead(url: str, location: str) -> str:
     :raises ValueError: nobody should follow it there: from HTTPS to HTTP, to this machine, to where
         clouds keep their credentials, with a user name of the server's choice, or nowhere.
     """
+    if len(location) > _LONGEST_LOCATION:
+        raise ValueError(f"a URL of more than {_LONGEST_LOCATION} characters")
     try:
         new = urljoin(url, location)
     except ValueError:
@@ -114,7 +123,7 @@ def lead(url: str, location: str) -> str:
 def is_loopback(host: str) -> bool:
     """Tell by its spelling whether ``host`` (a name or an address, no port) is this machine."""
     host = host.rstrip(".").lower()
-    if host == "localhost" or host.endswith(".localhost"):
+    if host in _LOOPBACK_NAMES or host.endswith(".localhost"):
         return True
     return any(x.is_loopback for x in _addresses(host))
 
@@ -161,7 +170,18 @@ def _wrapped(address: ipaddress.IPv6Address) -> list[_Address]:
     isatap = (number >> 32) & 0xFFFFFFFF in _ISATAP
     if ends_so or isatap or any(address in network for network in _ENDING_IN_IPV4):
         wrapped.append(ipaddress.IPv4Address(number & 0xFFFFFFFF))
+    if address in _LOCAL_TRANSLATION:
+        wrapped += _translated(number)
     return [x for x in wrapped if x is not None]
+
+
+def _translated(number: int) -> list[ipaddress.IPv4Address]:
+    """Return the IPv4 addresses that may be meant, by the length of the prefix."""
+    # Bits 64 to 71 belong to no address (RFC 6052, section 2.2).
+    joined = (number >> 64 << 56) | (number & ((1 << 56) - 1))
+    behind = [joined >> shift & 0xFFFFFFFF for shift in (40, 32, 24)]  # 48, 56 and 64 bits
+    found = map(ipaddress.IPv4Address, [*behind, number & 0xFFFFFFFF])
+    return [x for x in found if int(x) >> 24]  # of another length: 0.0.0.0/8 is never meant
 
 
 def _old_spelling(host: str) -> list[_Address]:

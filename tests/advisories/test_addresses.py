@@ -259,12 +259,19 @@ WRAPPED = [
     "[2002:a9fe:a9fe:1234::5]",
     "[64:ff9b::169.254.169.254]",
     "[64:ff9b:1::a9fe:a9fe]",
+    "[64:ff9b:1:a9fe:a9:fe00::]",
+    "[::ffff:0:169.254.169.254]",
+    "[::ffff:169.254.169.254%25eth0]",
     "[2001:0:cb00:7107::5601:5601]",
     "[2001:db8::5efe:169.254.169.254]",
     "%31%36%39.254.169.254",
     "2130706433",
     "0x7f.1",
     "[::ffff:127.0.0.1]",
+    "[::ffff:0:127.0.0.1]",
+    "169.254.169.254.",
+    "169%2E254%2E169%2E254",
+    "0251.254.0xa9.254",
     "[2002:7f00:1::]",
     "[64:ff9b::127.0.0.1]",
 ]
@@ -349,6 +356,61 @@ def test_no_server_leads_inside(led, evil, host):
     """Row 20: link-local, metadata, unspecified, multicast and loopback are refused."""
     assert isinstance(led(host), UntrustedServerError)
     assert evil.requests == []
+
+
+OTHER_DIGITS = [
+    "\uff11\uff16\uff19.254.169.254",
+    "169\u3002254\u3002169\u3002254",
+    "\u2460\u2465\u2468.254.169.254",
+    "%EF%BC%91%EF%BC%96%EF%BC%99.1",
+]
+
+
+@pytest.mark.parametrize("host", OTHER_DIGITS)
+def test_digits_and_dots_of_other_scripts_are_no_address(host):
+    """A resolver may normalise them (UTS 46) to an address that was not checked."""
+    with pytest.raises(ValueError, match="not an http"):
+        urls.lead("https://registry.test/v2/", f"https://{host}/x")
+
+
+def test_a_location_has_a_limit():
+    """A pre-signed URL has some thousand characters; what is longer is not even parsed."""
+    urls.lead("https://registry.test/v2/", "https://storage.test/?" + "x" * 8000)
+    with pytest.raises(ValueError, match="more than 16384 characters"):
+        urls.lead("https://registry.test/v2/", "https://storage.test/?" + "x" * 16_384)
+
+
+# The registry of the test is on this machine, so it may lead there.
+ELSEWHERE = [x for x in WRAPPED if not urls.is_loopback(x)]
+
+
+@pytest.mark.parametrize("host", ELSEWHERE)
+def test_every_way_out_checks_where_it_is_led(attempt, open_repository, registry, image, host):
+    """Realms, redirects of manifests and of blobs, uploads: each refuses every spelling."""
+    blob = parse_manifest(image.top.data, image.top.media_type).blobs[0]
+    there = f"https://{host}/x"
+    source, target = open_repository(registry.url), open_repository(registry.url, side=Side.TARGET)
+
+    def read_blob():
+        with source.open_blob(blob) as chunks:
+            list(chunks)
+
+    def push():
+        target.push_blob(blob, lambda _: nullcontext(iter([image.blobs[blob.digest]])))
+
+    for action, fault in [
+        (lambda: source.resolve("1"), Fault("HEAD", status=307, headers={"Location": there})),
+        (lambda: source.fetch_manifest("1"), Fault("GET", status=302, headers={"Location": there})),
+        (read_blob, Fault("GET", status=307, headers={"Location": there})),
+        (push, Fault("POST", status=202, headers={"Location": there})),
+        (
+            lambda: source.resolve("1"),
+            Fault(status=401, headers={"WWW-Authenticate": f'Bearer realm="{there}"'}),
+        ),
+    ]:
+        registry.clear()
+        registry.inject(fault)
+        assert isinstance(attempt(action), UntrustedServerError)
 
 
 @pytest.mark.parametrize("host", ALLOWED)

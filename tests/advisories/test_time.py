@@ -129,6 +129,15 @@ def test_lines_are_no_body(defended, attempt, raw_answer, fetch, begin, line, re
     defended(check, unpaced)
 
 
+@pytest.mark.parametrize("length", [b"-1", b"-5", b"-" + b"f" * 5000])
+@pytest.mark.parametrize("read", ["small", "stream"])
+def test_a_chunk_has_no_negative_length(attempt, raw_answer, fetch, length, read):
+    """Nobody means by -1 that all the rest is to be held in memory at once."""
+    url = raw_answer(CHUNKED + length + b"\r\n" + b"x" * 100_000)
+    error = attempt(fetch, url) if read == "small" else attempt(stream, url)
+    assert isinstance(error, ConnectionFailedError)
+
+
 @pytest.mark.parametrize("chunk", [700, 5000, 20_000])
 def test_a_slow_body_in_chunks_is_no_stall(raw_answer, chunk):
     """Each packet begins with a line; the body in it counts all the same."""

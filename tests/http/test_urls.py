@@ -20,7 +20,9 @@ def test_origin(url, expected):
     assert origin(url) == expected
 
 
-@pytest.mark.parametrize("url", ["ftp://example.com", "example.com", "https://", "http://a:b/", ""])
+@pytest.mark.parametrize(
+    "url", ["ftp://example.com", "example.com", "https://", "http://a:b/", "http://a%20b/", ""]
+)
 def test_no_origin(url):
     """A URL of another scheme, without host, or with a port that is none has no origin."""
     with pytest.raises(ValueError, match=r"http\(s\)|Port"):
@@ -50,6 +52,15 @@ def test_redact():
         "2002:a9fe:a9fe::1",
         "64:ff9b::169.254.169.254",
         "fd00:ec2::254",
+        "fe80::1%eth0",
+        "::ffff:169.254.169.254%eth0",
+        "::ffff:0:169.254.169.254",
+        "64:ff9b:1::169.254.169.254",
+        "64:ff9b:1:a9fe:a9:fe00::",
+        "64:ff9b:1:a9:fe:a9fe::",
+        "64:ff9b:1:0:a9:fea9:fe00:0",
+        "169.254.169.254.",
+        "metadata.google.internal.",
     ],
 )
 def test_forbidden(host):
@@ -68,6 +79,9 @@ def test_forbidden(host):
         "example.com",
         "a",
         "2001:db8::1",
+        "64:ff9b:1::8.8.8.8",
+        "64:ff9b:1:808:8:800::",
+        "::ffff:0:8.8.8.8",
     ],
 )
 def test_not_forbidden(host):
@@ -75,7 +89,9 @@ def test_not_forbidden(host):
     assert not is_forbidden(host)
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "::1", "[::1]", "127.1"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "ip6-localhost", "127.0.0.1", "127.1.2.3", "::1", "[::1]", "127.1"]
+)
 def test_loopback(host):
     """This machine, by name or by address."""
     assert is_loopback(host)
