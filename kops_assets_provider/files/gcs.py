@@ -25,6 +25,7 @@ from kops_assets_provider.exceptions import (
     ConnectionFailedError,
     KopsAssetsError,
     NotFoundError,
+    ServerFailedError,
     Side,
 )
 from kops_assets_provider.files.content import Content
@@ -45,6 +46,8 @@ _PAGE = 1000  # objects; Google's own limit
 _TO_WRITE = "storage.objects.create, and storage.objects.delete to replace what is there"
 _LISTED = "items(name,size,generation,md5Hash,crc32c,metadata),nextPageToken"
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+# What Google's client raises for an answer that is not what its documentation says.
+MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ class GCSStore:
         """Look at the object: one GET of its description."""
         with self._told(path, "storage.objects.get"):
             blob = self._bucket.get_blob(check_path(path), timeout=_TIMEOUT, retry=None)
-        return None if blob is None else _stored(blob)
+            return None if blob is None else _stored(blob)
 
     def list(self, paths: Collection[str]) -> dict[str, StoredFile]:
         """Look at many objects: one GET for a thousand of them, if they lie close together."""
@@ -159,6 +162,7 @@ class GCSStore:
         import requests
         from google.api_core.exceptions import GoogleAPICallError
         from google.auth.exceptions import GoogleAuthError, TransportError
+        from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
         from urllib3.exceptions import HTTPError
 
         place = self._place(path)
@@ -173,6 +177,11 @@ class GCSStore:
         except GoogleAuthError as err:
             message = f"{place}: no credentials: {type(err).__name__}; check the Google connection"
             raise AccessDeniedError(message, side=Side.TARGET) from err
+        except KopsAssetsError:
+            raise
+        except (*MALFORMED, DataCorruption, InvalidResponse) as err:
+            message = f"{place}: Google Cloud Storage sent a malformed answer"
+            raise ServerFailedError(f"{message}: {type(err).__name__}", side=Side.TARGET) from err
 
     def _place(self, path: str) -> str:
         return f"gs://{self._bucket.name}/{path}"

@@ -9,14 +9,13 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
 
-from kops_assets_provider.exceptions import Side, UnsupportedTargetError
+from kops_assets_provider.exceptions import ServerFailedError, Side, UnsupportedTargetError
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.listing import Page, find_in_pages
 from kops_assets_provider.files.paths import check_path, media_type
@@ -93,7 +92,7 @@ class S3Store:
 
     def _page(self, prefix: str, start: str) -> Page:
         """Return the objects right after ``start``."""
-        from botocore.parsers import create_parser
+        from botocore.parsers import ResponseParserError, create_parser
 
         params = {"Prefix": prefix, "EncodingType": "url"} | (
             {"StartAfter": start} if start else {}
@@ -101,12 +100,16 @@ class S3Store:
         with self._requests.send("list_objects_v2", None, params) as response:
             answer = {"status_code": 200, "headers": {}, "body": response.read(_MAX_PAGE)}
         model = self._requests.client.meta.service_model.operation_model("ListObjectsV2")
-        page = create_parser("rest-xml").parse(answer, model.output_shape)
-        decode = unquote_plus if page.get("EncodingType") == "url" else str
-        found = {
-            decode(x["Key"]): StoredFile(int(x["Size"]), version=x.get("ETag", "").strip('"'))
-            for x in page.get("Contents", ())
-        }
+        try:
+            page = create_parser("rest-xml").parse(answer, model.output_shape)
+            decode = unquote_plus if page.get("EncodingType") == "url" else str
+            found = {
+                decode(x["Key"]): StoredFile(int(x["Size"]), version=x.get("ETag", "").strip('"'))
+                for x in page.get("Contents", ())
+            }
+        except (ResponseParserError, KeyError, ValueError) as err:
+            message = f"{self._requests.place(prefix)}: S3 sent a malformed listing"
+            raise ServerFailedError(f"{message}: {type(err).__name__}", side=Side.TARGET) from err
         return found, not page.get("IsTruncated")
 
     @contextmanager
@@ -148,6 +151,6 @@ def _full_sha(headers: Mapping[str, str]) -> str | None:
         return None
     try:
         raw = base64.b64decode(value, validate=True)
-    except binascii.Error:
+    except ValueError:  # also for what is not ASCII
         return None
     return raw.hex() if len(raw) == 32 else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import traceback
+from contextlib import suppress
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
@@ -14,6 +15,7 @@ from kops_assets_provider.exceptions import (
     AccessDeniedError,
     ChecksumMismatchError,
     ConnectionFailedError,
+    KopsAssetsError,
     NotFoundError,
     RateLimitedError,
     RequestRejectedError,
@@ -26,6 +28,7 @@ from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.gcs import GCSStore
 from kops_assets_provider.files.ports import StoredFile
 from kops_assets_provider.http.client import HttpClient
+from kops_assets_provider.mirror.state.gcs import GCSStateStore
 from kops_assets_provider.testing.gcs_server import GCSServer
 from kops_assets_provider.testing.messages import Fault
 from tests.waits import wait_for
@@ -321,3 +324,63 @@ def test_credentials_that_cannot_be_had(client, http, raised, error):
         GCSStore(client, http, "files").stat("a")
     assert told.value.side is Side.TARGET
     assert "secret" not in str(told.value)
+
+
+DEEP = b"[" * 60_000
+MALFORMED = [b"", b"[]", b"{", b"null", b"5", b"\xff", DEEP, '{"name":"a"}'.encode("utf-16")]
+MALFORMED += [b'{"size":"x"}', b'{"size":"' + b"9" * 5000 + b'"}', b'{"size":1e999}']
+MALFORMED += [b'{"md5Hash":"\xc3\xa9"}', b'{"md5Hash":"a"}', b'{"md5Hash":5}', b'{"metadata":[5]}']
+MALFORMED += [b'{"metadata":{"kops-assets-sha256":5}}', b'{"items":5}', b'{"items":[5]}']
+MALFORMED += [b'{"items":[{}]}', b'{"items":[{"name":5}]}', b'{"items":[{"name":"a","size":"x"}]}']
+MALFORMED += [b'{"nextPageToken":5}', b'{"prefixes":5}', b'{"error":5}']
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize("body", MALFORMED)
+def test_a_malformed_answer_is_our_error(server, store, client, body, status):
+    """Whatever is sent instead of a description, an object's or a bucket's, or for an error."""
+    state = GCSStateStore(client, "files")
+
+    def read():
+        with store.read("a") as chunks:
+            return b"".join(chunks)
+
+    for operation in (
+        lambda: store.stat("a"),
+        lambda: store.list(["a"]),
+        read,
+        lambda: store.write("a", content()),
+        lambda: state.list(),
+        lambda: state.read("a"),
+    ):
+        server.clear()
+        server.inject(Fault(status=status, body=body, times=3))
+        with suppress(KopsAssetsError):
+            operation()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Location": "x"},
+        {"Location": "http://[::1"},
+        {"Content-Range": "bytes 0-x/y"},
+        {"Content-Range": "bytes 0-5/" + "9" * 5000},
+        {"X-Goog-Hash": "md5=\xe9,crc32c"},
+        {"Range": "bytes=0-" + "9" * 5000},
+    ],
+)
+@pytest.mark.parametrize("status", [200, 206, 308])
+def test_a_malformed_header_is_our_error(server, store, client, headers, status):
+    """The headers of ranges, hashes and sessions."""
+
+    def read():
+        with store.read("a") as chunks:
+            return b"".join(chunks)
+
+    state = GCSStateStore(client, "files")
+    for operation in (read, lambda: store.write("a", content()), lambda: state.read("a")):
+        server.clear()
+        server.inject(Fault(status=status, body=b"x" * 10, headers=headers, times=3))
+        with suppress(KopsAssetsError):
+            operation()

@@ -353,3 +353,32 @@ def test_a_real_service_refuses_the_second_writer(seaweedfs_server, http):
         store.write("race", content(b"second"), new=True)
     with store.read("race") as chunks:
         assert b"".join(chunks) == b"first"
+
+
+@pytest.mark.parametrize("value", ["\xe9" * 44, "=" * 44, "A" * 5000, "AAAA", "-"])
+def test_a_malformed_checksum_is_none(fake, store, value):
+    """Then the object is read to know what is in it."""
+    fake.response = Response(200, {"x-amz-checksum-sha256": value}, RAW)
+    assert store.stat("a").sha is None
+
+
+LISTING = "<ListBucketResult><Contents><Key>a</Key><Size>{}</Size></Contents></ListBucketResult>"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<",
+        b"[]",
+        b"\xff\xfe",
+        LISTING.format("x").encode(),
+        LISTING.format("9" * 5000).encode(),
+        LISTING.replace("<Key>a</Key>", "").encode(),
+        b"<a>" * 20_000,
+    ],
+)
+def test_a_malformed_listing_is_our_error(fake, store, body):
+    """Whatever a server sends instead."""
+    fake.inject(Fault("GET", status=200, body=body))
+    with pytest.raises(ServerFailedError, match="malformed listing"):
+        store.list(["a"])

@@ -16,6 +16,7 @@ from kops_assets_provider.exceptions import (
     RequestRejectedError,
     ServerFailedError,
 )
+from kops_assets_provider.files.gcs import MALFORMED
 from kops_assets_provider.files.paths import check_path
 from kops_assets_provider.http.urls import redact
 from kops_assets_provider.mirror.state.ports import MAX_BYTES
@@ -78,6 +79,7 @@ def gcs_told(place: str, needs: str) -> Iterator[None]:
     import requests
     from google.api_core.exceptions import GoogleAPICallError, RetryError
     from google.auth.exceptions import GoogleAuthError, TransportError
+    from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 
     place = redact(place)
     try:
@@ -90,6 +92,11 @@ def gcs_told(place: str, needs: str) -> Iterator[None]:
     except GoogleAuthError as err:
         message = f"{place}: {type(err).__name__}: no usable Google credentials"
         raise AccessDeniedError(message) from err
+    except KopsAssetsError:
+        raise
+    except (*MALFORMED, DataCorruption, InvalidResponse) as err:
+        message = f"{place}: Google Cloud Storage sent a malformed answer: {type(err).__name__}"
+        raise ServerFailedError(message) from err
 
 
 def _answered(place: str, needs: str, status: int) -> KopsAssetsError:
