@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kops_assets_provider.exceptions import InvalidManifestError, Side
+from kops_assets_provider.http.json_bodies import parse_json
 from kops_assets_provider.oci.manifest import Manifest, parse_manifest
 
 # Where BuildKit keeps what belongs to another child: provenance and SBOM.
@@ -32,7 +33,7 @@ def trim(index: Manifest, platforms: Sequence[str]) -> Manifest:
     """
     if not platforms or not index.children:
         return index
-    document: dict[str, Any] = json.loads(index.raw)
+    document: dict[str, Any] = parse_json(index.raw)
     entries: list[dict[str, Any]] = document["manifests"]
     kept = {e["digest"] for e in entries if _matches(_platform(e), platforms)}
     if not kept:

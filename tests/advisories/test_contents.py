@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from urllib3.response import HTTPResponse
 
-from kops_assets_provider.exceptions import KopsAssetsError, Side
+from kops_assets_provider.exceptions import InvalidManifestError, KopsAssetsError, Side
 from kops_assets_provider.files.copy import copy_file
 from kops_assets_provider.files.http_source import HttpFileSource
 from kops_assets_provider.files.memory import MemoryStore
@@ -368,6 +368,31 @@ def test_a_document_has_one_meaning(defended, registry, open_repository, raw):
             patch.setattr(manifests, "_descriptors", lambda document, key: ())
 
     defended(check, as_python_does)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32-be"])
+def test_a_document_has_one_encoding(defended, attempt, registry, open_repository, encoding):
+    """Row 27: what we read as UTF-16, another reader may read as something else."""
+    raw = manifest().decode().encode(encoding)
+
+    def check():
+        sends(registry, raw)
+        found = []
+        attempt(lambda: found.append(open_repository(registry.url).fetch_manifest("1")))
+        assert found == []
+
+    defended(check, lambda patch: patch.setattr(manifests, "parse_json", json.loads))
+
+
+@pytest.mark.parametrize(
+    "digest", ["sha512:" + "a" * 128, "sha256:" + "A" * 64, "x", "", "sha256:" + "a" * 60_000]
+)
+def test_a_digest_in_a_header_is_a_digest(registry, open_repository, digest):
+    """Row 9 for HEAD: the message says where it comes from, and of what kind it must be."""
+    headers = {"Docker-Content-Digest": digest}
+    registry.inject(Fault("HEAD", status=200, headers=headers))
+    with pytest.raises(InvalidManifestError, match=r"^source 127.*sha256:<64 hex digits>"):
+        open_repository(registry.url).resolve("1")
 
 
 @pytest.mark.parametrize(
