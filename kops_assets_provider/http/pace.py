@@ -128,8 +128,10 @@ class _Framed(io.BufferedReader):
     def _counted(self, data: bytes, wanted: int) -> bytes:
         self._left = min(MAX_FRAMING, self._left + _FRAMING_PER_BYTE * len(data))
         # What had arrived before, together with lines, is known to be body only now.
-        self._paced.wanted = arrived_before = len(data) - (wanted - self._paced.wanted)
-        self._paced.add(arrived_before)
+        paced = self._paced
+        paced.wanted = arrived_before = len(data) - wanted + paced.wanted
+        if arrived_before:
+            paced.add(arrived_before)
         return data
 
 
