@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 
 from tests.fuzz.targets import TARGETS
 
-PIECES = [b'"', b"\\", b",", b"=", b"9" * 5000, b"[" * 2000, b'{"a":' * 500, b"\xff\xfe", b"\0"]
+PIECES = [
+    b"9" * 20,
+    b'"',
+    b"\\",
+    b",",
+    b"=",
+    b"9" * 5000,
+    b"[" * 2000,
+    b'{"a":' * 500,
+    b"\xff\xfe",
+    b"\0",
+]
 PIECES += [b"\xef\xbb\xbf", b"-1", b"1e999", b"NaN", b"null", b"true", b"[]", b"{}", b'""', b"%"]
 PIECES += ["\u0661\U0001f600".encode(), b"\x1b[2J", b"\r\n", b"@sha512:", b"&a *a", b"!!int x"]
 VALUES = st.recursive(
