@@ -36,6 +36,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
+from kops_assets_provider.redaction import clean
+
 
 class Side(StrEnum):
     """Whose fault it is: the place copied from, or the place copied to."""
@@ -49,12 +51,13 @@ class KopsAssetsError(Exception):
     Base of all errors that this package raises on purpose.
 
     A message that has a side starts with it and the place (``target registry.example.com: …``).
-    None ever holds a secret or a query string.
+    Every message passes ``redaction.clean``: none holds a secret, a query string or a control
+    character, whoever wrote the words that it quotes.
     """
 
     def __init__(self, message: str, *, side: Side | None = None) -> None:
         self.side = side
-        super().__init__(f"{side} {message}" if side else message)
+        super().__init__(clean(f"{side} {message}" if side else message))
 
     def to_dict(self) -> dict[str, Any]:
         """Return what a report needs to know: the error's type, its message, its side."""
@@ -83,7 +86,7 @@ class InvalidInputError(PermanentError, ValueError):
     """Something that the user wrote is wrong. ``problems`` has all of it, one sentence each."""
 
     def __init__(self, where: str, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
+        self.problems = tuple(map(clean, problems))
         super().__init__(f"{where}: " + "; ".join(problems))
 
 

@@ -26,6 +26,7 @@ os.environ |= {
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
 }
 
+from kops_assets_provider import redaction
 from kops_assets_provider.testing.file_server import FileServer
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from kops_assets_provider.testing.processes import MissingComponentError, find_program
@@ -55,6 +56,12 @@ def no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_of_other_tests() -> None:
+    """A password of one test is a word in a message of another."""
+    redaction.forget_all()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Who may import whom: see docs/architecture.md."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,6 @@ import pytest
 PACKAGE = "kops_assets_provider"
 ROOT = Path(__file__).parent.parent / PACKAGE
 
-FOR_ALL = ("exceptions", "regular_files")
 # What each part may import of the others, besides itself and those for all. Inwards only.
 ALLOWED = {
     "kops": set(),
@@ -28,6 +28,8 @@ ALLOWED = {
     "cli": {"mirror", "kops"},
     "get_provider_info": {"__init__"},
 }
+# Everybody may import them; they import nobody of ours but each other.
+LEAVES = {"exceptions", "logs", "redaction", "regular_files"}
 KNOWS_AIRFLOW = {"hooks", "operators", "sensors", "task_groups", "dag_params", "dag_factory", "ui"}
 
 
@@ -57,10 +59,10 @@ def part(dotted: str) -> str:
 def test_imports_point_inwards(path):
     """The parts know only what lies further in; kops, oci and files do not know each other."""
     own = part(".".join(path.relative_to(ROOT).with_suffix("").parts))
-    if own in ("__init__", *FOR_ALL):
+    if own == "__init__":
         return
     used = {part(x) for x in imports(path) if x.startswith(PACKAGE)}
-    assert used - {own, *FOR_ALL} <= ALLOWED[own]
+    assert used - {own, *LEAVES} <= ALLOWED.get(own, set())
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda x: str(x.relative_to(ROOT)))
@@ -69,6 +71,16 @@ def test_the_core_knows_no_airflow(path):
     own = part(".".join(path.relative_to(ROOT).with_suffix("").parts))
     if own not in KNOWS_AIRFLOW:
         assert not {x for x in imports(path) if x.split(".")[0] == "airflow"}
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda x: str(x.relative_to(ROOT)))
+def test_every_logger_is_a_clean_one(path):
+    """What is logged has passed the function that hides secrets and control characters."""
+    own = path.relative_to(ROOT).as_posix()
+    if own != "logs.py":
+        assert not re.search(
+            r"logging\.getLogger|(?<![\w.])print\(|warnings\.warn", path.read_text()
+        )
 
 
 @pytest.mark.parametrize(

@@ -286,7 +286,7 @@ def test_jobs_are_a_number(world, capsys, jobs):
     with pytest.raises(SystemExit) as caught:
         world.run("copy", f"--jobs={jobs}")
     assert caught.value.code == 2
-    assert "is no number from 1 on" in capsys.readouterr().err
+    assert "expected a whole number from 1 on" in capsys.readouterr().err
 
 
 def test_a_wrong_password_is_told_and_not_shown(world, capsys):

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from kops_assets_provider.redaction import clean, printable_lines
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -29,8 +31,9 @@ def write(text: str) -> None:
     if sys.stdout is None:
         raise OSError(errno.EBADF, "it is closed", "standard output")
     # What Python read from a broken name (a lone surrogate) is no text that can be written.
+    shown = printable_lines(text).encode(errors="replace").decode()
     try:
-        sys.stdout.write(text.encode(errors="replace").decode())
+        sys.stdout.write(shown)
         sys.stdout.flush()
     except OSError as err:
         if err.errno != errno.EPIPE:
@@ -41,4 +44,4 @@ def write(text: str) -> None:
 def tell(line: str) -> None:
     """Write a line to standard error."""
     if sys.stderr is not None:
-        sys.stderr.write(line.encode(errors="replace").decode() + "\n")
+        sys.stderr.write(clean(line).encode(errors="replace").decode() + "\n")

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from kops_assets_provider.cli.command import Command, tell
 from kops_assets_provider.cli.copy_command import CHECK, COPY
 from kops_assets_provider.cli.list_command import LIST
 from kops_assets_provider.exceptions import KopsAssetsError
+from kops_assets_provider.logs import format_error, keep_secrets_out
+from kops_assets_provider.redaction import clean, remember_urls_in
 
+# What argparse repeats of an argument, and what is left of it.
+_ECHOES = {
+    r"invalid choice: .*? \(choose from": "invalid choice (choose from",
+    r"(invalid \w+ value): .*": r"\1",
+    r"=\S*": "=…",
+    r"(unrecognized arguments: )(?!-).*": r"\1those without a dash",
+}
 _COMMANDS: tuple[Command, ...] = (LIST, CHECK, COPY)
 
 
@@ -23,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     after Ctrl-C.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
+    keep_secrets_out()
+    remember_urls_in(arguments)
     options = make_parser(arguments).parse_args(arguments)
     try:
         status: int = options.run(options)
@@ -32,6 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except (KopsAssetsError, OSError) as err:
         tell(f"error: {_in_one_line(err)}")
+        return 1
+    except Exception as err:  # noqa: BLE001  # whatever it is, it may quote a secret
+        for line in format_error(err).splitlines():
+            tell(line)
         return 1
     return status
 
@@ -43,11 +60,19 @@ def _in_one_line(err: Exception) -> str:
     return " ".join(text.split())
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors repeat no value: it may be a password in the wrong place."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the error, and exit with 2."""
+        for pattern, shown in _ECHOES.items():
+            message = re.sub(pattern, shown, message)
+        super().error(clean(message))
+
+
 def make_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser, with the options of those commands that are in ``arguments``."""
-    parser = argparse.ArgumentParser(
-        prog="kops-assets", description="Mirror everything a kOps cluster downloads."
-    )
+    parser = _Parser(prog="kops-assets", description="Mirror everything a kOps cluster downloads.")
     # With its name given argparse need not ask for the terminal's width, which takes a while.
     commands = parser.add_subparsers(required=True, metavar="COMMAND", prog="kops-assets")
     for command in _COMMANDS:

@@ -135,7 +135,7 @@ def _add_copy_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+        raise argparse.ArgumentTypeError("expected a whole number from 1 on")
     return int(text)
 
 

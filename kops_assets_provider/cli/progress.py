@@ -11,6 +11,7 @@ from rich import progress as bars
 from rich.console import Console
 
 from kops_assets_provider.mirror.outcome import Outcome, State
+from kops_assets_provider.redaction import clean
 
 
 class Progress:
@@ -41,7 +42,7 @@ class Progress:
             return
         reason = f": {outcome.error['message']}" if outcome.error else ""
         with self._lock:
-            line = f"{outcome.state} {outcome.canonical}{reason}"
+            line = clean(f"{outcome.state} {outcome.canonical}{reason}")
             self._display.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

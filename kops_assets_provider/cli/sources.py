@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from kops_assets_provider.cli.command import tell
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.mirror.lists import AssetList, ListRequest, make_list, read_shas
+from kops_assets_provider.redaction import remember_url
 
 if TYPE_CHECKING:
     from kops_assets_provider.mirror.kops_command import KopsCommand
@@ -107,9 +108,10 @@ def tell_warnings(found: AssetList) -> None:
 def pairs(option: str, values: Sequence[str], form: str = "PREFIX=PLACE") -> dict[str, str]:
     """Return what ``LEFT=RIGHT`` says, given any number of times; raises InvalidInputError."""
     found = [value.partition("=") for value in values]
-    wrong = [left for left, equals, right in found if not (left and equals and right)]
+    wrong = [number for number, parts in enumerate(found, 1) if not all(parts)]
     if wrong:
-        raise InvalidInputError(option, [f"expected {form}, got {x!r}" for x in wrong])
+        # Without the value, which may be all password.
+        raise InvalidInputError(option, [f"expected {form} as its value number {n}" for n in wrong])
     return {left: right for left, _, right in found}
 
 
@@ -118,6 +120,7 @@ def _request(options: argparse.Namespace, fetch_hashes: bool) -> ListRequest:
     if not (options.spec or options.asset_list):
         # As kops does; but what was said in so many words goes before.
         state = state or os.environ.get("KOPS_STATE_STORE")
+        remember_url(state or "")
         if not state:
             options.usage_error("one of the arguments --spec --state --from is required")
     return ListRequest(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,8 +21,9 @@ from kops_assets_provider.files.verify import SIDECAR, Look, Presence, check_sha
 from kops_assets_provider.http.pools import CHUNK_SIZE
 from kops_assets_provider.http.urls import redact
 from kops_assets_provider.http.verify import OnChunk
+from kops_assets_provider.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _MAX_SPOOL = 5 << 30  # bytes; what a store takes at most is what it makes sense to put aside
 

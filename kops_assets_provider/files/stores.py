@@ -177,4 +177,4 @@ def _parse_place(place: str) -> tuple[Scheme, str, str] | None:
 def _normal(url: str) -> str:
     """Return a URL so that one can be compared with the beginning of another."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}{parts.path}"

@@ -6,7 +6,6 @@ One hardened HTTP client for every outgoing path of this package.
 ``connections``   where a connection has really arrived
 ``errors``        a status or a broken connection, told as one of our errors
 ``json_bodies``   JSON from servers
-``logs``          what libraries may not log
 ``pace``          how slowly and how wordily a server may answer
 ``pools``         which connections are shared, and through which proxy they go
 ``rate_limits``   when a server lets us come back

@@ -36,6 +36,7 @@ from kops_assets_provider.http.traffic import count
 from kops_assets_provider.http.trust import Tls
 from kops_assets_provider.http.urls import is_forbidden, lead, origin
 from kops_assets_provider.http.verify import started
+from kops_assets_provider.redaction import remember_headers, secrets_of_url
 
 SMALL_BODY = 64 << 10  # bytes; limit of an error's or a token's body
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -52,6 +53,7 @@ class _Request:
     What is to be sent.
 
     :param leader: the host that led us to ``url``; None if the user did.
+    :param earlier: secrets of the URLs that were redirected here.
     """
 
     method: str
@@ -60,15 +62,21 @@ class _Request:
     body: bytes | Iterable[bytes] | None
     side: Side | None
     leader: str | None = None
+    earlier: tuple[str, ...] = ()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What the server may quote and nobody may see; credentials in headers are remembered."""
+        return (*self.earlier, *secrets_of_url(self.url))
 
     def led_to(self, location: str) -> _Request:
         """Return the request that a redirect asks for; raises ValueError if it leads astray."""
-        new = lead(self.url, location)
+        new = replace(self, url=lead(self.url, location), earlier=self.secrets)
         here = origin(self.url)
-        if origin(new) == here:
-            return replace(self, url=new)
+        if origin(new.url) == here:
+            return new
         headers = {k: v for k, v in self.headers.items() if k.lower() not in _BOUND_TO_ORIGIN}
-        return replace(self, url=new, headers=headers, leader=here.host)
+        return replace(new, headers=headers, leader=here.host)
 
 
 class Response:
@@ -76,8 +84,7 @@ class Response:
 
     def __init__(self, raw: urllib3.BaseHTTPResponse, request: _Request, seconds: float) -> None:
         self._raw = raw
-        self._method = request.method
-        self._side = request.side
+        self._request = request
         self._seconds = seconds
         self.url = request.url
         self.status = raw.status
@@ -104,12 +111,10 @@ class Response:
         try:
             body = _small_body(self._raw, limit + 1, self._seconds)
         except (HTTPError, OSError) as err:
-            raise connection_error(self._method, self.url, err, self._side) from err
+            raise _broken(self._request, err) from err
         if len(body) > limit:
-            raise UntrustedServerError(
-                f"{place(self._method, self.url)} answered with more than {limit} bytes",
-                side=self._side,
-            )
+            what = f"{place(self._request.method, self.url)} answered with more"
+            raise UntrustedServerError(f"{what} than {limit} bytes", side=self._request.side)
         return body
 
     def stream(self, chunk_size: int = CHUNK_SIZE) -> Iterator[bytes]:
@@ -121,7 +126,7 @@ class Response:
         try:
             yield from self._raw.stream(chunk_size, decode_content=False)
         except (HTTPError, OSError) as err:
-            raise connection_error(self._method, self.url, err, self._side) from err
+            raise _broken(self._request, err) from err
 
 
 class HttpClient:
@@ -223,6 +228,7 @@ class HttpClient:
 
     def _once(self, request: _Request) -> urllib3.BaseHTTPResponse:
         method, url, side = request.method, request.url, request.side
+        remember_headers(request.headers)
         own = {"User-Agent": f"kops-assets/{__version__}", "Accept-Encoding": "identity"}
         send = partial(
             self._pools.for_url(url, request.leader).request,
@@ -243,7 +249,7 @@ class HttpClient:
             if method in ("GET", "HEAD") and isinstance(root_cause(err), _DROPPED):
                 with suppress(HTTPError, OSError):
                     return send()
-            raise connection_error(method, url, err, side) from err
+            raise _broken(request, err) from err
 
     def _error(self, raw: urllib3.BaseHTTPResponse, request: _Request, hint: str) -> Exception:
         try:
@@ -258,6 +264,7 @@ class HttpClient:
             body=body,
             side=request.side,
             hint=hint,
+            sent=request.secrets,
         )
 
     def _give_back(self, raw: urllib3.BaseHTTPResponse) -> None:
@@ -270,6 +277,10 @@ class HttpClient:
             with suppress(HTTPError, OSError):
                 _small_body(raw, SMALL_BODY + 1, self._small_body_seconds)
         raw.release_conn()
+
+
+def _broken(request: _Request, err: BaseException) -> Exception:
+    return connection_error(request.method, request.url, err, request.side, request.secrets)
 
 
 def _leader(method: str, url: str, led_by: str | None, side: Side | None) -> str | None:

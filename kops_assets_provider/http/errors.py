@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from kops_assets_provider.exceptions import (
@@ -21,6 +22,7 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.http.rate_limits import retry_after
 from kops_assets_provider.http.urls import printable, redact
+from kops_assets_provider.redaction import clean
 
 _PERMANENT: dict[int, type[PermanentError]] = {
     401: AccessDeniedError,
@@ -31,6 +33,8 @@ _PERMANENT: dict[int, type[PermanentError]] = {
 # 202: the server is not done yet; 206: a cache sent a part that nobody asked for.
 _TRANSIENT = {202, 206, 408, 425}
 _MAX_REASON = 200  # characters of a server's own words in our messages
+_MAX_READ = 4000  # characters of them that are looked at
+_CODE = re.compile(rb"<Code>([^<]{1,200})</Code>")
 
 
 def place(method: str, url: str) -> str:
@@ -59,10 +63,16 @@ def status_error(
     body: bytes = b"",
     side: Side | None = None,
     hint: str = "",
+    sent: Iterable[str] = (),
 ) -> KopsAssetsError:
-    """Return the error for a response whose ``status`` is not the one hoped for."""
-    reason = _reason(body)
-    message = f"{place(method, url)} answered {status}{reason and ' ' + reason}"
+    """
+    Return the error for a response whose ``status`` is not the one hoped for.
+
+    :param sent: secrets that the server got, and may have quoted.
+    """
+    reason = _reason(body, sent)
+    where = clean(place(method, url), sent)
+    message = f"{where} answered {status}{reason and ' ' + reason}"
     message += f"; {hint}" if hint and status in (401, 403) else ""
     if status == 429:
         return RateLimitedError(message, side=side, retry_after=retry_after(headers))
@@ -72,23 +82,27 @@ def status_error(
 
 
 def connection_error(
-    method: str, url: str, cause: BaseException, side: Side | None
+    method: str,
+    url: str,
+    cause: BaseException,
+    side: Side | None,
+    sent: Iterable[str] = (),
 ) -> KopsAssetsError:
     """Return the error for a connection that could not be made or did not last."""
-    root = root_cause(cause)
+    root, where = root_cause(cause), clean(place(method, url), sent)
     if isinstance(root, ssl.SSLCertVerificationError):
         advice = (
             "name its authority's file: ca_file (S3: verify) in its connection, or SSL_CERT_FILE"
         )
-        message = f"{place(method, url)}: its certificate is not trusted: {root.verify_message}"
+        message = f"{where}: its certificate is not trusted: {root.verify_message}"
         return UntrustedServerError(f"{message}; {advice}", side=side)
     last = root.args[-1] if root.args else ""
     text = last if isinstance(last, str) else str(root)
     # urllib3's own messages quote the whole URL, pre-signed queries and all.
     told = type(root).__name__ if "?" in text or "<" in text else text or type(root).__name__
     # A line that is no HTTP is quoted by http.client, however long and whatever is in it.
-    told = printable(told)[:_MAX_REASON]
-    return ConnectionFailedError(f"{place(method, url)} failed: {told}", side=side)
+    told = _in_short(told, sent)
+    return ConnectionFailedError(f"{where} failed: {told}", side=side)
 
 
 def root_cause(error: BaseException) -> BaseException:
@@ -106,12 +120,20 @@ def _wrapped(error: BaseException) -> BaseException | None:
     return None
 
 
-def _reason(body: bytes) -> str:
+def _reason(body: bytes, sent: Iterable[str]) -> str:
     """Pick the error code out of an OCI error body, or the Code out of an S3 one."""
     try:
         first = json.loads(body)["errors"][0]
         text = f"{first.get('code', '')} {first.get('message', '')}"
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
-        _, found, rest = body.partition(b"<Code>")
-        text = rest.partition(b"</Code>")[0].decode("ascii", "replace") if found else ""
-    return " ".join(printable(text).split())[:_MAX_REASON]
+        found = _CODE.search(body)
+        text = found[1].decode("ascii", "replace") if found else ""
+    return _in_short(text, sent)
+
+
+def _in_short(words: str, sent: Iterable[str]) -> str:
+    """Return a server's words in one line, cut after their secrets are hidden."""
+    if len(words) > _MAX_READ:
+        # The last word may be half a secret, which nobody could recognise.
+        words = words[:_MAX_READ].rpartition(" ")[0]
+    return " ".join(clean(words, sent).split())[:_MAX_REASON]

@@ -14,9 +14,10 @@ import urllib3
 
 from kops_assets_provider.exceptions import InvalidInputError, StoppedError
 from kops_assets_provider.http.connections import Rules, pool_classes
-from kops_assets_provider.http.logs import keep_secrets_out
 from kops_assets_provider.http.trust import Tls
 from kops_assets_provider.http.urls import is_loopback, origin, redact
+from kops_assets_provider.logs import keep_secrets_out
+from kops_assets_provider.redaction import remember_headers, remember_url
 
 CHUNK_SIZE = 1 << 20  # bytes; 256 KiB to 1 MiB costs the least CPU per byte
 _PROXY_SCHEMES = ("http", "https")
@@ -139,6 +140,8 @@ class Pools:
             raise InvalidInputError(where, [problem])
         auth = parts.netloc.rpartition("@")[0]
         headers = urllib3.make_headers(proxy_basic_auth=unquote(auth)) if auth else None
+        remember_url(proxy)
+        remember_headers(headers or {})
         tls = self._proxy_tls if parts.scheme == "https" else None
         own = tls.context(with_certificate=False) if tls else None
         return urllib3.ProxyManager(proxy, proxy_headers=headers, proxy_ssl_context=own, **options)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import ipaddress
 import socket
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
+
+from kops_assets_provider.redaction import printable as printable
+from kops_assets_provider.redaction import redact as redact
 
 if TYPE_CHECKING:
     from urllib3.util import Url
@@ -78,22 +81,6 @@ def _parse(url: str) -> Url:
         return parse_url(url)
     except ValueError:
         raise ValueError(f"not an http(s) URL: {redact(url)}") from None
-
-
-def printable(text: str) -> str:
-    """Return ``text`` with a blank for all that could move a cursor or start another line."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
-
-
-def redact(url: str) -> str:
-    """Return ``url`` without user info, query and fragment: those may hold secrets."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "a malformed URL"
-    host = parts.netloc.rpartition("@")[2]
-    shown = f"{parts.scheme}://{host}{parts.path}" if parts.scheme else f"{host}{parts.path}"
-    return printable(shown)
 
 
 def lead(url: str, location: str) -> str:

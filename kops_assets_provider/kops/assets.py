@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.exceptions import ConflictingTargetsError, InvalidInputError
+from kops_assets_provider.redaction import printable, redact, remember_url
 
 _SHA = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}")
 # What Go writes without quotes: no character with a meaning in YAML, and no number or word that
@@ -22,6 +23,9 @@ _NOT_TEXT = (
 )
 _TAB = 8
 _MOST = 8192  # characters of a name or URL, a signed one too
+_NAME_ALONE = set("?#@")  # characters of a URL that may lead in or end a credential
+# Neither user nor query: an "@" in an image's name stands before a digest.
+_NO_IMAGE = re.compile(r"://|\?|@(?!sha\d+:)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +38,35 @@ class ImageAsset:
 
 @dataclass(frozen=True, slots=True)
 class FileAsset:
-    """A file: the URL that kOps knows it by, the URL that nodes fetch, and its hash in bare hex."""
+    """
+    A file: the URL that kOps knows it by, the URL that nodes fetch, and its hash in bare hex.
+
+    Both URLs are names, which lists, logs and records show, so they lose what may be a credential:
+    user info, query and fragment.
+
+    :param query: the query of the canonical URL, which the file is fetched with. It stays in this
+        process: it is in no list and no message.
+    """
 
     canonical: str
     download: str
     sha: str | None
+    query: str = field(default="", repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Take the credentials out of the names."""
+        if query := self.canonical.partition("#")[0].partition("?")[2]:
+            object.__setattr__(self, "query", query)
+        for name in ("canonical", "download"):
+            url = getattr(self, name)
+            if not _NAME_ALONE.isdisjoint(url):
+                remember_url(url)
+                object.__setattr__(self, name, redact(url))
+
+    @property
+    def url(self) -> str:
+        """The canonical URL with its query: where the file is fetched."""
+        return f"{self.canonical}?{self.query}" if self.query else self.canonical
 
     @classmethod
     def from_dict(cls, values: object, where: str = "file") -> Self:
@@ -53,6 +81,31 @@ class ClusterAssets:
 
     images: tuple[ImageAsset, ...]
     files: tuple[FileAsset, ...]
+
+    def __post_init__(self) -> None:
+        """
+        Refuse files that differ in their query alone, since it is no part of where they go.
+
+        :raises ConflictingTargetsError: naming them.
+        """
+        queries: dict[tuple[str, str], str] = {}
+        for file in self.files:
+            known = queries.setdefault((file.canonical, file.download), file.query)
+            if known != file.query and file.canonical != file.download:
+                problem = f"two sources for one target: {file.download} would be copied from"
+                advice = "which stands there with two queries"
+                raise ConflictingTargetsError(f"{problem} {file.canonical}, {advice}")
+
+    def check_names(self, where: str) -> None:
+        """Raise InvalidInputError unless all names can be shown, and hold no credentials."""
+        problems = [
+            problem
+            for kind, rows in self.to_dict().items()
+            for number, row in enumerate(rows)
+            for problem in _row_problems(row, f"{kind}[{number}]", kind)
+        ]
+        if problems:
+            raise InvalidInputError(where, problems)
 
     def to_dict(self) -> dict[str, list[dict[str, str | None]]]:
         """Return plain data with kOps' keys; an empty list is left out, as kOps does."""
@@ -95,11 +148,11 @@ class ClusterAssets:
         for assets in lists:
             images |= {x.canonical: x for x in assets.images}
             for file in assets.files:
-                known = files.get(file.canonical)
+                known = files.get(file.url)
                 if known and known.sha and file.sha not in (None, known.sha):
                     problems.append(f"{file.canonical} has the hashes {known.sha} and {file.sha}")
                 elif not (known and known.sha):
-                    files[file.canonical] = file
+                    files[file.url] = file
         if problems:
             raise InvalidInputError("lists of several versions", problems)
         return cls(tuple(images[x] for x in sorted(images)), tuple(files[x] for x in sorted(files)))
@@ -162,7 +215,7 @@ def _row_problems(row: object, where: str, kind: str) -> list[str]:
     problems = [
         f"{where}.{key} is not a name or URL"
         for key in ("canonical", "download")
-        if not _is_name(row.get(key))
+        if not _is_name(row.get(key), kind)
     ]
     sha = row.get("sha")
     if kind == "files" and sha and not (isinstance(sha, str) and _SHA.fullmatch(sha)):
@@ -170,9 +223,11 @@ def _row_problems(row: object, where: str, kind: str) -> list[str]:
     return problems
 
 
-def _is_name(value: object) -> bool:
+def _is_name(value: object, kind: str) -> bool:
     # Control characters and the like would be written to terminals and logs.
-    if not (isinstance(value, str) and 0 < len(value) <= _MOST and value.isprintable()):
+    if not (isinstance(value, str) and 0 < len(value) <= _MOST and printable(value) == value):
+        return False
+    if kind == "images" and _NO_IMAGE.search(value):
         return False
     try:
         urlsplit(value)

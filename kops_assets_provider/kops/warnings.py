@@ -51,6 +51,10 @@ def asset_caveats(assets: ClusterAssets) -> Iterator[Caveat]:
     yield from _conflicts(assets.files)
     for image in assets.images:
         yield from _image_caveats(image)
+    for file in assets.files:
+        if file.query:
+            message = f"{file.canonical} is fetched with a query, which the list does not have"
+            yield Caveat("query", f"{message}: whoever reads it needs source_rewrites for the file")
 
 
 def cluster_caveats(cluster: Cluster) -> Iterator[Caveat]:

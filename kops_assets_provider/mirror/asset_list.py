@@ -10,6 +10,7 @@ from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.kops.assets import ClusterAssets
 from kops_assets_provider.kops.cluster_name import EXPECTED_NAME, is_cluster_name
 from kops_assets_provider.kops.warnings import Caveat
+from kops_assets_provider.redaction import clean, redact
 
 _UNKNOWN = "unknown"
 _OWN_KEYS = ("format", "cluster", "kops_version", "record_url", "warnings")
@@ -50,8 +51,6 @@ class AssetList:
 
     def shown_hash_sources(self) -> dict[str, str]:
         """Return ``hash_sources`` as anybody may see them: a signed URL without its query."""
-        from kops_assets_provider.http.urls import redact
-
         return {redact(url): source for url, source in self.hash_sources.items()}
 
     @classmethod
@@ -89,12 +88,12 @@ class AssetList:
             raise InvalidInputError(where, problems)
         theirs = {k: v for k, v in values.items() if k not in _OWN_KEYS}
         assets = ClusterAssets.from_dict(theirs, where)
-        caveats = [Caveat(x["code"], x["message"]) for x in values.get("warnings") or ()]
+        caveats = list(map(_caveat, values.get("warnings") or ()))
         if values.get("record_url") is not None:
             caveats.append(_IGNORED)
         return cls(
             values.get("cluster") or cluster or default_cluster,
-            values.get("kops_version") or version or default,
+            clean(values.get("kops_version") or version or default),
             assets,
             tuple(caveats),
         )
@@ -119,6 +118,10 @@ def _wrong_extras(values: Mapping[Any, Any]) -> Iterator[str]:
     warnings = values.get("warnings") or []
     if not isinstance(warnings, list) or not all(map(_is_warning, warnings)):
         yield "its warnings are not a list of mappings with code and message"
+
+
+def _caveat(values: Mapping[str, str]) -> Caveat:
+    return Caveat(clean(values["code"]), clean(values["message"]))
 
 
 def _is_warning(value: object) -> bool:

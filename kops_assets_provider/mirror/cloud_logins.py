@@ -8,7 +8,6 @@ Whoever has the rights gives a boto3 client or Google credentials: Airflow's con
 from __future__ import annotations
 
 import base64
-import logging
 import re
 import threading
 import time
@@ -32,12 +31,13 @@ from kops_assets_provider.exceptions import (
     Side,
 )
 from kops_assets_provider.http.urls import printable
+from kops_assets_provider.logs import get_logger
 from kops_assets_provider.mirror.docker_config import DockerConfig
 from kops_assets_provider.mirror.registries import RegistryEndpoint, default_url
 from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.profile import GENERIC, Profile
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # 123456789012.dkr.ecr.eu-west-1.amazonaws.com, also -fips, China's .com.cn, and the dual stack's
 # 123456789012.dkr-ecr.eu-west-1.on.aws

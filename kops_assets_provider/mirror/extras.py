@@ -38,7 +38,7 @@ def with_files(
     :param shas: URL to the SHA-256, None for one that stands beside the file.
     :raises InvalidInputError: with all problems.
     """
-    files = {x.canonical: x for x in assets.files}
+    files = {x.url: x for x in assets.files}
     problems = []
     for url, sha in shas.items():
         try:

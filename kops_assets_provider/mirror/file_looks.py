@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -13,12 +12,13 @@ from kops_assets_provider.exceptions import DriftedError, InvalidInputError, Kop
 from kops_assets_provider.files.ports import FileStore, StoredFile
 from kops_assets_provider.files.verify import SIDECAR, FileState, Look, Presence, verify_file
 from kops_assets_provider.kops.assets import FileAsset
+from kops_assets_provider.logs import get_logger
 from kops_assets_provider.mirror.changes import Change, drifted, file_change
 from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.known import Known
 from kops_assets_provider.mirror.plan import PATIENT
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class FileLooks:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,6 +11,7 @@ from kops_assets_provider.files.verify import FileState, Presence
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.traffic import counted
 from kops_assets_provider.kops.assets import FileAsset
+from kops_assets_provider.logs import get_logger
 from kops_assets_provider.mirror.changes import Change, OnDrift
 from kops_assets_provider.mirror.file_looks import FileLooks
 from kops_assets_provider.mirror.file_sources import file_sources
@@ -20,10 +20,10 @@ from kops_assets_provider.mirror.files import present
 from kops_assets_provider.mirror.known import Known
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State, name_of, not_mirrored
 from kops_assets_provider.mirror.plan import Plan, ToCopy, make_plan
-from kops_assets_provider.mirror.rewrites import rewrite
+from kops_assets_provider.mirror.rewrites import source_urls
 from kops_assets_provider.mirror.target_places import Write, file_writes, split_conflicts
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _SHORT = 10  # seconds; nothing depends on the answer
 _SIDECAR_BYTES = 64  # a SHA-256 in hex
@@ -119,7 +119,7 @@ def _with_costs(
 
 def _size_of(asset: FileAsset, http: HttpClient, rewrites: Mapping[str, str]) -> int | None:
     """Ask the source for a file's length; None if it does not tell."""
-    url = file_sources(asset.canonical, partial(rewrite, rewrites=rewrites))[0]
+    url = file_sources(asset.canonical, source_urls([asset], rewrites))[0]
     try:
         with http.request("HEAD", url, side=Side.SOURCE) as response:
             return response.length

@@ -21,7 +21,7 @@ from kops_assets_provider.mirror.file_sources import file_sources
 from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.known import Known
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State, name_of, not_mirrored, now
-from kops_assets_provider.mirror.rewrites import rewrite
+from kops_assets_provider.mirror.rewrites import source_urls
 
 
 def check_files(
@@ -78,7 +78,7 @@ def copy_file_asset(
     :param deep: read what is there, whatever its store says of it.
     """
     store, path = stores.open(asset.download)
-    urls = file_sources(asset.canonical, partial(rewrite, rewrites=source_rewrites))
+    urls = file_sources(asset.canonical, source_urls([asset], source_rewrites))
     retries = retries or Retries()
     source = HttpFileSource(http or HttpClient(), retries)
     with counted() as traffic:

@@ -15,7 +15,7 @@ from kops_assets_provider.mirror.hashes import FetchedSha, try_fetch_shas
 from kops_assets_provider.mirror.list_request import ListRequest
 from kops_assets_provider.mirror.lists import make_list
 from kops_assets_provider.mirror.outcome import error_dict
-from kops_assets_provider.mirror.rewrites import rewrite
+from kops_assets_provider.mirror.rewrites import refuse_lost_queries, source_urls
 from kops_assets_provider.mirror.state.places import StateStores
 
 _AT_A_TIME = 8  # clusters that are read from state stores
@@ -57,6 +57,7 @@ def _list(
     name, request = item
     try:
         listed = make_list(replace(request, fetch_hashes=False), stores)
+        refuse_lost_queries(listed.assets, request.source_rewrites)
     except Exception as err:  # noqa: BLE001  # one cluster's failure is its own, whatever it is
         return err
     if listed.cluster == name:
@@ -69,7 +70,7 @@ def _with_hashes(
     found: Mapping[str, AssetList | Exception], requests: Mapping[str, ListRequest]
 ) -> dict[str, AssetList | Exception]:
     unknown = {
-        file.canonical: requests[name]
+        file.canonical: source_urls([file], requests[name].source_rewrites)
         for name, listed in found.items()
         if isinstance(listed, AssetList)
         for file in listed.assets.files
@@ -77,8 +78,7 @@ def _with_hashes(
     }
     if not unknown:
         return dict(found)
-    rewrites = {url: request.source_rewrites for url, request in unknown.items()}
-    answers = try_fetch_shas(unknown, HttpClient(), rewrite=lambda x: rewrite(x, rewrites[x]))
+    answers = try_fetch_shas(unknown, HttpClient(), rewrite=lambda x: unknown[x](x))
     return {name: _filled(listed, answers) for name, listed in found.items()}
 
 

@@ -131,5 +131,5 @@ def _read_sha(url: str, client: HttpClient) -> str:
         fields = response.read().split()
     first = fields[0].decode("ascii", "replace").lower() if fields else ""
     if not is_sha256(first):
-        raise PermanentError(f"it holds {first[:20]!r}, which is no SHA-256", side=Side.SOURCE)
+        raise PermanentError("it does not begin with a SHA-256 in hex", side=Side.SOURCE)
     return first

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 
 from kops_assets_provider.files.verify import NOTHING, KnownFile
 from kops_assets_provider.kops.assets import FileAsset, ImageAsset
+from kops_assets_provider.logs import get_logger
 from kops_assets_provider.mirror.outcome import Kind, Name
 from kops_assets_provider.mirror.record import AssetRecord, MirrorRecord
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 ReadRecord = Callable[[], MirrorRecord | None]
 

@@ -9,10 +9,9 @@ Rule: ``cmd/kops/get_assets.go`` and ``cmd/kops/version.go``, kOps v1.36.2.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.parse import urlsplit
 
 from kops_assets_provider.exceptions import (
     InvalidInputError,
@@ -25,10 +24,10 @@ from kops_assets_provider.http.urls import redact
 from kops_assets_provider.kops.assets import ClusterAssets
 from kops_assets_provider.kops.documents import load_json
 from kops_assets_provider.mirror.child_process import ChildProcess
+from kops_assets_provider.redaction import USER_INFO, redact_urls, split_closing, without_secrets
 
 _TIMEOUT = 600.0  # seconds; kOps asks the cloud about hundreds of things
 _SHOWN = 1000  # characters of what it says, in a message
-_SHORT = 3  # characters that are no secret, but in every other word
 _LINE = 8  # characters from which on one line of a secret is a secret itself
 _SECRET = re.compile(
     r"SECRET|TOKEN|PASS|_PWD|KEY|CRED|AUTH|SESSION|COOKIE|SIGNATURE|PRIVATE|DSN|CONN|JWT"
@@ -36,14 +35,6 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _LINE_END = re.compile(r"[\r\n]+|\\[rn]")  # also as JSON writes it
-_URL = re.compile(r"[a-z][a-z0-9+.-]{0,20}://\S+", re.IGNORECASE)
-_CLOSING = "\"'`:,;.)]}>"  # what stands behind a URL or a path and is none of it
-# AWS' keys have slashes in them, so a password may; host:5000/image@sha256:… has none. A proxy's
-# URL may lack its scheme.
-_USER_INFO = re.compile(
-    r"(?P<before>://|^(?=[^\s/@]+:[^/]))(?P<user>[^\s/?#:]*)"
-    r"(?::(?P<password>[^\s/?#]*|(?!\d+[/?#])[^\s@]*))?@"
-)
 _PATH = re.compile(r"(?<!\S)(?!HTTP/\d)\S*/\S*")
 _LOG_LINE = re.compile(r"[IW]\d{4} \d\d:\d\d:")
 # kOps ends with 1 whatever happened; Go's and the clouds' words tell what may pass. A "timeout"
@@ -157,7 +148,7 @@ def _reason(said: str) -> str:
 
 def _may_pass(said: str, names: Sequence[str]) -> bool:
     """Judge by kOps' words, but not by what the user named: a host may be called timeout."""
-    words = _PATH.sub(lambda path: _split(path.group())[1], said)
+    words = _PATH.sub(lambda path: split_closing(path.group())[1], said)
     for name in filter(None, names):
         words = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "", words)
     return bool(_MAY_PASS.search(words))
@@ -171,42 +162,16 @@ def _names_in(state_store: str) -> Iterable[str]:
 
 def _redacted(text: str, env: Mapping[str, str]) -> str:
     """Return ``text`` without what is secret in ``env``, and its URLs without what is in them."""
-    for secret in _secrets(env):
-        text = text.replace(secret, "***")
-    return _URL.sub(_shown, text)
+    return redact_urls(without_secrets(text, _secrets(env)))
 
 
-def _shown(match: re.Match[str]) -> str:
-    url, closing = _split(match.group())
-    return redact(_USER_INFO.sub(r"\g<before>", url)) + closing
-
-
-def _split(word: str) -> tuple[str, str]:
-    """Split off the punctuation behind a URL or a path."""
-    bare = word.rstrip(_CLOSING)
-    return bare, word[len(bare) :]
-
-
-def _secrets(env: Mapping[str, str]) -> list[str]:
-    """Return all that must not be shown of an environment, the longest first."""
+def _secrets(env: Mapping[str, str]) -> set[str]:
+    """Return all that must not be shown of an environment."""
     found: set[str] = set()
     for name, value in env.items():
         if _SECRET.search(name):
             lines = (line.strip() for line in _LINE_END.split(value))
             found |= {value.strip(), *(x for x in lines if len(x) >= _LINE)}
-        for match in _USER_INFO.finditer(value):
+        for match in USER_INFO.finditer(value):
             found |= {match["user"], match["password"] or ""}
-    spelt = {x for secret in found for x in _spellings(secret) if len(x) > _SHORT}
-    # One that is part of another would leave the rest of that.
-    return sorted(spelt, key=len, reverse=True)
-
-
-def _spellings(secret: str) -> Iterable[str]:
-    """Return a secret as it is, as URLs have it, and as JSON and Go's %q have it."""
-    for plain in {secret, unquote(secret)}:
-        yield plain
-        yield json.dumps(plain, ensure_ascii=False)[1:-1]
-        for safe in ("/", ""):
-            # Python's os.environ has such characters where a value is not UTF-8.
-            yield quote(plain, safe, errors="surrogateescape")
-            yield quote_plus(plain, safe, errors="surrogateescape")
+    return found - {""}

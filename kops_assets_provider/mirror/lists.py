@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from kops_assets_provider.exceptions import InvalidClusterError, InvalidInputError
@@ -22,7 +21,7 @@ from kops_assets_provider.kops.warnings import Caveat, asset_caveats
 from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.computed import compute_list
 from kops_assets_provider.mirror.list_request import ListRequest
-from kops_assets_provider.mirror.rewrites import rewrite
+from kops_assets_provider.mirror.rewrites import source_urls
 from kops_assets_provider.regular_files import read_document
 
 if TYPE_CHECKING:
@@ -56,6 +55,7 @@ def make_list(
         listed = reader.computed()
     if request.adds:
         listed = _with_more(listed, reader.cluster(), request)
+    listed.assets.check_names(f"list of {listed.cluster}")
     listed = _with_hashes(listed, request)
     # A saved list has warnings of its own, which may be the same.
     caveats = dict.fromkeys((*listed.warnings, *asset_caveats(listed.assets)))
@@ -169,16 +169,18 @@ def _with_hashes(listed: AssetList, request: ListRequest) -> AssetList:
     """Settle the hashes: pinned ones go before a list's own, what nobody knows is fetched."""
     shas: dict[str, tuple[str, str]] = {}
     for file in listed.assets.files:
-        pinned = request.find_sha(file.canonical) if request.find_sha else None
+        pinned = request.find_sha(file.url) if request.find_sha else None
+        if request.find_sha and not pinned:
+            pinned = request.find_sha(file.canonical)
         if pinned and listed.hash_sources.get(file.canonical) != "spec":
             shas[file.canonical] = pinned, "pinned"
-    unknown = [x.canonical for x in listed.assets.files if not x.sha and x.canonical not in shas]
+    unknown = [x for x in listed.assets.files if not x.sha and x.canonical not in shas]
     if unknown and request.fetch_hashes:
         from kops_assets_provider.http.client import HttpClient
         from kops_assets_provider.mirror.hashes import fetch_shas
 
-        rewriting = partial(rewrite, rewrites=request.source_rewrites)
-        shas |= fetch_shas(unknown, HttpClient(), rewrite=rewriting)
+        rewriting = source_urls(unknown, request.source_rewrites)
+        shas |= fetch_shas([x.canonical for x in unknown], HttpClient(), rewrite=rewriting)
     files = tuple(
         replace(x, sha=shas[x.canonical][0]) if x.canonical in shas else x
         for x in listed.assets.files

@@ -34,7 +34,7 @@ def read_options(
             read, expected = readers[name]
             values[name] = read(value)
             if values[name] is None:
-                problems.append(f"{name} is {str(value)[:100]!r}, expected {expected}")
+                problems.append(f"{name}: expected {expected}")
     if problem := check(values):
         problems.append(problem)
     if problems:

@@ -8,7 +8,6 @@ past, and nothing is copied wrongly. Nothing else keeps state.
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ from kops_assets_provider.exceptions import InvalidInputError, NotFoundError
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.ports import FileStore
 from kops_assets_provider.files.stores import FileTarget
+from kops_assets_provider.logs import get_logger
 from kops_assets_provider.mirror.document import join_chunks
 from kops_assets_provider.mirror.history import (
     RecordChange,
@@ -30,7 +30,7 @@ from kops_assets_provider.mirror.record_places import has_default_name, invalid_
 from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.mirror.times import Freshness, is_ahead
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 SCHEMA = 1  # a reader understands every smaller number, and refuses a larger one
 

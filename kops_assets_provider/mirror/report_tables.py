@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from kops_assets_provider.mirror.changes import Change
 from kops_assets_provider.mirror.outcome import Outcome
+from kops_assets_provider.redaction import printable
 
 _ORDER = (
     *(Change.NOT_MIRRORED, Change.SAME, Change.ADDED, Change.UNREAD),
@@ -54,13 +55,8 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
     table = Table(*head, box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*map(_printable, row))
+        table.add_row(*map(printable, row))
     out = io.StringIO()
     # Nothing wraps and nothing is cut: logs are searched, and scroll sideways.
     Console(file=out, width=10_000, no_color=True, markup=False).print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
-
-
-def _printable(text: str) -> str:
-    # A server's words may hold escape sequences; a log is read in a terminal.
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -20,6 +19,7 @@ from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.kops.assets import FileAsset, ImageAsset
+from kops_assets_provider.logs import get_logger
 from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.downloads import report_with_downloads
 from kops_assets_provider.mirror.file_plans import FileRules, plan_files
@@ -53,7 +53,7 @@ from kops_assets_provider.mirror.target_places import (
     split_conflicts,
 )
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _ASKED_AT_A_TIME = 16
 _GRACE = 1.0  # seconds that copies have to cancel what they had begun

@@ -41,6 +41,7 @@ from kops_assets_provider.http.urls import (
     redact,
 )
 from kops_assets_provider.oci.scopes import Scopes
+from kops_assets_provider.redaction import remember
 
 _KNOWN_TOKEN_HOSTS = {
     "registry-1.docker.io": frozenset({"auth.docker.io"}),
@@ -69,6 +70,10 @@ class Login:
     name: str = "the given credentials"
     expires_at: float | None = None
     renew: Callable[[], Login] | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Hide the password in all that is shown, whoever quotes it."""
+        remember(self.password)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -12,10 +11,11 @@ from kops_assets_provider.exceptions import Side
 from kops_assets_provider.http.client import HttpClient, Response
 from kops_assets_provider.http.rate_limits import quota
 from kops_assets_provider.http.urls import origin
+from kops_assets_provider.logs import get_logger
 from kops_assets_provider.oci.auth import Login, RegistryAuth
 from kops_assets_provider.oci.limits import Limits
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _LOW = 1  # tenths of what a registry allows that are left when it is worth a warning
 

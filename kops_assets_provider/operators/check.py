@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,7 @@ class KopsCheckAssetsOperator(FileStoresOperator, RegistriesOperator):
         with told_to_airflow(context):
             listed = AssetList.from_dict(self.assets)
             report = self.check(listed)
-            self.log.info("%s\n%s", report.summary(), report.to_table())
+            self.log.lines(logging.INFO, report.summary(), report.to_table())
             context["ti"].xcom_push(key=REPORT_KEY, value=report.to_dict())
             leave_standing(context["ti"], Done.CHECK, report, listed.kops_version)
             report.raise_for_missing()

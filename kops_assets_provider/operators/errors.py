@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,11 +15,13 @@ from airflow.sdk.exceptions import (
     AirflowTaskTimeout,
 )
 
-from kops_assets_provider.exceptions import PermanentError, TransientError
-from kops_assets_provider.mirror.outcome import error_dict
+from kops_assets_provider.exceptions import KopsAssetsError, PermanentError, TransientError
+from kops_assets_provider.logs import get_logger
+from kops_assets_provider.mirror.outcome import Kind, error_dict
 from kops_assets_provider.mirror.times import AHEAD, parse_time
+from kops_assets_provider.redaction import redact
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 ERROR_KEY = "error"
 WAITING_SINCE = "kops_assets_waiting_since"
@@ -48,11 +49,20 @@ def told_to_airflow(context: Context, **asset: str) -> Iterator[None]:
         if isinstance(err, TransientError) and err.retry_after is not None:
             _come_back(context, err, err.retry_after)
         if asset:
-            context["ti"].xcom_push(key=ERROR_KEY, value={**error_dict(err), **asset})
+            context["ti"].xcom_push(key=ERROR_KEY, value={**error_dict(err), **_names(asset)})
         if isinstance(err, PermanentError):
             # One clear line: the way here through our own code helps nobody who reads the log.
             raise AirflowFailException(f"{type(err).__name__}: {err}") from None
+        if isinstance(err, KopsAssetsError):
+            # Without its causes, which Airflow would log: libraries quote whole URLs in theirs.
+            raise err from None
         raise
+
+
+def _names(asset: Mapping[str, str]) -> dict[str, str]:
+    """Return the asset as lists name it: a URL without what may be a credential."""
+    is_file = asset["kind"] == Kind.FILE
+    return {k: redact(v) if is_file and k != "kind" else v for k, v in asset.items()}
 
 
 def _come_back(context: Context, error: TransientError, seconds: float) -> None:

@@ -156,9 +156,13 @@ class KopsGetAssetsOperator(FileStoresOperator):
     def make_list(self) -> AssetList:
         """Read the parameters, and get the list."""
         from kops_assets_provider.mirror.lists import make_list
+        from kops_assets_provider.mirror.rewrites import refuse_lost_queries
 
+        request = self.request()
         with self._opened_kops() as kops:
-            return make_list(self.request(), self.state_stores, kops)
+            found = make_list(request, self.state_stores, kops)
+        refuse_lost_queries(found.assets, request.source_rewrites)
+        return found
 
     def state_stores(self) -> StateStores:
         """Return what opens state stores."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 from kops_assets_provider.exceptions import KopsAssetsError
+from kops_assets_provider.logs import get_logger
 from kops_assets_provider.mirror.outcome import Kind
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def copy_lineage(

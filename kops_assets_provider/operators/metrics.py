@@ -6,15 +6,15 @@ Airflow drops it all where its metrics are off.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowTaskTimeout
 
+from kops_assets_provider.logs import get_logger
 from kops_assets_provider.mirror.outcome import Outcome
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _PREFIX = "kops_assets"
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.log import mask_secret
 
+from kops_assets_provider.logs import CleanLogger, get_logger, keep_secrets_out
 from kops_assets_provider.mirror.changes import read_on_drift
 from kops_assets_provider.operators.values import (
     as_days,
@@ -16,6 +18,7 @@ from kops_assets_provider.operators.values import (
     as_optional,
     as_optional_mapping,
 )
+from kops_assets_provider.redaction import remember_urls_in
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
@@ -28,7 +31,33 @@ if TYPE_CHECKING:
     from kops_assets_provider.mirror.registries import Registries
 
 
-class _CloudOperator(BaseOperator):
+class CleanOperator(BaseOperator):
+    """An operator that shows no secret of its parameters, and no control character of others."""
+
+    @property
+    def log(self) -> CleanLogger:  # type: ignore[override]  # it has all that is called of a Logger
+        """The task's log."""
+        return get_logger(f"{type(self).__module__}.{type(self).__name__}")
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
+    ) -> None:
+        # Before the rendering, for Airflow logs the field that it cannot render; and after it, for
+        # the rendered fields, which everybody sees who may see the DAG.
+        keep_secrets_out()
+        fields = tuple(template_fields)
+        _mask(parent, fields)
+        super()._do_render_template_fields(parent, fields, *args, **kwargs)
+        _mask(parent, fields)
+
+
+def _mask(operator: Any, fields: Iterable[str]) -> None:
+    """Let Airflow hide the secrets in the URLs of an operator's fields, and hide them ourselves."""
+    for secret in remember_urls_in([getattr(operator, x, None) for x in fields]):
+        mask_secret(secret)
+
+
+class _CloudOperator(CleanOperator):
     """
     An operator that may use the AWS and Google connections.
 

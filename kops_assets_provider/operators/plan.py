@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context, conf
@@ -17,6 +16,7 @@ from kops_assets_provider.operators.values import as_flag, as_mapping, as_names,
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
+    from kops_assets_provider.kops.assets import FileAsset
     from kops_assets_provider.mirror.asset_list import AssetList
     from kops_assets_provider.mirror.file_stores import FileStores
     from kops_assets_provider.mirror.fleet import FleetList
@@ -197,7 +197,7 @@ class KopsPlanFilesOperator(_PlanOperator):
                 documents=self.documents(listed, stores),
                 each_alone=listed.is_group,
             )
-            return self.publish(context, plan, asdict)
+            return self.publish(context, plan, _arguments)
 
     def documents(self, listed: AssetList | FleetList, stores: FileStores) -> Iterable[Write]:
         """Return what the run writes beside the files."""
@@ -206,6 +206,10 @@ class KopsPlanFilesOperator(_PlanOperator):
 
         urls = as_optional(self.record_url), as_optional(self.report_url)
         return document_writes(lists_of(listed), stores, urls[0], urls[1])
+
+
+def _arguments(file: FileAsset) -> dict[str, Any]:
+    return {"canonical": file.canonical, "download": file.download, "sha": file.sha}
 
 
 def refuse_too_many(where: str, mapped: Collection[Any]) -> None:

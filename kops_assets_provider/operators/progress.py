@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -10,7 +9,9 @@ from typing import Any, Self
 
 from airflow.sdk import Context
 
-log = logging.getLogger(__name__)
+from kops_assets_provider.logs import get_logger
+
+log = get_logger(__name__)
 
 KEY = "progress"
 EVERY_SECONDS = 10.0

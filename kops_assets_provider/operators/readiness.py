@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAlias, Context
 
+from kops_assets_provider.logs import get_logger
+
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
     from kops_assets_provider.mirror.report import Report
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 READY = AssetAlias("kops_assets_ready")
 Notify = Callable[[Any], object]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -76,7 +77,7 @@ class _ResultsOperator(FileStoresOperator):
 
     def tell(self, context: Context, report: Report | FleetReport) -> None:
         """Tell what became of the assets, to the log and to XCom."""
-        self.log.info("%s\n%s", report.summary(), report.to_table())
+        self.log.lines(logging.INFO, report.summary(), report.to_table())
         context["ti"].xcom_push(key=REPORT_KEY, value=report.to_dict())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -10,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.logs import get_logger
 from kops_assets_provider.mirror.outcome import Outcome, State, error_dict
 from kops_assets_provider.mirror.record import MirrorRecord, update_record
 from kops_assets_provider.mirror.report import NOTHING_MIRRORED, Report
@@ -20,7 +20,7 @@ from kops_assets_provider.ui.records import Found, Records, places_of
 from kops_assets_provider.ui.runs import RunLeft, newest, of_run
 from kops_assets_provider.ui.view import Shown
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 MayRun = Callable[[str], bool]
 """Tells whether the user may start runs of a DAG."""

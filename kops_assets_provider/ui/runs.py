@@ -7,7 +7,6 @@ metadata database, Airflow 3.3. The REST API has no question for the newest of e
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,13 +17,14 @@ from airflow.utils.session import create_session
 from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func, select
 
 from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.logs import get_logger
 from kops_assets_provider.mirror.document import Check, fields_of, list_of, parse_json, read_value
 from kops_assets_provider.mirror.outcome import OUTCOME, Outcome
 from kops_assets_provider.mirror.record_reading import MOST_ASSETS
 from kops_assets_provider.operators.report import REPORT_KEY
 from kops_assets_provider.operators.standing import Done, Standing
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _IS_OURS = XComModel.key.in_([str(x) for x in Done])
 _COLUMNS: tuple[Any, ...] = (

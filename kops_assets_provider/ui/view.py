@@ -18,6 +18,7 @@ from kops_assets_provider.mirror.history import RecordChange
 from kops_assets_provider.mirror.outcome import Kind, Name, State, run_of_log
 from kops_assets_provider.mirror.record import AssetRecord, MirrorRecord
 from kops_assets_provider.mirror.times import Freshness
+from kops_assets_provider.redaction import printable_values
 
 Values = dict[str, Any]
 
@@ -49,7 +50,7 @@ def page_values(shown: Sequence[Shown], at: datetime, within: timedelta) -> Valu
     :param within: how long ago an asset may have been verified, as for the sensor.
     """
     fresh = Freshness(within, at)
-    return {
+    values = {
         "now": at.isoformat(timespec="seconds"),
         "within_hours": within / timedelta(hours=1),
         "clusters": [_cluster(x, fresh) for x in shown],
@@ -59,6 +60,7 @@ def page_values(shown: Sequence[Shown], at: datetime, within: timedelta) -> Valu
             for values in _assets(x.record, fresh)
         ],
     }
+    return dict(printable_values(values))
 
 
 def _cluster(shown: Shown, fresh: Freshness) -> Values:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 import requests
@@ -181,7 +181,7 @@ def test_a_realm_that_only_looks_like_the_registry(
     realm = f"http://{trick.format(evil=evil.host)}{registry.host}/token"
 
     def by_python(url):
-        parts = urls.urlsplit(url)
+        parts = urlsplit(url)
         return urls.Origin(parts.scheme, parts.hostname, parts.port or 80)
 
     def check():
@@ -205,7 +205,7 @@ def test_a_redirect_that_only_looks_like_home(defended, attempt, evil, registry,
     location = f"http://{evil.host}{suffix.format(registry=registry.host)}"
 
     def by_python(url):
-        parts = urls.urlsplit(url)
+        parts = urlsplit(url)
         return urls.Origin(parts.scheme, parts.hostname, 0)
 
     def check():

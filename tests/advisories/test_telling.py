@@ -11,10 +11,11 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from kops_assets_provider import logs
 from kops_assets_provider.exceptions import InvalidManifestError, InvalidReferenceError, Side
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.s3 import S3Store
-from kops_assets_provider.http import errors, logs, pools, urls
+from kops_assets_provider.http import errors, pools
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.mirror.registries import RegistryEndpoint
 from kops_assets_provider.oci import auth as auth_module
@@ -24,6 +25,7 @@ from kops_assets_provider.oci.reference import Reference
 from kops_assets_provider.testing.http_server import Response
 from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.registry.auth import TokenAuth
+from tests.canaries.switch import switch_off
 
 SECRET = "canary-password"
 KEYS = {
@@ -37,7 +39,7 @@ NASTY = "\x1b[31m<script>\x07\x9b2J\u202e"
 def silent(patch):
     """Take the filters off the loggers."""
     patch.setattr(pools, "keep_secrets_out", lambda: None)
-    for name in ("urllib3.connectionpool", "urllib3.connection", "botocore.auth"):
+    for name in ("urllib3.connectionpool", "urllib3.connection", *logs._WHOLE):
         patch.setattr(logging.getLogger(name), "filters", [])
 
 
@@ -174,11 +176,6 @@ def is_plain(error):
     return str(error).isprintable()
 
 
-def as_it_is(patch):
-    for module in (urls, errors):
-        patch.setattr(module, "printable", lambda text: text)
-
-
 def test_a_redirect_is_told_in_plain_text(defended, attempt, evil, fetch):
     """Row 25: a path may hold anything, and a message is one line."""
     evil.responses["/a"] = Response(302, {"Location": f"/{NASTY[:8]}b"})
@@ -189,7 +186,7 @@ def test_a_redirect_is_told_in_plain_text(defended, attempt, evil, fetch):
         assert "script" in str(error) or "403" in str(error)
         assert is_plain(error)
 
-    defended(check, as_it_is)
+    defended(check, switch_off)
 
 
 @pytest.mark.parametrize("path", ["^/a", "^/b"])
@@ -205,7 +202,7 @@ def test_a_server_s_words_are_told_in_plain_text(defended, attempt, evil, fetch,
         assert "<script>" in str(error)
         assert is_plain(error)
 
-    defended(check, as_it_is)
+    defended(check, switch_off)
 
 
 def test_a_line_that_is_no_http_is_told_in_plain_text(defended, attempt, raw_answer, fetch):
@@ -218,7 +215,7 @@ def test_a_line_that_is_no_http_is_told_in_plain_text(defended, attempt, raw_ans
         assert is_plain(error)
         assert len(str(error)) < 500
 
-    defended(check, as_it_is)
+    defended(check, switch_off)
 
 
 def test_a_realm_is_told_in_plain_text(defended, attempt, registry, open_repository):
@@ -233,7 +230,7 @@ def test_a_realm_is_told_in_plain_text(defended, attempt, registry, open_reposit
         assert "realm" in str(error)
         assert is_plain(error)
 
-    defended(check, as_it_is)
+    defended(check, switch_off)
 
 
 @pytest.mark.parametrize(

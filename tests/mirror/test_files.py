@@ -189,7 +189,7 @@ def test_what_is_wrong_is_found_and_told(world, adopted, caplog):
     del world.objects[f"mirror/{bare}.sha256"]
     world.put(f"{wrong}.sha256", b"0" * 64)
     caplog.clear()
-    with caplog.at_level(logging.INFO, "kops_assets_provider.mirror.files"):
+    with caplog.at_level(logging.INFO, "kops_assets_provider.mirror.file_plans"):
         plan = world.plan()
     canonicals = [f"{world.source.url}/{x}" for x in (missing, truncated, other, bare, wrong)]
     assert [x.canonical for x in plan.to_copy] == canonicals

@@ -122,7 +122,7 @@ def test_no_hash_names_all_places(file_server: FileServer, fetch: Fetch) -> None
 def test_what_is_no_hash_is_refused(file_server: FileServer, fetch: Fetch, content: bytes) -> None:
     """A proxy's error page is no hash, even if it comes with status 200."""
     file_server.put("/h/a.sha256", content)
-    with pytest.raises(PermanentError, match="which is no SHA-256"):
+    with pytest.raises(PermanentError, match="does not begin with a SHA-256"):
         fetch("https://h/a")
 
 

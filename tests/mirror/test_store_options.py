@@ -42,13 +42,13 @@ def test_all_of_it():
     ("s3", "gcs", "told"),
     [
         ({"aclx": "private"}, {}, "'aclx' is none of server_side_encryption, kms_key, acl"),
-        ({"acl": "public-read-write"}, {}, "acl is 'public-read-write', expected private, "),
-        ({"storage_class": "GLACIER"}, {}, "storage_class is 'GLACIER', expected STANDARD, "),
+        ({"acl": "public-read-write"}, {}, "acl: expected private, "),
+        ({"storage_class": "GLACIER"}, {}, "storage_class: expected STANDARD, "),
         ({"server_side_encryption": "aes"}, {}, "expected AES256, aws:kms or aws:kms:dsse"),
         ({"kms_key": KEY}, {}, "kms_key needs the server_side_encryption aws:kms or"),
         ({"kms_key": KEY, "server_side_encryption": "AES256"}, {}, "kms_key needs the"),
-        ({}, {"predefined_acl": "public-read"}, "predefined_acl is 'public-read', expected auth"),
-        ({}, {"kms_key": ""}, "kms_key is '', expected projects/"),
+        ({}, {"predefined_acl": "public-read"}, "predefined_acl: expected auth"),
+        ({}, {"kms_key": ""}, "kms_key: expected projects/"),
     ],
 )
 def test_what_is_wrong_is_told(s3, gcs, told):

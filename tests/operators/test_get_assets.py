@@ -260,12 +260,12 @@ def test_kops_errors_become_airflows(get_assets, kops, connections, script, erro
     assert "secret" not in str(caught.value)
 
 
-def test_warnings_are_in_the_result_and_the_log(get_assets, capsys):
+def test_warnings_are_in_the_result_and_the_log(get_assets, caplog):
     """Whoever reads either learns what will bite."""
     extras = '["quay.io/a/b:latest"]'
     found, _ = get_assets(cluster_spec=str(SPEC), kops_version="1.36.2", extra_images=extras)
     assert {x["code"] for x in found["warnings"]} == {"mutable-tag"}
-    assert "mutable-tag: quay.io/a/b:latest" in capsys.readouterr().out
+    assert "mutable-tag: quay.io/a/b:latest" in caplog.text
 
 
 def test_extras_may_be_templates(get_assets):
