@@ -370,7 +370,7 @@ def test_the_keys_of_the_cloud(hidden, command, echo, monkeypatch, no_credential
 def test_an_unexpected_error(hidden, command, monkeypatch):
     """Its traceback is shown, with what led to it, and without what is secret in it."""
 
-    def fail(_):
+    def fail(*_, **__):
         try:
             raise KeyError(f"https://bob:{CANARY}@h/x?sig={CANARY}")
         except KeyError as err:

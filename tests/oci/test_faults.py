@@ -51,6 +51,7 @@ from kops_assets_provider.testing.oci_registry import (
 from kops_assets_provider.testing.pull import pull_image
 from kops_assets_provider.testing.tcp_proxy import TcpProxy
 from tests.http.test_retries import Waits
+from tests.waits import wait_for
 
 MIB = 1 << 20
 PLATFORM = ["linux/amd64"]
@@ -638,10 +639,16 @@ def test_a_token_that_ends_during_an_upload(world):
     auth = TokenAuth(LOGIN.username, LOGIN.password)
     with OciRegistryServer(auth=auth) as target:
         world = World(world.source, target)
-        ended = []
+        ended, chunks = [], []
 
-        def end(_):
-            if any(x.method == "PUT" and not x.status for x in target.requests):
+        def is_uploading():
+            return any(x.method == "PUT" and not x.status for x in target.requests)
+
+        def end(size):
+            chunks.append(size)
+            # A request starts with the first chunk, which is held until the second one has come.
+            if chunks[-3:] == [MIB] * 3 and not ended:
+                wait_for(is_uploading)
                 ended.append(auth.expire_all())
 
         # By one alone: another one's chunk may end a token again before it was used.
