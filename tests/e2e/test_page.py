@@ -26,6 +26,8 @@ from kops_assets_provider.testing.local_airflow import LocalAirflow
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from kops_assets_provider.testing.s3_server import S3Server
 
+# A busy machine may take its time: nothing here measures it.
+expect.set_options(timeout=60_000)
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
 
 CLUSTER = "prod.example.com"
@@ -138,7 +140,7 @@ def tab(mirror):
     """Airflow in a real browser, logged in by its form."""
     with sync_playwright() as playwright, start_chromium(playwright) as browser:
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(60_000)
         page.goto(mirror.airflow.url)
         page.get_by_label("Username").fill("admin")
         page.get_by_label("Password").fill("admin")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from kops_assets_provider.testing.chromium import start_chromium
 from tests.ui.stand_in import StandIn
 from tests.ui.values import actions, three_clusters
+
+# A busy machine may take its time: nothing here measures it.
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +30,7 @@ def tab(browser):
     """A page of the browser in which nothing may go wrong unnoticed."""
     context = browser.new_context()
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(60_000)
     page.errors = []
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     page.on("console", lambda told: told.type == "error" and page.errors.append(told.text))
