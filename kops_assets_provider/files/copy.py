@@ -55,6 +55,7 @@ def copy_file(
     *,
     deep: bool = False,
     on_chunk: OnChunk | None = None,
+    on_stored: OnChunk = lambda _: None,
 ) -> CopiedFile:
     """
     Copy a file to ``path`` of ``store``, and its hash to ``<path>.sha256`` beside it.
@@ -67,6 +68,8 @@ def copy_file(
     :param deep: read what is there, whatever its store says of it.
     :param on_chunk: told the bytes of each chunk on its way to the store; may raise to end the
         copy. It is told 0 while a file of unknown size is put aside on disk.
+    :param on_stored: called with the bytes of each object that the store has taken whole, the file
+        and its side-car: a copy that fails between them has sent the file.
     :raises InvalidInputError: ``sha`` or ``path`` is none.
     :raises ChecksumMismatchError: the sources have other bytes, or the store received others.
     :raises PermanentError: retrying cannot help: see its kind and side.
@@ -79,9 +82,11 @@ def copy_file(
     if copied:
         target = partial(store.write, path, new=state.file is Presence.ABSENT)
         uploaded = size = _from_any(urls, partial(_copy, source, target, sha, on_chunk))
+        on_stored(size)
     if not state.sidecar:
         sidecar = Content.of(f"the hash of {name}", sha.encode())
         store.write(path + SIDECAR, sidecar)
+        on_stored(sidecar.size)
         uploaded += sidecar.size
     version = None if copied else state.version
     return CopiedFile(sha, size, copied, not state.sidecar, uploaded, version)

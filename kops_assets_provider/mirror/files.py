@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from kops_assets_provider.exceptions import Side
-from kops_assets_provider.files.copy import copy_file
+from kops_assets_provider.files.copy import copy_file as copy_content
 from kops_assets_provider.files.http_source import HttpFileSource
 from kops_assets_provider.files.verify import FileState, Presence
 from kops_assets_provider.http.client import HttpClient
@@ -16,11 +17,21 @@ from kops_assets_provider.http.traffic import counted
 from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.kops.assets import FileAsset
 from kops_assets_provider.mirror.changes import Change
+from kops_assets_provider.mirror.control import Control, CopyResult
 from kops_assets_provider.mirror.file_looks import FileLooks, sha_of
 from kops_assets_provider.mirror.file_sources import file_sources
 from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.known import Known
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State, name_of, not_mirrored, now
+from kops_assets_provider.mirror.outcome import (
+    Kind,
+    Outcome,
+    State,
+    error_dict,
+    failed,
+    name_of,
+    not_mirrored,
+    now,
+)
 from kops_assets_provider.mirror.rewrites import source_urls
 
 
@@ -60,38 +71,64 @@ def _check_file(asset: FileAsset, looks: FileLooks) -> Outcome:
     )
 
 
-def copy_file_asset(
-    asset: FileAsset,
-    stores: FileStores,
-    source_rewrites: Mapping[str, str],
-    on_chunk: OnChunk | None = None,
-    http: HttpClient | None = None,
-    retries: Retries | None = None,
-    *,
-    deep: bool = False,
-) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class FileCopy:
     """
-    Copy one file, and its hash beside it, unless it is there; raises what ``copy_file`` does.
+    A file to copy, and where from and to.
 
+    :param source_rewrites: prefixes of canonical URLs, and where those are really fetched.
+    :param deep: read the file at the target, even if its store keeps a hash of it.
     :param http: fetches it; by default a client of its own.
-    :param retries: of a source that breaks off.
-    :param deep: read what is there, whatever its store says of it.
     """
-    store, path = stores.open(asset.download)
-    urls = file_sources(asset.canonical, source_urls([asset], source_rewrites))
-    retries = retries or Retries()
-    source = HttpFileSource(http or HttpClient(), retries)
+
+    asset: FileAsset
+    stores: FileStores
+    source_rewrites: Mapping[str, str] = field(default_factory=dict)
+    deep: bool = False
+    http: HttpClient | None = None
+
+
+def copy_file(job: FileCopy, control: Control) -> CopyResult:
+    """Copy one file, and its hash beside it, unless the target has both."""
+    began, retries, sent = time.monotonic(), control.retries.fork(), [0]
+    http = job.http or HttpClient()
+
+    def attempt() -> Outcome:
+        return _copy(job, http, retries, control.watch, sent.append)
+
+    error: Exception | None = None
     with counted() as traffic:
-        done = copy_file(source, urls, store, path, sha_of(asset), deep=deep, on_chunk=on_chunk)
-    state = State.COPIED if done.copied or done.sidecar_written else State.PRESENT
-    outcome = _outcome(asset, state, done.size)
-    return replace(
+        try:
+            outcome = retries.call(attempt)
+        except Exception as err:  # noqa: BLE001  # one file's failure is its own, whatever it is
+            error, outcome = err, failed(*name_of(job.asset), error_dict(err))
+    outcome = replace(
         outcome,
-        sent=done.uploaded,
-        version=done.version,
+        sent=sum(sent),
         requests=traffic.requests,
         retries=retries.count,
+        seconds=round(time.monotonic() - began, 3),
     )
+    return CopyResult(outcome, error)
+
+
+def _copy(
+    job: FileCopy, http: HttpClient, retries: Retries, on_chunk: OnChunk, on_stored: OnChunk
+) -> Outcome:
+    asset = job.asset
+    store, path = job.stores.open(asset.download)
+    done = copy_content(
+        HttpFileSource(http, retries),
+        file_sources(asset.canonical, source_urls([asset], job.source_rewrites)),
+        store,
+        path,
+        sha_of(asset),
+        deep=job.deep,
+        on_chunk=on_chunk,
+        on_stored=on_stored,
+    )
+    state = State.COPIED if done.copied or done.sidecar_written else State.PRESENT
+    return replace(_outcome(asset, state, done.size), version=done.version)
 
 
 def present(asset: FileAsset, found: FileState, requests: int) -> Outcome:

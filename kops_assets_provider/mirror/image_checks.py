@@ -17,7 +17,7 @@ from kops_assets_provider.mirror.outcome import Kind, Outcome, State, name_of, n
 from kops_assets_provider.mirror.plan import PATIENT
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.warming import plan_warming
-from kops_assets_provider.oci.copy import survey
+from kops_assets_provider.oci.survey import survey
 
 _NOT_WARM = "by the record the cache need not have it: it was not read through it, or long ago"
 

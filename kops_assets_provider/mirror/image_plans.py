@@ -22,11 +22,11 @@ from kops_assets_provider.mirror.planned_image import (
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.target_places import image_writes, split_conflicts
 from kops_assets_provider.mirror.warming import plan_warming
-from kops_assets_provider.oci.copy import Survey, survey
 from kops_assets_provider.oci.jobs import ImageJob
 from kops_assets_provider.oci.manifest import Manifest
 from kops_assets_provider.oci.reference import Reference
 from kops_assets_provider.oci.remote import RemoteRepository
+from kops_assets_provider.oci.survey import Survey, survey
 from kops_assets_provider.oci.tree import read_tree
 
 

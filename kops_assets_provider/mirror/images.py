@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from kops_assets_provider.exceptions import DriftedError, NotFoundError, Side
-from kops_assets_provider.http.retries import Retries
-from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.kops.assets import ImageAsset
+from kops_assets_provider.mirror.control import Control, CopyResult, OnResult
 from kops_assets_provider.mirror.image_plans import plan_image
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
 from kops_assets_provider.mirror.known import Known
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State, error_dict, failed, now
+from kops_assets_provider.mirror.outcome import Kind, Name, Outcome, State, error_dict, failed, now
 from kops_assets_provider.mirror.plan import PATIENT
 from kops_assets_provider.mirror.planned_image import (
     PlannedImage,
@@ -24,144 +24,150 @@ from kops_assets_provider.mirror.planned_image import (
 )
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.warming import warm
-from kops_assets_provider.oci.batch import IsComing, copy_images
-from kops_assets_provider.oci.copy import chosen_platforms
+from kops_assets_provider.oci.copy import copy_images as copy_blobs_and_manifests
 from kops_assets_provider.oci.jobs import ImageJob, ImageResult
 from kops_assets_provider.oci.manifest import Manifest
 from kops_assets_provider.oci.platforms import trim
 from kops_assets_provider.oci.reference import Reference
 from kops_assets_provider.oci.remote import RemoteRepository
+from kops_assets_provider.oci.survey import chosen_platforms
 from kops_assets_provider.oci.tree import read_tree
 
-OnImage = Callable[[Outcome], None]
 
-
-def copy_planned_images(
-    planned: Sequence[PlannedImage],
-    registries: Registries,
-    rules: ImageRules = ALL,
-    *,
-    workers: int = 4,
-    retries: Retries | None = None,
-    on_chunk: OnChunk | None = None,
-    on_image: OnImage = lambda _: None,
-) -> list[Outcome]:
+@dataclass(frozen=True, slots=True)
+class ImageCopy:
     """
-    Copy images together, each blob once; return an outcome for each.
+    An image to copy, and where from and to.
 
-    :param on_image: told each outcome as soon as it is known, from several threads.
+    :param image: its plan. A digest without manifests was planned by another process: they are read
+        again. Without a digest the plan could not ask the registries, so the image is planned now.
+    :param known: what the record of the mirror knows; used if the image is planned now.
     """
-    jobs: list[tuple[PlannedImage, ImageJob]] = []
-    outcomes: dict[str, Outcome] = {}
-    for image in planned:
-        try:
-            if rules.is_cache(Reference.parse(image.download)):
-                outcomes[image.download] = _warm(
-                    *(image, registries, rules), workers=workers, retries=retries, on_chunk=on_chunk
-                )
-                on_image(outcomes[image.download])
-                continue
-            jobs.append((image, image.job or _read_job(image, registries, rules)[0]))
-        except Exception as err:  # noqa: BLE001  # an image's failure is its own, whatever it is
-            outcomes[image.download] = _failed(image, err)
-            on_image(outcomes[image.download])
-    names = {id(job): image for image, job in jobs}
+
+    image: PlannedImage
+    registries: Registries
+    rules: ImageRules = ALL
+    known: Known = field(default_factory=Known)
+
+    @property
+    def name(self) -> Name:
+        """Kind, canonical and download."""
+        return Kind.IMAGE, self.image.canonical, self.image.download
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """An image whose manifests were read. ``drift`` is the digest that its tag has moved to."""
+
+    copy: ImageCopy
+    job: ImageJob
+    drift: str | None = None
+
+
+def copy_image(job: ImageCopy, control: Control) -> CopyResult:
+    """Copy one image unless the target has it."""
+    (result,) = copy_images([job], control)
+    return result
+
+
+def copy_images(
+    jobs: Sequence[ImageCopy], control: Control, on_result: OnResult = lambda _: None
+) -> list[CopyResult]:
+    """
+    Copy images together, each blob once; return a result for each. One's failure is its own.
+
+    :param on_result: called with each result as soon as it is known, from several threads.
+    """
+    results: dict[Name, CopyResult] = {}
+
+    def settle(job: ImageCopy, result: CopyResult) -> None:
+        results[job.name] = result
+        on_result(result)
+
+    ready: dict[int, _Ready] = {}
+    for job in jobs:
+        found = _prepare(job, control)
+        if isinstance(found, CopyResult):
+            settle(job, found)
+        else:
+            ready[id(found.job)] = found
 
     def done(job: ImageJob, result: ImageResult) -> None:
-        image = names[id(job)]
-        outcomes[image.download] = outcome = _outcome(image, job, result)
-        on_image(outcome)
+        image = ready[id(job)]
+        settle(image.copy, _copied(image, result))
 
-    copy_images(
-        [job for _, job in jobs],
-        workers=workers,
-        retries=retries,
-        aborts=registries.aborts,
-        on_chunk=on_chunk,
+    copy_blobs_and_manifests(
+        [x.job for x in ready.values()],
+        workers=control.workers,
+        retries=control.retries,
+        is_coming=control.is_coming,
+        aborts=[abort for job in jobs[:1] for abort in job.registries.aborts],
+        on_chunk=control.on_chunk,
         on_done=done,
     )
-    return [outcomes[image.download] for image in planned]
+    return [results[job.name] for job in jobs]
 
 
-def copy_planned_image(
-    planned: PlannedImage,
-    registries: Registries,
-    rules: ImageRules = ALL,
-    *,
-    retries: Retries | None = None,
-    is_coming: IsComing = lambda _: True,
-    on_chunk: OnChunk | None = None,
-) -> Outcome:
-    """
-    Copy one image, whose plan another process made.
-
-    Its manifests are read again by the planned digest. If its tag stands for another one by now,
-    that is told by the outcome's ``drift``: the next plan will see to it.
-
-    :param is_coming: told a repository of its ``mounts``, whether its leader is being copied.
-    :raises KopsAssetsError: what ``copy_image`` raises.
-    """
-    retries = retries or Retries()
-    if rules.is_cache(Reference.parse(planned.download)):
-        return _warm(planned, registries, rules, retries=retries, on_chunk=on_chunk)
-    found = _plan_late(planned, registries, rules)
-    if isinstance(found, Outcome):
-        return found
-    planned = found
-    job, drift = (planned.job, None) if planned.job else _read_job(planned, registries, rules)
-    if drift and PATIENT.call(partial(job.target.resolve, job.push_as)) == drift:
-        # A later run has copied what the tag stands for now: an old plan must not undo that.
-        names = Kind.IMAGE, planned.canonical, planned.download
-        return Outcome(*names, State.PRESENT, drift, source=drift, drift=drift, verified_at=now())
-    (result,) = copy_images(
-        [job],
-        retries=retries,
-        is_coming=is_coming,
-        aborts=registries.aborts,
-        on_chunk=on_chunk,
-    )
-    if result.error is not None:
-        raise result.error
-    outcome = _outcome(planned, job, result)
-    return replace(outcome, drift=drift)
-
-
-def _warm(
-    planned: PlannedImage, registries: Registries, rules: ImageRules, **options: Any
-) -> Outcome:
-    found = _plan_late(planned, registries, rules)
-    if isinstance(found, Outcome):
-        return found
-    return warm(found, registries, rules, **options)
-
-
-def _plan_late(
-    planned: PlannedImage, registries: Registries, rules: ImageRules
-) -> Outcome | PlannedImage:
-    """Plan an image now if the plan could not ask its registries."""
-    if planned.digest is not None:
-        return planned
-    asset = ImageAsset(planned.canonical, planned.download)
+def _prepare(job: ImageCopy, control: Control) -> CopyResult | _Ready:
+    """Read an image's manifests, unless its plan did, or settle it if no blob must be copied."""
+    began = time.monotonic()
     try:
-        return plan_image(asset, registries, rules, Known())
+        if job.image.job is not None:
+            return _Ready(job, job.image.job)
+        found = _settle(job, control)
+    except Exception as err:  # noqa: BLE001  # one image's failure is its own, whatever it is
+        outcome = failed(*job.name, error_dict(err))
+        seconds = round(time.monotonic() - began, 3)
+        return CopyResult(replace(outcome, seconds=seconds), err)
+    return CopyResult(found) if isinstance(found, Outcome) else found
+
+
+def _settle(job: ImageCopy, control: Control) -> Outcome | _Ready:
+    is_cache = job.rules.is_cache(Reference.parse(job.image.download))
+    found = job.image if job.image.digest is not None else _plan_now(job)
+    if isinstance(found, Outcome):
+        return found
+    planned = replace(job, image=found)
+    if is_cache:
+        return warm(found, job.registries, job.rules, control)
+    if found.job is not None:
+        return _Ready(planned, found.job)
+    ready = _read_again(planned)
+    if (
+        ready.drift
+        and PATIENT.call(partial(ready.job.target.resolve, ready.job.push_as)) == ready.drift
+    ):
+        # A later run has copied the image that the tag names now: an old plan must not undo that.
+        drift = ready.drift
+        return Outcome(
+            *job.name, State.PRESENT, drift, source=drift, drift=drift, verified_at=now()
+        )
+    return ready
+
+
+def _plan_now(job: ImageCopy) -> Outcome | PlannedImage:
+    asset = ImageAsset(job.image.canonical, job.image.download)
+    try:
+        return plan_image(asset, job.registries, job.rules, job.known)
     except DriftedError as err:
-        advice = "its plan could not ask, and no record was read here: clear plan_images with its "
+        advice = "its plan could not ask the registries: in Airflow clear plan_images with its "
         raise DriftedError(f"{err}; {advice}downstream, to plan again") from err
 
 
-def _read_job(
-    planned: PlannedImage, registries: Registries, rules: ImageRules
-) -> tuple[ImageJob, str | None]:
-    """Read a planned image's manifests; return what its tag stands for now, if that is another."""
+def _read_again(job: ImageCopy) -> _Ready:
+    """Read a planned image's manifests again, in a task of its own."""
+    planned, registries = job.image, job.registries
     registries.expect([ImageAsset(planned.canonical, planned.download)], tuple(planned.mounts))
     source, source_ref = registries.source(planned.canonical)
     target, target_ref = registries.target(planned.download)
     root, drift = PATIENT.call(partial(_read_root, source, source_ref, planned.digest))
-    trimmed = trim(root, chosen_platforms(target_ref, rules.platforms))
+    trimmed = trim(root, chosen_platforms(target_ref, job.rules.platforms))
     tree = PATIENT.call(partial(read_tree, source, trimmed, root.digest))
     mounts, wanted = resolve_hints(tree.blobs, planned.mounts, planned.wanted)
     has = having(tree.blobs, planned.has)
-    return ImageJob(source, target, target_ref.push_as, tree, mounts, wanted, has), drift
+    return _Ready(
+        job, ImageJob(source, target, target_ref.push_as, tree, mounts, wanted, has), drift
+    )
 
 
 def _read_root(
@@ -184,29 +190,30 @@ def _read_root(
         raise NotFoundError(f"{message}: {digest}; {advice}", side=Side.SOURCE) from err
 
 
-def _outcome(planned: PlannedImage, job: ImageJob, result: ImageResult) -> Outcome:
-    source, target = job.source, job.target
-    traffic = [x.traffic for x in (source, target) if isinstance(x, RemoteRepository)]
+def _copied(image: _Ready, result: ImageResult) -> CopyResult:
+    job, name = image.job, image.copy.name
+    sides = [x for x in (job.source, job.target) if isinstance(x, RemoteRepository)]
     cost: dict[str, Any] = {
         "sent": result.sent,
         "mounted": result.mounted,
         "mounts": result.mounts,
         "late": result.late,
         "retries": result.retries,
-        "requests": sum(x.requests for x in traffic),
+        "requests": sum(x.traffic.requests for x in sides),
         "seconds": round(result.seconds, 3),
     }
     if result.error is not None:
-        return replace(_failed(planned, result.error), **cost)
-    return Outcome(
-        *(Kind.IMAGE, planned.canonical, planned.download, State.COPIED, job.tree.root.digest),
+        outcome = failed(*name, error_dict(result.error))
+        return CopyResult(replace(outcome, **cost), result.error)
+    outcome = Outcome(
+        *name,
+        State.COPIED,
+        job.tree.root.digest,
         source=job.tree.source_digest,
         size=job.tree.size,
         blobs=beginnings(job.tree.blobs),
         verified_at=now(),
+        drift=image.drift,
         **cost,
     )
-
-
-def _failed(planned: PlannedImage, error: Exception) -> Outcome:
-    return failed(Kind.IMAGE, planned.canonical, planned.download, error_dict(error))
+    return CopyResult(outcome)

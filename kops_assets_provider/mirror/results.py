@@ -19,7 +19,7 @@ _NO_RESULT = {
 
 
 def planned_name(kind: Kind, values: Mapping[str, Any]) -> Name:
-    """Return the name of what a plan returned, or of an error."""
+    """Return the name of an asset that a plan returned."""
     return kind, values["canonical"], values["download"]
 
 
@@ -31,10 +31,9 @@ class Results:
     :param ahead: what the plans knew ahead of the copies.
     :param settled: outcomes of the assets that the plans found to need nothing.
     :param planned: the assets that the plans wanted to be copied.
-    :param copied: outcomes of the copies. One of an asset that was not planned is an earlier
-        attempt's, whose task did not run again, and does not count.
-    :param errors: of the plans (without ``canonical``) and the copies that failed: an error's
-        ``to_dict()`` with ``kind``, ``canonical`` and ``download``.
+    :param copied: outcomes of the copies, also of those that failed. One of an asset that was not
+        planned is an earlier attempt's, whose task did not run again, and does not count.
+    :param errors: those of the plans that failed, by the kind of assets.
     :param logs: where people find the logs of the copies, by the asset, and of the plans, by the
         kind of assets.
     """
@@ -42,7 +41,7 @@ class Results:
     settled: Sequence[Outcome] = ()
     planned: Collection[Name] = ()
     copied: Sequence[Outcome] = ()
-    errors: Sequence[Mapping[str, Any]] = ()
+    errors: Mapping[Kind, Mapping[str, Any]] = field(default_factory=dict)
     ahead: Sequence[Outcome] = ()
     logs: Mapping[Name | Kind, str] = field(default_factory=dict)
 
@@ -65,8 +64,8 @@ class Results:
         is_planned = name in self.planned
         if found := (self._copied if is_planned else self._settled).get(name):
             return found
-        error = self._errors.get(name if is_planned else kind)
-        return failed(*name, error or (_NO_RESULT if is_planned else _NO_PLAN))
+        error = None if is_planned else self.errors.get(kind)
+        return failed(*name, _shown(error) if error else (_NO_RESULT if is_planned else _NO_PLAN))
 
     @cached_property
     def _ahead(self) -> Mapping[Name, Outcome]:
@@ -79,15 +78,6 @@ class Results:
     @cached_property
     def _copied(self) -> Mapping[Name, Outcome]:
         return {x.name: x for x in reversed(self.copied)}
-
-    @cached_property
-    def _errors(self) -> Mapping[Name | Kind, dict[str, Any]]:
-        """Those of copies by the asset, those of plans by its kind."""
-        return {
-            planned_name(kind, x) if "canonical" in x else kind: _shown(x)
-            for x in reversed(self.errors)
-            for kind in [Kind(x["kind"])]
-        }
 
 
 def _shown(error: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,18 +7,17 @@ from dataclasses import replace
 from functools import partial
 
 from kops_assets_provider.exceptions import Side
-from kops_assets_provider.http.retries import Retries
-from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.kops.assets import ImageAsset
+from kops_assets_provider.mirror.control import Control
 from kops_assets_provider.mirror.image_rules import ImageRules
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State, now
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.record import AssetRecord
 from kops_assets_provider.mirror.registries import Registries
-from kops_assets_provider.oci.copy import source_digest
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.reference import Reference
 from kops_assets_provider.oci.remote import RemoteRepository
+from kops_assets_provider.oci.survey import source_digest
 from kops_assets_provider.oci.warm import warm_image
 
 
@@ -48,24 +47,20 @@ def plan_warming(
 
 
 def warm(
-    planned: PlannedImage,
-    registries: Registries,
-    rules: ImageRules,
-    *,
-    workers: int = 4,
-    retries: Retries | None = None,
-    on_chunk: OnChunk | None = None,
+    planned: PlannedImage, registries: Registries, rules: ImageRules, control: Control
 ) -> Outcome:
     """Read an image through its cache; raises what ``warm_image`` raises."""
-    began, retries = time.monotonic(), retries or Retries()
+    began, retries = time.monotonic(), control.retries.fork()
     cache, reference = registries.cache(planned.download)
     tree = warm_image(
-        *(cache, reference, Digest(planned.digest)),
+        cache,
+        reference,
+        Digest(planned.digest),
         platforms=rules.platforms,
-        workers=workers,
+        workers=control.workers,
         retries=retries,
         abort=partial(registries.abort, Side.TARGET),
-        on_chunk=on_chunk,
+        on_chunk=control.on_chunk,
     )
     outcome = Outcome(Kind.IMAGE, planned.canonical, planned.download, State.WARMED, planned.digest)
     return replace(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
@@ -13,7 +12,6 @@ from kops_assets_provider.exceptions import (
     ConflictingTargetsError,
     InvalidInputError,
     KopsAssetsError,
-    StoppedError,
 )
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.retries import Retries
@@ -21,14 +19,15 @@ from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.kops.assets import FileAsset, ImageAsset
 from kops_assets_provider.logs import get_logger
 from kops_assets_provider.mirror.asset_list import AssetList
+from kops_assets_provider.mirror.control import Control, CopyResult
 from kops_assets_provider.mirror.downloads import report_with_downloads
 from kops_assets_provider.mirror.file_plans import FileRules, plan_files
 from kops_assets_provider.mirror.file_stores import FileStores
-from kops_assets_provider.mirror.files import check_files, copy_file_asset
+from kops_assets_provider.mirror.files import FileCopy, check_files, copy_file
 from kops_assets_provider.mirror.image_checks import check_images
 from kops_assets_provider.mirror.image_plans import in_one_process, plan_images
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
-from kops_assets_provider.mirror.images import copy_planned_images
+from kops_assets_provider.mirror.images import ImageCopy, copy_images
 from kops_assets_provider.mirror.known import Known
 from kops_assets_provider.mirror.outcome import (
     Kind,
@@ -126,18 +125,11 @@ class Mirror:
             self.on_outcome(outcome)
         sizes = (x.job.tree.size for x in images.to_copy if x.job)
         self.on_plan(sum(sizes), len(files.to_copy))
-        retries = Retries(max_wait_seconds=_LONG_WAIT)
-        copied = copy_planned_images(
-            images.to_copy,
-            self.registries,
-            self.rules,
-            workers=self.jobs,
-            retries=retries,
-            on_chunk=self.on_chunk,
-            on_image=self.on_outcome,
-        )
-        copied += self._copy_files(files.to_copy, retries)
-        copied = [with_ahead(x, ahead.get(x.name)) for x in copied]
+        control = Control(Retries(max_wait_seconds=_LONG_WAIT), self.jobs, self.on_chunk)
+        jobs = [ImageCopy(x, self.registries, self.rules, known) for x in images.to_copy]
+        results = copy_images(jobs, control, self._tell_result)
+        results += self._copy_files(files.to_copy, control)
+        copied = [with_ahead(x.outcome, ahead.get(x.outcome.name)) for x in results]
         report = self._asked(_report(listed, (*images.settled, *files.settled, *copied)))
         self._keep_record(listed, report)
         return report
@@ -195,39 +187,32 @@ class Mirror:
     def _documents(self, listed: AssetList) -> Iterable[Write]:
         return document_writes([listed], self.stores, self.record_url, self.report_url)
 
-    def _copy_files(self, files: Iterable[FileAsset], retries: Retries) -> list[Outcome]:
-        def on_chunk(size: int) -> None:
-            if retries.stop.is_set():
-                raise StoppedError("stopped")
-            self.on_chunk(size)
-
-        def copy(asset: FileAsset) -> Outcome:
-            began, own = time.monotonic(), retries.fork()
-            attempt = partial(
-                copy_file_asset,
-                *(asset, self.stores, self.source_rewrites, on_chunk, http, own),
-                deep=self.deep,
-            )
-
-            def timed(_: FileAsset) -> Outcome:
-                outcome = own.call(attempt)
-                seconds = round(time.monotonic() - began, 3)
-                return replace(outcome, seconds=seconds, retries=own.count)
-
-            return self._told(Kind.FILE, asset, timed)
-
+    def _copy_files(self, files: Iterable[FileAsset], control: Control) -> list[CopyResult]:
         http = HttpClient()
+
+        def copy(asset: FileAsset) -> CopyResult:
+            job = FileCopy(asset, self.stores, self.source_rewrites, self.deep, http)
+            result = copy_file(job, control)
+            self._tell_result(result)
+            return result
+
         with ThreadPoolExecutor(self.jobs, thread_name_prefix="files") as pool:
             futures = [pool.submit(copy, file) for file in files]
             try:
                 return [future.result() for future in futures]
             except BaseException:
                 # Ctrl-C: the threads must end, too, or the command would wait for them.
-                retries.stop.set()
+                control.retries.stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 if wait(futures, _GRACE).not_done:
                     http.abort()
                 raise
+
+    def _tell_result(self, result: CopyResult) -> None:
+        if result.error is not None and not isinstance(result.error, KopsAssetsError):
+            name = result.outcome.canonical
+            log.error("%s: unexpected error", name, exc_info=result.error)
+        self.on_outcome(result.outcome)
 
     def _told(self, kind: Kind, asset: _Asset, settle: Callable[[_Asset], Outcome]) -> Outcome:
         try:

@@ -6,7 +6,8 @@ knows nothing of kOps, of files or of Airflow.
 
 ``reference``  the name of an image        ``manifest``  what an image consists of
 ``digest``     the name of a content       ``ports``     what can be copied from and to
-``copy``       the verb                    ``remote``    a repository behind HTTP
+``survey``     whether there is anything to copy         ``copy``      the verb
+``remote``     a repository behind HTTP
 ``auth``       how registries ask for credentials        ``memory``  a repository in a dictionary
 
 The order of a copy is what keeps a target whole: blobs first, then the manifests that name them,

@@ -17,13 +17,13 @@ from functools import partial
 from kops_assets_provider.exceptions import Side, StoppedError, TransientError
 from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.http.verify import OnChunk
-from kops_assets_provider.oci.copy import chosen_platforms
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.manifest import Descriptor
 from kops_assets_provider.oci.platforms import trim
 from kops_assets_provider.oci.ports import ImageSource
 from kops_assets_provider.oci.reader import BlobReader
 from kops_assets_provider.oci.reference import Reference
+from kops_assets_provider.oci.survey import chosen_platforms
 from kops_assets_provider.oci.tree import ImageTree, read_tree
 
 _GRACE = 1.0  # seconds that threads have to end by themselves

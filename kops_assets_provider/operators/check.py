@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 
-from kops_assets_provider.operators.errors import told_to_airflow
+from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.places import FileStoresOperator, RegistriesOperator
 from kops_assets_provider.operators.report import REPORT_KEY
 from kops_assets_provider.operators.standing import Done, leave_standing
@@ -69,7 +69,7 @@ class KopsCheckAssetsOperator(FileStoresOperator, RegistriesOperator):
         """Check, and fail if anything is missing."""
         from kops_assets_provider.mirror.asset_list import AssetList
 
-        with told_to_airflow(context):
+        with translate_errors(context):
             listed = AssetList.from_dict(self.assets)
             report = self.check(listed)
             self.log.lines(logging.INFO, report.summary(), report.to_table())

@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator, Context, TaskInstanceState
 
 from kops_assets_provider.exceptions import KopsAssetsError, StoppedError
-from kops_assets_provider.mirror.outcome import Kind, Outcome
-from kops_assets_provider.operators.errors import told_to_airflow
+from kops_assets_provider.mirror.outcome import Kind, Outcome, error_dict, failed
+from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.lineage import copy_lineage
 from kops_assets_provider.operators.links import SourceLink, TargetLink
 from kops_assets_provider.operators.metrics import count_outcome, measured
 from kops_assets_provider.operators.places import FileStoresOperator, RegistriesOperator
 from kops_assets_provider.operators.progress import Progress
 from kops_assets_provider.operators.values import as_flag, as_mapping, as_optional
+from kops_assets_provider.redaction import printable, redact
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
     from kops_assets_provider.kops.assets import FileAsset
+    from kops_assets_provider.mirror.control import Control, CopyResult
     from kops_assets_provider.mirror.planned_image import PlannedImage
 
 
@@ -63,6 +65,7 @@ class _CopyOperator(BaseOperator):
         self.download = download
         self._stop: threading.Event | None = None
         self._progress: Progress | None = None
+        self._result: CopyResult | None = None
         self._copies_in: int | None = None
 
     @property
@@ -77,32 +80,46 @@ class _CopyOperator(BaseOperator):
 
     def _name(self, key: str) -> str:
         found = getattr(self, key) if self.asset is None else _get(self.asset, key)
-        return found if isinstance(found, str) else ""
+        if not isinstance(found, str):
+            return ""
+        # It becomes a label, which users see who may not see connections.
+        return redact(found) if self.kind is Kind.FILE else printable(found)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the copy's outcome."""
         self._stop = threading.Event()
         self.log.info("%s to %s", self.source_name, self.target_name)
         tags = {"kind": str(self.kind), "target": self.target_host()}
-        names = {"canonical": self.source_name, "download": self.target_name}
-        with (
-            measured(**tags),
-            told_to_airflow(context, kind=str(self.kind), **names),
-            Progress(context) as self._progress,
-        ):
-            outcome = self._copy_until_killed(context)
+        with measured(**tags), translate_errors(context, self._failed), Progress(context) as told:
+            self._progress = told
+            outcome = self._copy_until_killed(context).raise_error()
         count_outcome(outcome, **tags)
         self._log_outcome(outcome)
         return outcome.to_dict()
 
-    def _copy_until_killed(self, context: Context) -> Outcome:
+    def _failed(self, error: BaseException) -> dict[str, Any]:
+        """Return what the report needs: the cost of a copy that failed is known as well."""
+        if self._result and self._result.error is error:
+            return self._result.outcome.to_dict()
+        names = self.source_name, self.target_name
+        return failed(self.kind, *names, error_dict(error)).to_dict()
+
+    def _copy_until_killed(self, context: Context) -> CopyResult:
         self._copies_in = threading.get_ident()
         try:
-            return self.copy(context)
+            self._result = self.copy(context)
         except _Killed:
             raise self._stopped() from None
         finally:
             self._copies_in = None
+        return self._result
+
+    def control(self, **options: Any) -> Control:
+        """Return how the copy runs, and how it is stopped."""
+        from kops_assets_provider.http.retries import Retries
+        from kops_assets_provider.mirror.control import Control
+
+        return Control(Retries(stop=self._stop), on_chunk=self.on_chunk, **options)
 
     def _stopped(self) -> StoppedError:
         return StoppedError(f"{self.source_name}: stopped, because the task was killed")
@@ -116,8 +133,8 @@ class _CopyOperator(BaseOperator):
                 outcome.drift,
             )
 
-    def copy(self, context: Context) -> Outcome:
-        """Copy the asset unless it is there."""
+    def copy(self, context: Context) -> CopyResult:
+        """Copy the asset unless the target has it."""
         raise NotImplementedError
 
     def on_kill(self) -> None:
@@ -131,9 +148,7 @@ class _CopyOperator(BaseOperator):
             raise _Killed
 
     def on_chunk(self, size: int) -> None:
-        """Count the bytes of a chunk; raise StoppedError once the task was killed."""
-        if self._stop and self._stop.is_set():
-            raise self._stopped()
+        """Count the bytes of a chunk."""
         if self._progress:
             self._progress.add(size)
 
@@ -204,18 +219,14 @@ class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
         }
         return PlannedImage.from_dict(own if self.asset is None else self.asset)
 
-    def copy(self, context: Context) -> Outcome:
-        """Copy the image unless it is there."""
-        from kops_assets_provider.mirror.images import copy_planned_image
+    def copy(self, context: Context) -> CopyResult:
+        """Copy the image unless the target has it."""
+        from kops_assets_provider.mirror.images import ImageCopy, copy_image
 
-        planned = self.planned()
-        return copy_planned_image(
-            planned,
-            self.registries(),
-            self.rules(),
-            is_coming=partial(_is_running, context["ti"], planned.leaders),
-            on_chunk=self.on_chunk,
-        )
+        image = self.planned()
+        is_coming = partial(_is_running, context["ti"], image.leaders)
+        job = ImageCopy(image, self.registries(), self.rules())
+        return copy_image(job, self.control(is_coming=is_coming))
 
 
 def _is_running(ti: Any, leaders: Mapping[str, Sequence[int]], repository: str) -> bool:
@@ -274,13 +285,14 @@ class KopsCopyFileOperator(_CopyOperator, FileStoresOperator):
         own = {"canonical": self.canonical, "download": self.download, "sha": self.sha}
         return FileAsset.from_dict(own if self.asset is None else self.asset)
 
-    def copy(self, context: Context) -> Outcome:
-        """Copy the file unless it is there."""
-        from kops_assets_provider.mirror.files import copy_file_asset
+    def copy(self, context: Context) -> CopyResult:
+        """Copy the file unless the target has it."""
+        from kops_assets_provider.mirror.files import FileCopy, copy_file
 
         rewrites = as_mapping("source_rewrites", self.source_rewrites)
         deep = as_flag("deep", self.deep)
-        return copy_file_asset(self.file(), self.file_stores(), rewrites, self.on_chunk, deep=deep)
+        job = FileCopy(self.file(), self.file_stores(), rewrites, deep)
+        return copy_file(job, self.control())
 
     def written_elsewhere(self) -> dict[str, str]:
         """Return ``file_targets``; raises InvalidInputError."""

@@ -1,9 +1,9 @@
-"""Our errors, told as Airflow's: fail now, try again, or come back when the server says."""
+"""Translate our errors into Airflow's: fail now, retry, or come back when the server says."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,9 +17,7 @@ from airflow.sdk.exceptions import (
 
 from kops_assets_provider.exceptions import KopsAssetsError, PermanentError, TransientError
 from kops_assets_provider.logs import get_logger
-from kops_assets_provider.mirror.outcome import Kind, error_dict
 from kops_assets_provider.mirror.times import AHEAD, parse_time
-from kops_assets_provider.redaction import redact
 
 log = get_logger(__name__)
 
@@ -31,25 +29,28 @@ _LATER = 10.0  # seconds over which tasks that were put off together are spread
 _PATIENCE = timedelta(hours=24)
 
 
+Describe = Callable[[BaseException], Mapping[str, Any]]
+"""Returns the XCom that a task leaves when it fails."""
+
+
 @contextmanager
-def told_to_airflow(context: Context, **asset: str) -> Iterator[None]:
+def translate_errors(context: Context, describe: Describe | None = None) -> Iterator[None]:
     """
-    Turn a PermanentError into a failure without retries; let all others be retried.
+    Turn a PermanentError into a failure without retries; let Airflow retry after all others.
 
-    A server that asks for a wait gets it: the task gives its slot back and comes at the time that
-    was named, without using up a retry, for a day at most.
+    A server that asks for a wait gets it: the task gives its slot back and comes at that time,
+    without using up a retry, for a day at most.
 
-    :param asset: the ``kind`` that the task plans, or kind, ``canonical`` and ``download`` of the
-        asset that it copies. With them the error is pushed to XCom first, so that the report can
-        say why.
+    :param describe: returns what is pushed to XCom before the error is raised, so that the report
+        can say why.
     """
     try:
         yield
     except (Exception, AirflowTaskTimeout) as err:
         if isinstance(err, TransientError) and err.retry_after is not None:
             _come_back(context, err, err.retry_after)
-        if asset:
-            context["ti"].xcom_push(key=ERROR_KEY, value={**error_dict(err), **_names(asset)})
+        if describe:
+            context["ti"].xcom_push(key=ERROR_KEY, value=dict(describe(err)))
         if isinstance(err, PermanentError):
             # One clear line: the way here through our own code helps nobody who reads the log.
             raise AirflowFailException(f"{type(err).__name__}: {err}") from None
@@ -57,12 +58,6 @@ def told_to_airflow(context: Context, **asset: str) -> Iterator[None]:
             # Without its causes, which Airflow would log: libraries quote whole URLs in theirs.
             raise err from None
         raise
-
-
-def _names(asset: Mapping[str, str]) -> dict[str, str]:
-    """Return the asset as lists name it: a URL without what may be a credential."""
-    is_file = asset["kind"] == Kind.FILE
-    return {k: redact(v) if is_file and k != "kind" else v for k, v in asset.items()}
 
 
 def _come_back(context: Context, error: TransientError, seconds: float) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 
-from kops_assets_provider.operators.errors import told_to_airflow
+from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.places import FileStoresOperator
 from kops_assets_provider.operators.values import (
     as_flag,
@@ -140,7 +140,7 @@ class KopsGetAssetsOperator(FileStoresOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the list."""
-        with told_to_airflow(context):
+        with translate_errors(context):
             found = self.make_list()
             if output_url := as_optional(self.output_url):
                 from kops_assets_provider.mirror.saved_lists import save_list

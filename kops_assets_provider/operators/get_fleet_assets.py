@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Context
 
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.operators.errors import told_to_airflow
+from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.get_assets import (
     HASH_SOURCES_KEY,
     SOURCES,
@@ -53,7 +53,7 @@ class KopsGetFleetAssetsOperator(KopsGetAssetsOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the lists."""
-        with told_to_airflow(context):
+        with translate_errors(context):
             ti: Any = context["ti"]
             found = self.make_fleet_list(patient=ti.try_number <= ti.max_tries)
         union = found.assets

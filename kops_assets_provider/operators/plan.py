@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context, conf
 
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.mirror.changes import read_on_drift
-from kops_assets_provider.mirror.outcome import Kind
-from kops_assets_provider.operators.errors import told_to_airflow
+from kops_assets_provider.mirror.outcome import Kind, error_dict
+from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.places import FileStoresOperator, RegistriesOperator
 from kops_assets_provider.operators.values import as_flag, as_mapping, as_names, as_optional
 
@@ -114,7 +115,7 @@ class KopsPlanImagesOperator(_PlanOperator, RegistriesOperator):
         from kops_assets_provider.mirror.image_plans import plan_images
         from kops_assets_provider.mirror.planned_image import PlannedImage
 
-        with told_to_airflow(context, kind=str(Kind.IMAGE)):
+        with translate_errors(context, partial(_plan_error, Kind.IMAGE)):
             listed = self.listed()
             rules = self.rules(as_names("immutable_tags", self.immutable_tags))
             plan = plan_images(
@@ -180,7 +181,7 @@ class KopsPlanFilesOperator(_PlanOperator):
         """Return what must be copied."""
         from kops_assets_provider.mirror.file_plans import FileRules, plan_files
 
-        with told_to_airflow(context, kind=str(Kind.FILE)):
+        with translate_errors(context, partial(_plan_error, Kind.FILE)):
             listed = self.listed()
             rules = FileRules(
                 as_flag("deep", self.deep),
@@ -210,6 +211,10 @@ class KopsPlanFilesOperator(_PlanOperator):
 
 def _arguments(file: FileAsset) -> dict[str, Any]:
     return {"canonical": file.canonical, "download": file.download, "sha": file.sha}
+
+
+def _plan_error(kind: Kind, error: BaseException) -> dict[str, Any]:
+    return {**error_dict(error), "kind": str(kind)}
 
 
 def refuse_too_many(where: str, mapped: Collection[Any]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Context
 
 from kops_assets_provider.exceptions import KopsAssetsError, MissingAssetsError
-from kops_assets_provider.operators.errors import told_to_airflow
+from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.places import FileStoresOperator
 from kops_assets_provider.operators.readiness import READY, Notify, notify, publish
 from kops_assets_provider.operators.standing import Done, leave_standing
@@ -135,7 +135,7 @@ class KopsReportOperator(_ResultsOperator):
 
     def execute(self, context: Context) -> None:
         """Report, and fail if anything is missing."""
-        with told_to_airflow(context):
+        with translate_errors(context):
             listed, report = self.make_report(context["ti"])
             ti, version = context["ti"], listed.kops_version
             if as_flag("plan_only", self.plan_only):
@@ -252,7 +252,7 @@ class KopsFleetReportOperator(_ResultsOperator):
         from kops_assets_provider.mirror.asset_list import AssetList
         from kops_assets_provider.mirror.fleet_report import FleetReport
 
-        with told_to_airflow(context):
+        with translate_errors(context):
             listed, results = self.gather(context["ti"])
             if isinstance(listed, AssetList):
                 raise MissingAssetsError(f"{self.get_assets_task_id} has no list of a group")

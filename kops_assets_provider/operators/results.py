@@ -15,23 +15,20 @@ from kops_assets_provider.operators.plan import AHEAD_KEY, SETTLED_KEY
 def gather_results(ti: Any, plan_task_ids: Sequence[str], copy_task_ids: Sequence[str]) -> Results:
     """Collect what the plans and the copies left; those of images first, then those of files."""
     planned: set[Name] = set()
-    copied: list[Any] = []
+    copied: list[Outcome] = []
     logs: dict[Name | Kind, str] = {}
-    errors = _pull(ti, plan_task_ids, ERROR_KEY)
     for kind, plan_id, copy_id in zip(Kind, plan_task_ids, copy_task_ids, strict=True):
         plan = [x for assets in _pull(ti, [plan_id], "return_value") for x in assets]
         names = [planned_name(kind, x) for x in plan]
         planned |= set(names)
         logs |= {name: _log_page(ti, copy_id, index) for index, name in enumerate(names)}
         logs[kind] = _log_page(ti, plan_id)
-        done, failures = _pull_results(ti, kind, copy_id, len(plan))
-        copied += done
-        errors += failures
+        copied += _pull_results(ti, copy_id, len(plan))
     return Results(
         settled=_outcomes(ti, plan_task_ids, SETTLED_KEY),
         planned=planned,
-        copied=[Outcome.from_dict(x) for x in copied],
-        errors=errors,
+        copied=copied,
+        errors={Kind(x["kind"]): x for x in _pull(ti, plan_task_ids, ERROR_KEY)},
         ahead=_outcomes(ti, plan_task_ids, AHEAD_KEY),
         logs=logs,
     )
@@ -51,24 +48,24 @@ def _outcomes(ti: Any, task_ids: Sequence[str], key: str) -> list[Outcome]:
     return [Outcome.from_dict(x) for found in _pull(ti, task_ids, key) for x in found]
 
 
-def _pull_results(ti: Any, kind: Kind, task_id: str, count: int) -> tuple[list[Any], list[Any]]:
+def _pull_results(ti: Any, task_id: str, count: int) -> list[Outcome]:
     """
-    Return what the first ``count`` copies returned, and the errors that they left.
+    Return the outcomes that the first ``count`` copies left, those that succeeded first.
 
-    After a plan was cleared and has become shorter, Airflow keeps what the tasks that are gone have
-    left: then an asset has two results, and each index is asked for by itself.
+    After a plan was cleared and has become shorter, Airflow keeps the XComs of the tasks that are
+    gone: then an asset has two outcomes, and each index is asked for by itself.
     """
     if not count:
-        return [], []
-    found = _pull(ti, [task_id], "return_value"), _pull(ti, [task_id], ERROR_KEY)
-    names = [planned_name(kind, x) for x in (*found[0], *found[1])]
-    if len(set(names)) == len(names):
+        return []
+    found = _copies(ti, task_id)
+    if len({x.name for x in found}) == len(found):
         return found
-    indexes = list(range(count))
-    return (
-        _pull(ti, [task_id], "return_value", map_indexes=indexes),
-        _pull(ti, [task_id], ERROR_KEY, map_indexes=indexes),
-    )
+    return _copies(ti, task_id, map_indexes=list(range(count)))
+
+
+def _copies(ti: Any, task_id: str, **options: Any) -> list[Outcome]:
+    keys = "return_value", ERROR_KEY
+    return [Outcome.from_dict(x) for key in keys for x in _pull(ti, [task_id], key, **options)]
 
 
 def _pull(ti: Any, task_ids: Sequence[str], key: str, **options: Any) -> list[Any]:

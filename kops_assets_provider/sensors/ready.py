@@ -9,7 +9,7 @@ from typing import Any
 from airflow.sdk import BaseSensorOperator, Context
 
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.operators.errors import told_to_airflow
+from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.places import FileStoresOperator
 from kops_assets_provider.operators.values import as_cluster, as_required
 
@@ -59,7 +59,7 @@ class KopsAssetsReadySensor(FileStoresOperator, BaseSensorOperator):
         """Look at the record."""
         from kops_assets_provider.mirror.record import read_record
 
-        with told_to_airflow(context):
+        with translate_errors(context):
             cluster = as_cluster("cluster", self.cluster)
             url = as_required("record_url", self.record_url)
             record = read_record(*self.file_stores().open_place(url, f"{cluster}.json"))

@@ -23,13 +23,13 @@ from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint
 from kops_assets_provider.oci import digest as digests
 from kops_assets_provider.oci import manifest as manifests
 from kops_assets_provider.oci import remote
-from kops_assets_provider.oci.copy import copy_image
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.manifest import MAX_MANIFEST, OCI_INDEX, OCI_MANIFEST, parse_manifest
 from kops_assets_provider.testing.http_server import Response as Answer
 from kops_assets_provider.testing.images import ImageKind, make_image, put_image
 from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
+from tests.copies import copy_between
 
 CONFIG = {"mediaType": "application/json", "digest": "sha256:" + "a" * 64, "size": 2}
 CHILD = {"mediaType": OCI_MANIFEST, "digest": "sha256:" + "b" * 64, "size": 2}
@@ -53,7 +53,7 @@ def copies(source, target, attempt):
     """Copy ``app:1`` from one registry to another, come what may of our errors."""
     opened = Registries(lambda host: RegistryEndpoint(f"http://{host}"))
     return attempt(
-        lambda: copy_image(
+        lambda: copy_between(
             *opened.source(f"{source.host}/kops/app:1"), *opened.target(f"{target.host}/kops/app:1")
         )
     )
@@ -286,7 +286,7 @@ def test_registries_are_told_apart(attempt):
         put_image(source, "kops/app:1", image)
         opened = Registries(lambda host: RegistryEndpoint(f"http://{host}"))
         for target, name in ((one, "first/app"), (other, "second/app")):
-            copy_image(
+            copy_between(
                 *opened.source(f"{source.host}/kops/app:1"),
                 *opened.target(f"{target.host}/{name}:1"),
             )

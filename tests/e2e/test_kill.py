@@ -14,12 +14,12 @@ import pytest
 
 from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.mirror.registries import Registries
-from kops_assets_provider.oci.copy import copy_image
 from kops_assets_provider.testing.components import docker_registry
 from kops_assets_provider.testing.images import make_image, push_image
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from kops_assets_provider.testing.pull import pull_image
 from kops_assets_provider.testing.tcp_proxy import TcpProxy
+from tests.copies import copy_between
 from tests.e2e.kill_wire import KillWire
 
 PLATFORMS = ["linux/amd64", "linux/arm64", "linux/s390x"]
@@ -28,12 +28,16 @@ NEW = make_image("new", platforms=PLATFORMS, layers=3, base_layers=1, size=700_0
 WORKERS = 4
 CHILD = """
 import sys
+from kops_assets_provider.mirror.changes import OnDrift
+from kops_assets_provider.mirror.control import Control
+from kops_assets_provider.mirror.image_rules import ImageRules
+from kops_assets_provider.mirror.images import ImageCopy, copy_image
+from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.registries import Registries
-from kops_assets_provider.oci.copy import copy_image
 
-registries = Registries()
 source, target, workers = sys.argv[1:]
-copy_image(*registries.source(source), *registries.target(target), workers=int(workers))
+job = ImageCopy(PlannedImage(source, target), Registries(), ImageRules(on_drift=OnDrift.TAKE))
+copy_image(job, Control(workers=int(workers))).raise_error()
 """
 BEFORE, WITHIN = "before publishing", "publishing"
 
@@ -118,7 +122,7 @@ def check_kill(world, phase, fraction, workers):
         found = pull_image(url, repository, digest)
         assert found is None or found.digest == digest
     registries = Registries()
-    copy_image(
+    copy_between(
         *registries.source(f"{world.source.host}/app:1"),
         *registries.target(f"{world.target.host}/{repository}:1"),
         retries=Retries(first_wait_seconds=0.01),

@@ -11,8 +11,7 @@ from kops_assets_provider.exceptions import InvalidInputError, NotFoundError, Re
 from kops_assets_provider.hooks.registries import open_registries, read_ecr_repositories
 from kops_assets_provider.mirror.cloud_logins import EcrRepositories
 from kops_assets_provider.mirror.registries import Registries, anonymous
-from kops_assets_provider.oci.batch import copy_images
-from kops_assets_provider.oci.copy import copy_image
+from kops_assets_provider.oci.copy import copy_images
 from kops_assets_provider.oci.jobs import ImageJob
 from kops_assets_provider.oci.tree import read_tree
 from kops_assets_provider.testing.components import moto
@@ -20,6 +19,7 @@ from kops_assets_provider.testing.connect_proxy import ConnectProxy
 from kops_assets_provider.testing.images import make_image, put_image
 from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.oci_registry import BasicAuth, OciRegistryServer, Quirks
+from tests.copies import copy_between
 
 ACCOUNT = "123456789012"
 ECR = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"
@@ -80,7 +80,7 @@ def open_all(ecr_repositories):
 
 
 def copy(registries, source, name="one", tag="1"):
-    return copy_image(
+    return copy_between(
         *registries.source(f"{source.host}/{name}:1"),
         *registries.target(f"{ECR}/kops/{name}:{tag}"),
     )

@@ -33,13 +33,13 @@ from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint
 from kops_assets_provider.mirror.saved_lists import read_saved_list
 from kops_assets_provider.mirror.state.places import StateStores
 from kops_assets_provider.oci.auth import Login
-from kops_assets_provider.oci.copy import copy_image
 from kops_assets_provider.testing.connect_proxy import ConnectProxy
 from kops_assets_provider.testing.file_server import FileServer
 from kops_assets_provider.testing.http_server import HttpServer, Response
 from kops_assets_provider.testing.images import make_image, put_image
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from kops_assets_provider.testing.registry.auth import TokenAuth
+from tests.copies import copy_between
 
 RAW = b"content"
 SHA = hashlib.sha256(RAW).hexdigest()
@@ -176,7 +176,9 @@ def test_images(world):
     opened = Registries(
         lambda host: RegistryEndpoint(f"https://{host}", login if host == "mirror.test" else None)
     )
-    copied = copy_image(*opened.source("registry.test/app:1"), *opened.target("mirror.test/app:1"))
+    copied = copy_between(
+        *opened.source("registry.test/app:1"), *opened.target("mirror.test/app:1")
+    )
     assert copied.digest == image.digest
     assert hosts(world) == {"registry.test", "mirror.test", "token.test"}
 

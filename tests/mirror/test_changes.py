@@ -28,7 +28,6 @@ from kops_assets_provider.mirror.changes import (
 )
 from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.image_rules import ImageRules
-from kops_assets_provider.mirror.images import copy_planned_image
 from kops_assets_provider.mirror.outcome import Kind, State
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.record import AssetRecord
@@ -39,6 +38,7 @@ from kops_assets_provider.testing.images import make_image, put_image
 from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from kops_assets_provider.testing.s3_server import S3Server
+from tests.copies import copy_planned_image
 
 BASE = "https://files.example.com"
 FILE = b"kubelet" * 1000

@@ -20,7 +20,7 @@ from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.kops.assets import FileAsset
 from kops_assets_provider.mirror.file_plans import FileRules, plan_files
 from kops_assets_provider.mirror.file_stores import FileStores
-from kops_assets_provider.mirror.files import check_files, copy_file_asset
+from kops_assets_provider.mirror.files import check_files
 from kops_assets_provider.mirror.known import Known
 from kops_assets_provider.mirror.outcome import State
 from kops_assets_provider.mirror.record import MirrorRecord, update_record
@@ -29,6 +29,7 @@ from kops_assets_provider.testing.file_server import FileServer
 from kops_assets_provider.testing.gcs_server import GCSServer
 from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.s3_server import S3Server
+from tests.copies import copy_one_file
 
 BASE = "https://files.example.com"
 NAMES = [
@@ -72,7 +73,7 @@ class World:
     def run(self, **options):
         """Plan, copy what is to be copied, and keep the record; return the outcomes."""
         plan = self.plan(**options)
-        copied = [copy_file_asset(x, self.stores, {}, **options) for x in plan.to_copy]
+        copied = [copy_one_file(x, self.stores, {}, **options) for x in plan.to_copy]
         outcomes = [*plan.settled, *copied]
         record = update_record(self.record, Report("c", tuple(outcomes)), "1.36.2", "run")
         self.record = MirrorRecord.from_json(record.to_json(), "the record")

@@ -10,13 +10,13 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.image_plans import plan_images
-from kops_assets_provider.mirror.images import copy_planned_image
 from kops_assets_provider.mirror.outcome import State
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.testing.images import make_image, put_image
 from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
+from tests.copies import copy_planned_image
 
 
 @pytest.fixture

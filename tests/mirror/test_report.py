@@ -15,7 +15,7 @@ from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.memory import MemoryStore
 from kops_assets_provider.files.stores import FileTarget, Scheme
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State, error_dict
+from kops_assets_provider.mirror.outcome import Kind, Outcome, State, error_dict, failed
 from kops_assets_provider.mirror.record import (
     MirrorRecord,
     keep_record,
@@ -41,17 +41,18 @@ COPIED = Outcome(
     "2026-11-01T00:00:00+00:00",
 )
 PRESENT = Outcome(Kind.FILE, "https://dl.k8s.io/kubelet", "https://files/kubelet", State.PRESENT)
-ERROR = {"type": "NotFoundError", "message": "source quay.io: no", "kind": "image"}
+ERROR = {"type": "NotFoundError", "message": "source quay.io: no"}
+FAILED = failed(Kind.IMAGE, "quay.io/a:1", "h/a:1", ERROR)
 
 
 PLANNED = [(Kind.IMAGE, x.canonical, x.download) for x in ASSETS.images]
 
 
-def report(*outcomes, errors=(), planned=PLANNED):
+def report(*outcomes, planned=PLANNED):
     """Report on images that were planned, and files that were not."""
     settled = [x for x in outcomes if x.name not in planned]
     copied = [x for x in outcomes if x not in settled]
-    return make_report("c.example.com", ASSETS, Results(settled, planned, copied, errors))
+    return make_report("c.example.com", ASSETS, Results(settled, planned, copied))
 
 
 def test_no_asset_is_forgotten():
@@ -63,10 +64,9 @@ def test_no_asset_is_forgotten():
 
 def test_an_error_says_why():
     """The error of a copy task stands at its asset."""
-    found = report(
-        COPIED, PRESENT, errors=[ERROR | {"canonical": "quay.io/a:1", "download": "h/a:1"}]
-    )
-    assert found.missing[0].error == {"type": "NotFoundError", "message": "source quay.io: no"}
+    found = report(COPIED, PRESENT, replace(FAILED, sent=7))
+    assert found.missing[0].error == ERROR
+    assert found.missing[0].sent == 7
     assert not found.ready
 
 
@@ -82,17 +82,14 @@ def test_an_earlier_attempts_copy_does_not_count():
 def test_a_failed_plan_says_why():
     """Its error stands at every asset that it did not get to."""
     error = {"type": "AccessDeniedError", "message": "target h: 403", "kind": "image"}
-    found = make_report("c.example.com", ASSETS, Results([PRESENT], errors=[error]))
+    found = make_report("c.example.com", ASSETS, Results([PRESENT], errors={Kind.IMAGE: error}))
     assert [x.error["type"] for x in found.missing] == ["AccessDeniedError"] * 2
 
 
 def test_a_result_goes_before_an_older_error():
     """A copy that was cleared and done again is done."""
     done = Outcome(Kind.IMAGE, "quay.io/a:1", "h/a:1", State.COPIED)
-    found = report(
-        COPIED, PRESENT, done, errors=[ERROR | {"canonical": "quay.io/a:1", "download": "h/a:1"}]
-    )
-    assert found.ready
+    assert report(COPIED, PRESENT, done, FAILED).ready
 
 
 def test_missing_assets_are_named():
@@ -134,12 +131,8 @@ def test_a_cluster_that_mirrors_nothing_is_told_so():
 
 def test_the_table_shows_failures_last_and_harmless():
     """Words of a server cannot colour or rewrite the terminal that shows the log."""
-    evil = ERROR | {
-        "canonical": "quay.io/a:1",
-        "download": "h/a:1",
-        "message": "\x1b[31mred\r\n[bold]",
-    }
-    lines = report(COPIED, PRESENT, errors=[evil]).to_table().splitlines()
+    evil = ERROR | {"message": "\x1b[31mred\r\n[bold]"}
+    lines = report(COPIED, PRESENT, replace(FAILED, error=evil)).to_table().splitlines()
     assert lines[0].startswith("state")
     assert lines[-1].split()[:3] == ["failed", "image", "0"]
     assert "\x1b" not in lines[-1]

@@ -12,7 +12,6 @@ from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.image_plans import plan_images
 from kops_assets_provider.mirror.image_rules import ImageRules
-from kops_assets_provider.mirror.images import copy_planned_image, copy_planned_images
 from kops_assets_provider.mirror.lists import ListRequest, make_list
 from kops_assets_provider.mirror.outcome import Kind, Outcome, State
 from kops_assets_provider.mirror.planned_image import PlannedImage
@@ -24,6 +23,7 @@ from kops_assets_provider.oci.limits import Limits
 from kops_assets_provider.testing.images import make_image, put_image
 from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
+from tests.copies import copy_planned_image, copy_planned_images
 from tests.mirror.test_lists import SPEC
 
 

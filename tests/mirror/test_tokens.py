@@ -9,7 +9,6 @@ import pytest
 from kops_assets_provider.exceptions import AccessDeniedError
 from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.image_plans import plan_images
-from kops_assets_provider.mirror.images import copy_planned_image, copy_planned_images
 from kops_assets_provider.mirror.outcome import State
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint
@@ -19,6 +18,7 @@ from kops_assets_provider.testing.images import make_image, put_image
 from kops_assets_provider.testing.messages import Fault, Response
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from kops_assets_provider.testing.registry.auth import TokenAuth
+from tests.copies import copy_planned_image, copy_planned_images
 
 LOGIN = Login("robot", "canary-password")
 NAMES = ("one", "two", "three", "four")

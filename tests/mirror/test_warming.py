@@ -21,7 +21,6 @@ from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.image_plans import plan_images
 from kops_assets_provider.mirror.image_rules import ImageRules
-from kops_assets_provider.mirror.images import copy_planned_image, copy_planned_images
 from kops_assets_provider.mirror.outcome import State
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.registries import Registries
@@ -30,6 +29,7 @@ from kops_assets_provider.testing.components import docker_registry
 from kops_assets_provider.testing.images import make_image, push_image
 from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
+from tests.copies import copy_planned_image, copy_planned_images
 
 IMAGE = make_image("app", layers=3)
 

@@ -18,7 +18,6 @@ from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.changes import OnDrift
 from kops_assets_provider.mirror.image_plans import plan_images
 from kops_assets_provider.mirror.image_rules import ImageRules
-from kops_assets_provider.mirror.images import copy_planned_image, copy_planned_images
 from kops_assets_provider.mirror.known import Known
 from kops_assets_provider.mirror.outcome import State
 from kops_assets_provider.mirror.planned_image import PlannedImage
@@ -28,6 +27,7 @@ from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.testing.components import docker_registry
 from kops_assets_provider.testing.images import make_image, push_image
+from tests.copies import copy_planned_image, copy_planned_images
 
 pytestmark = pytest.mark.component
 

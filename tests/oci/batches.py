@@ -9,8 +9,8 @@ from functools import cache
 from kops_assets_provider.exceptions import Side
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.retries import Retries
-from kops_assets_provider.oci.batch import copy_images
 from kops_assets_provider.oci.client import RegistryClient
+from kops_assets_provider.oci.copy import copy_images
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.jobs import ImageJob
 from kops_assets_provider.oci.manifest import OCI_INDEX, OCI_MANIFEST, parse_manifest

@@ -18,13 +18,13 @@ from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint
 from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.client import RegistryClient
-from kops_assets_provider.oci.copy import copy_image
 from kops_assets_provider.oci.manifest import parse_manifest
 from kops_assets_provider.oci.remote import RemoteRepository
 from kops_assets_provider.testing.images import ImageKind, make_image, put_image
 from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from kops_assets_provider.testing.registry.auth import BasicAuth, TokenAuth
+from tests.copies import copy_between
 
 SECRET = "canary-password"
 LOGIN = Login("robot", SECRET, name="connection my_registry")
@@ -54,7 +54,7 @@ def test_a_token_is_fetched_once_for_many_requests():
         registries = Registries(
             lambda host: RegistryEndpoint(f"http://{host}", LOGIN if host == target.host else None)
         )
-        copy_image(
+        copy_between(
             *registries.source(f"{source.host}/app/app:1"),
             *registries.target(f"{target.host}/kops/app:1"),
         )
@@ -183,7 +183,7 @@ def test_an_upload_elsewhere_does_not_carry_the_token(evil):
             lambda host: RegistryEndpoint(f"http://{host}", LOGIN if host == server.host else None)
         )
         with pytest.raises(NotFoundError):
-            copy_image(
+            copy_between(
                 *registries.source(f"{source.host}/app/app:1"),
                 *registries.target(f"{server.host}/kops/app:1"),
             )

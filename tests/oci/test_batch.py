@@ -15,7 +15,6 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.image_plans import plan_images
-from kops_assets_provider.mirror.images import copy_planned_images
 from kops_assets_provider.mirror.outcome import State
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.oci.auth import Login
@@ -26,6 +25,7 @@ from kops_assets_provider.testing.images import put_image
 from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.oci_registry import BasicAuth, OciRegistryServer, Quirks
 from kops_assets_provider.testing.pull import pull_image
+from tests.copies import copy_planned_images
 from tests.oci.batches import (
     ECR,
     Registry,

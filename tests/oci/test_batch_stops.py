@@ -8,12 +8,12 @@ from kops_assets_provider.exceptions import PermanentError, StoppedError
 from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.image_plans import plan_images
-from kops_assets_provider.mirror.images import copy_planned_images
 from kops_assets_provider.mirror.registries import Registries
-from kops_assets_provider.oci.batch import copy_images
+from kops_assets_provider.oci.copy import copy_images
 from kops_assets_provider.oci.jobs import ImageJob
 from kops_assets_provider.testing.images import put_image
 from kops_assets_provider.testing.messages import Fault
+from tests.copies import copy_planned_images
 from tests.oci.batches import (
     Noticing,
     Registry,

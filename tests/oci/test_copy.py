@@ -19,7 +19,6 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.mirror.registries import Registries
-from kops_assets_provider.oci.copy import copy_image
 from kops_assets_provider.oci.manifest import (
     DOCKER_MANIFEST,
     MAX_MANIFEST,
@@ -33,6 +32,7 @@ from kops_assets_provider.oci.tree import read_tree
 from kops_assets_provider.testing.images import ImageKind, make_image, put_image
 from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
+from tests.copies import copy_between
 
 SOURCE, TARGET = Reference.parse("quay.io/app/app:1"), Reference.parse("h.example/kops/app:1")
 
@@ -63,7 +63,7 @@ def copy(servers, **options):
     canonical, download = names(servers)
     registries = Registries()
     options = {"retries": Retries(first_wait_seconds=0.001), **options}
-    return copy_image(*registries.source(canonical), *registries.target(download), **options)
+    return copy_between(*registries.source(canonical), *registries.target(download), **options)
 
 
 @pytest.mark.parametrize("kind", list(ImageKind))
@@ -71,7 +71,7 @@ def test_a_copy_is_complete_and_unchanged(kind):
     """Every manifest and every blob arrives with its bytes; the tag stands for the same digest."""
     image = make_image("app", kind=kind)
     source, target = memory(image), MemoryRepository()
-    done = copy_image(source, SOURCE, target, TARGET)
+    done = copy_between(source, SOURCE, target, TARGET)
     assert done.copied
     assert done.digest == image.digest == target.resolve("1")
     assert done.size == image.size
@@ -85,7 +85,7 @@ def test_children_come_before_parents_and_the_tag_last():
     """Whoever pulls meanwhile sees the old image or the new one, never half of it."""
     image = make_image("app")
     target = MemoryRepository()
-    copy_image(memory(image), SOURCE, target, TARGET)
+    copy_between(memory(image), SOURCE, target, TARGET)
     children = list(image.manifests)[:-1]
     assert target.pushed[-3:] == [*children, "1"]
     assert set(target.pushed[:-3]) == set(image.blobs)
@@ -181,7 +181,7 @@ def test_a_refused_connection_is_transient():
     registries = Registries()
     gone = "127.0.0.1:9/kops/app:1"
     with pytest.raises(ConnectionFailedError, match=r"target 127\.0\.0\.1:9: HEAD"):
-        copy_image(*registries.source(gone), *registries.target(gone))
+        copy_between(*registries.source(gone), *registries.target(gone))
 
 
 def test_a_rate_limit_tells_when_to_come_back(servers):
@@ -204,7 +204,7 @@ def test_an_index_is_not_followed_for_ever():
         child = type(child)(OCI_INDEX, data)
     source.manifests["1"] = parse_manifest(child.data, OCI_INDEX)
     with pytest.raises(InvalidManifestError, match="too deep or too wide"):
-        copy_image(source, SOURCE, MemoryRepository(), TARGET)
+        copy_between(source, SOURCE, MemoryRepository(), TARGET)
 
 
 def index_of(source, *children, **changes):
@@ -242,7 +242,7 @@ def test_a_child_is_what_its_index_says(changes, said):
     source = MemoryRepository()
     index_of(source, manifest_of(CONFIG), **changes)
     with pytest.raises(InvalidManifestError, match=said) as caught:
-        copy_image(source, SOURCE, MemoryRepository(), TARGET)
+        copy_between(source, SOURCE, MemoryRepository(), TARGET)
     assert caught.value.side is Side.SOURCE
 
 
@@ -252,7 +252,7 @@ def test_a_blob_has_one_size():
     other = manifest_of(CONFIG, [CONFIG | {"size": 3}])
     index_of(source, manifest_of(CONFIG), other)
     with pytest.raises(InvalidManifestError, match=f"{CONFIG['digest']} has two sizes, 2 and 3"):
-        copy_image(source, SOURCE, MemoryRepository(), TARGET)
+        copy_between(source, SOURCE, MemoryRepository(), TARGET)
 
 
 def test_an_image_has_64_mib_of_manifests_at_most():
@@ -267,7 +267,7 @@ def test_an_image_has_64_mib_of_manifests_at_most():
     ]
     index_of(source, *children)
     with pytest.raises(InvalidManifestError, match="more than 64 MiB of manifests"):
-        copy_image(source, SOURCE, MemoryRepository(), TARGET)
+        copy_between(source, SOURCE, MemoryRepository(), TARGET)
     assert read == ["1"]
     index_of(source, *children[:15])
     tree = read_tree(source, source.manifests["1"], source.manifests["1"].digest)
@@ -317,7 +317,7 @@ def test_a_manifest_named_often_is_copied_once():
     index = parse_manifest(json.dumps(document).encode(), OCI_INDEX)
     source.manifests["1"] = source.manifests[index.digest] = index
     target = MemoryRepository()
-    copy_image(source, SOURCE, target, TARGET)
+    copy_between(source, SOURCE, target, TARGET)
     assert len(target.pushed) == len(image.blobs) + 3
 
 

@@ -27,13 +27,11 @@ from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.changes import OnDrift
 from kops_assets_provider.mirror.image_plans import plan_images
 from kops_assets_provider.mirror.image_rules import ImageRules
-from kops_assets_provider.mirror.images import copy_planned_image, copy_planned_images
 from kops_assets_provider.mirror.outcome import State
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.client import RegistryClient
-from kops_assets_provider.oci.copy import copy_image
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.manifest import Descriptor
 from kops_assets_provider.oci.reader import BlobReader
@@ -50,6 +48,7 @@ from kops_assets_provider.testing.oci_registry import (
 )
 from kops_assets_provider.testing.pull import pull_image
 from kops_assets_provider.testing.tcp_proxy import TcpProxy
+from tests.copies import copy_between, copy_planned_image, copy_planned_images
 from tests.http.test_retries import Waits
 from tests.waits import wait_for
 
@@ -88,7 +87,7 @@ class World:
         http = http_client(stall_seconds)
         source = RegistryClient(http, f"http://{self.source.host}", None, Side.SOURCE)
         target = RegistryClient(http, f"http://{self.target_host}", login, Side.TARGET)
-        return copy_image(
+        return copy_between(
             *(RemoteRepository(source, "app/app"), Reference.parse("h.example/app/app:1")),
             *(RemoteRepository(target, "kops/app"), Reference.parse("h.example/kops/app:1")),
             **{"retries": self.retries, **options},

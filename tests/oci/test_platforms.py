@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from kops_assets_provider.exceptions import InvalidManifestError, Side
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.oci.client import RegistryClient
-from kops_assets_provider.oci.copy import copy_image
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.manifest import DOCKER_LIST, OCI_INDEX, OCI_MANIFEST, parse_manifest
 from kops_assets_provider.oci.platforms import trim
@@ -20,6 +19,7 @@ from kops_assets_provider.oci.tree import read_tree
 from kops_assets_provider.testing.images import Image, Manifest, make_image, put_image
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from kops_assets_provider.testing.pull import pull_image
+from tests.copies import copy_between
 
 PLATFORMS = ["linux/amd64", "linux/arm64", "linux/arm64/v8", "linux/arm/v7", "windows/amd64"]
 OWNER = "vnd.docker.reference.digest"
@@ -275,10 +275,10 @@ def test_a_copy_is_closed_and_idempotent(node):
     options = list(opened(image))
     name = options[2].name
     put_image(source, f"{name}:1", image)
-    copy_image(*options)
+    copy_between(*options)
     assert pull_image(target.url, name, "1") == image
     target.clear()
-    assert not copy_image(*options).copied
+    assert not copy_between(*options).copied
     assert {x.method for x in target.requests} == {"HEAD"}
 
 
@@ -293,14 +293,14 @@ def test_a_copy_of_some_platforms_is_closed_and_idempotent(node):
     put_image(source, f"{name}:1", image)
     source.clear()
     target.storage.delete_tag(name, "1") if target.storage.has_repository(name) else None
-    copy_image(*options, platforms=["linux/amd64"])
+    copy_between(*options, platforms=["linux/amd64"])
     first = json.loads(image.top.data)["manifests"][0]["digest"]
     pulled = pull_image(target.url, name, "1")
     assert {x["digest"] for x in json.loads(pulled.top.data)["manifests"]} == {first}
     needed = pull_image(source.url, name, first)
     assert pulled.blobs == needed.blobs
     target.clear()
-    assert not copy_image(*options, platforms=["linux/amd64"]).copied
+    assert not copy_between(*options, platforms=["linux/amd64"]).copied
     assert {x.method for x in target.requests} == {"HEAD"}
 
 

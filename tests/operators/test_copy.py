@@ -14,9 +14,10 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleExcept
 from airflow.sdk.observability import stats
 
 from kops_assets_provider.dag_factory import kops_check_assets_dag, kops_copy_assets_dag
-from kops_assets_provider.exceptions import NotFoundError, RateLimitedError
+from kops_assets_provider.exceptions import KopsAssetsError, NotFoundError, RateLimitedError
 from kops_assets_provider.mirror import files, images
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State
+from kops_assets_provider.mirror.control import CopyResult
+from kops_assets_provider.mirror.outcome import Kind, Outcome, State, error_dict, failed
 from kops_assets_provider.operators.copy import KopsCopyFileOperator, KopsCopyImageOperator
 from kops_assets_provider.operators.links import SourceLink, TargetLink
 from kops_assets_provider.testing.file_server import FileServer
@@ -61,22 +62,28 @@ def operator(cls, **options):
 
 
 def run(task, monkeypatch, result=None, error=None):
-    """Execute a task whose copy gives ``result`` or raises ``error``; return the context."""
+    """Execute a task whose copy gives ``result`` or the error; return what it returns."""
 
-    def copy(*_, on_chunk=None, **__):
-        (on_chunk or _[3])(10)
+    def copy(_, control):
+        control.on_chunk(10)
+        if isinstance(error, KopsAssetsError):
+            return CopyResult(failed(*names(task), error_dict(error)), error)
         if error:
             raise error
-        return result
+        return CopyResult(result)
 
-    monkeypatch.setattr(images, "copy_planned_image", copy)
-    monkeypatch.setattr(files, "copy_file_asset", copy)
+    monkeypatch.setattr(images, "copy_image", copy)
+    monkeypatch.setattr(files, "copy_file", copy)
     monkeypatch.setattr(task, "registries", lambda: None, raising=False)
     monkeypatch.setattr(task, "file_stores", lambda: None, raising=False)
     state = {}
     store = SimpleNamespace(get=state.get, set=state.__setitem__)
     ti = SimpleNamespace(xcom_push=lambda **_: None, try_number=1)
     return task.execute({"ti": ti, "task_state_store": store})
+
+
+def names(task):
+    return task.kind, task.source_name, task.target_name
 
 
 @pytest.mark.parametrize("task_id", ["copy_image", "copy_file"])

@@ -14,7 +14,8 @@ from kops_assets_provider.exceptions import (
     ServerFailedError,
     StoppedError,
 )
-from kops_assets_provider.operators.errors import WAITING_SINCE, told_to_airflow
+from kops_assets_provider.mirror.outcome import error_dict
+from kops_assets_provider.operators.errors import WAITING_SINCE, translate_errors
 
 ASSET = {"kind": "image", "canonical": "registry.k8s.io/pause:3.10"}
 
@@ -37,8 +38,12 @@ class Task:
         return {"ti": self, "task_state_store": self}
 
 
+def describe(error):
+    return {**error_dict(error), **ASSET}
+
+
 def fail(task, error, **context):
-    with told_to_airflow({**task.context, **context}, **ASSET):
+    with translate_errors({**task.context, **context}, describe):
         raise error
 
 

@@ -84,8 +84,9 @@ def logged(capsys, caplog):
 def test_what_a_task_that_is_gone_left_does_not_count():
     """A plan that was cleared became shorter: index 2 is removed, and its result stays in XCom."""
     name = {"canonical": NAMES[1], "download": f"r.example.com/{NAMES[1]}"}
-    error = name | {"kind": "image", "type": "NotFoundError", "message": "gone"}
-    states = report({0: copied(NAMES[0]), 2: copied(NAMES[1])}, {1: error})
+    error = {"type": "NotFoundError", "message": "gone"}
+    failed = name | {"kind": "image", "state": "failed", "error": error}
+    states = report({0: copied(NAMES[0]), 2: copied(NAMES[1])}, {1: failed})
     assert states == {NAMES[0]: "copied", NAMES[1]: "failed"}
 
 
