@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from kops_assets_provider.exceptions import BlobUnknownError, NotFoundError
+from kops_assets_provider.http.traffic import Traffic
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.manifest import Descriptor, Manifest
 from kops_assets_provider.oci.ports import OpenBlob, Push
@@ -33,6 +34,7 @@ class MemoryRepository:
         self.blobs: dict[Digest, bytes] = {}
         self.manifests: dict[str, Manifest] = {}
         self.pushed: list[str] = []
+        self.traffic = Traffic()  # no request is ever made
 
     def resolve(self, reference: str) -> Digest | None:
         """Return the digest of the manifest under ``reference``, if any."""
