@@ -62,7 +62,7 @@ def world(tmp_path):
         OciRegistryServer() as one,
         OciRegistryServer() as other,
     ):
-        put_image(source, "app:1", make_image("app", platforms=PLATFORMS))
+        put_image(source, "app:1", IMAGE)
         yield World(source, server, (one, other), tmp_path)
 
 
@@ -89,10 +89,13 @@ def by_dag(world, dags, monkeypatch):
     return run
 
 
+IMAGE = make_image("app", platforms=PLATFORMS)
+LAYER = max(IMAGE.blobs, key=lambda x: len(IMAGE.blobs[x]))
+# The refusal comes late, so that all other blobs are there on both ways.
 CASES = [
     ("all goes well", None, None),
     ("a manifest is refused", "target", Fault("PUT", "/manifests/", None, status=403)),
-    ("a blob is not there", "source", Fault("GET", "/blobs/", None, status=404)),
+    ("a blob is not there", "source", Fault("GET", f"/blobs/{LAYER}", None, status=404, delay=2)),
     ("the tag is refused", "target", Fault("PUT", "/manifests/1", None, status=403)),
     ("a file is not there", "files", Fault("GET", "/kubelet", None, status=404)),
     ("a file is another one", "files", Fault("GET", "/kubelet", None, body=b"wrong" * 9)),

@@ -356,7 +356,7 @@ def test_an_xcom_that_is_no_asset(world, kind):
     chosen = ["text", 1, ["list"], {}, {"canonical": 1, "download": None}]
     outputs = world.run(world.dag(CHOOSE, chosen=chosen, kind=kind, options={}))
     assert str(outputs.run.state) == "failed"
-    errors = [value["type"] for _, key, value in outputs.xcoms() if key == "error"]
+    errors = [value["error"]["type"] for _, key, value in outputs.xcoms() if key == "error"]
     assert errors == ["InvalidInputError"] * len(chosen)
 
 
