@@ -34,7 +34,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any
 
 from kops_assets_provider.redaction import clean
 
@@ -58,14 +57,6 @@ class KopsAssetsError(Exception):
     def __init__(self, message: str, *, side: Side | None = None) -> None:
         self.side = side
         super().__init__(clean(f"{side} {message}" if side else message))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what a report needs to know: the error's type, its message, its side."""
-        return {
-            "type": type(self).__name__,
-            "message": str(self),
-            "side": self.side and str(self.side),
-        }
 
 
 class PermanentError(KopsAssetsError):

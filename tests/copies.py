@@ -9,7 +9,7 @@ from kops_assets_provider.mirror.control import Control
 from kops_assets_provider.mirror.files import FileCopy, copy_file
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
 from kops_assets_provider.mirror.images import ImageCopy, copy_image, copy_images
-from kops_assets_provider.mirror.outcome import State
+from kops_assets_provider.mirror.model import State
 from kops_assets_provider.mirror.planned_image import PlannedImage
 
 
@@ -63,4 +63,4 @@ def copy_between(source, source_ref, target, target_ref, *, platforms=(), **cont
     planned = PlannedImage(str(source_ref), str(target_ref))
     outcome = copy_planned_image(planned, registries, rules, **control)
     is_new = outcome.state is State.COPIED
-    return Copied(outcome.content, is_new, outcome.sent, outcome.size)
+    return Copied(outcome.facts.content, is_new, outcome.cost.sent, outcome.facts.size)

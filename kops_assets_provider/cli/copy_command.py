@@ -205,7 +205,7 @@ def _report_place(options: argparse.Namespace) -> str:
 
 
 def _facts(command: str, listed: AssetList, began: float) -> RunFacts:
-    from kops_assets_provider.mirror.outcome import now
+    from kops_assets_provider.mirror.model import now
     from kops_assets_provider.mirror.report import RunFacts
 
     seconds = round(time.monotonic() - began, 3)

@@ -10,7 +10,8 @@ from typing import TextIO
 from rich import progress as bars
 from rich.console import Console
 
-from kops_assets_provider.mirror.outcome import Outcome, State
+from kops_assets_provider.mirror.model import State
+from kops_assets_provider.mirror.outcome import Outcome
 from kops_assets_provider.redaction import clean
 
 
@@ -40,7 +41,7 @@ class Progress:
         """Say what became of an asset, unless there was nothing to do for it."""
         if self._quiet or outcome.state in (State.PRESENT, State.NOT_MIRRORED):
             return
-        reason = f": {outcome.error['message']}" if outcome.error else ""
+        reason = f": {outcome.problem.message}" if outcome.problem else ""
         with self._lock:
             line = clean(f"{outcome.state} {outcome.canonical}{reason}")
             self._display.console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -6,28 +6,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from kops_assets_provider.exceptions import DriftedError, InvalidInputError, Side
+from kops_assets_provider.mirror.model import Change
+from kops_assets_provider.mirror.outcome import Facts
 
 if TYPE_CHECKING:
     from kops_assets_provider.mirror.record import AssetRecord
 
 _TO_DO = "nothing is overwritten unless on_drift says so: take what the source has now, or keep it"
-
-
-class Change(StrEnum):
-    """
-    How source and target of an asset differ.
-
-    A *drifted* one is another one at the source under the same name; a *damaged* one was verified
-    at the target, and has changed there, or is gone. An *unread* one is there, and nobody knows
-    what it is before it is read.
-    """
-
-    ADDED = "added"
-    SAME = "same"
-    DRIFTED = "drifted"
-    DAMAGED = "damaged"
-    UNREAD = "unread"
-    NOT_MIRRORED = "not mirrored"
 
 
 class OnDrift(StrEnum):
@@ -62,13 +47,13 @@ def image_change(there: str | None, source: str, known: AssetRecord | None) -> C
     :param known: what the record knows of it.
     """
     if there is None:
-        return Change.DAMAGED if known and known.target else Change.ADDED
+        return Change.DAMAGED if known and known.facts.content else Change.ADDED
     if there == source:
         return Change.ADDED  # the target has all platforms of it, and some are wanted
-    if known is None or source not in (known.source, known.target):
+    if known is None or source not in (known.facts.source, known.facts.content):
         return Change.DRIFTED
     # What is there is what was copied: other platforms of it are wanted by now.
-    return Change.ADDED if known.target == there else Change.DAMAGED
+    return Change.ADDED if known.facts.content == there else Change.DAMAGED
 
 
 def file_change(sha: str, known: AssetRecord | None, *, is_there: bool, is_read: bool) -> Change:
@@ -80,7 +65,7 @@ def file_change(sha: str, known: AssetRecord | None, *, is_there: bool, is_read:
     :param is_there: the target has something under its name, and ``is_read`` if that is known not
         to be the right file.
     """
-    known_sha = known.target if known else None
+    known_sha = known.facts.content if known else None
     if not is_there:
         return Change.DAMAGED if known_sha else Change.ADDED
     if known_sha not in (None, sha):
@@ -94,11 +79,13 @@ def drifted(canonical: str, source: str, there: str, known: AssetRecord | None) 
 
     :param source: digest or sha that the source has now, and ``there`` that of the target.
     """
-    if known is None or known.target is None:
+    before = known.facts if known else Facts()
+    if before.content is None:
         past = "and no record tells which of them is the older one"
-    elif known.target == there:
-        past = f"verified {known.verified_at}"
+    elif before.content == there:
+        past = f"verified {before.verified_at}"
     else:
-        past = f"and not {known.target}, which was verified {known.verified_at}: both have changed"
+        verified = f"{before.content}, which was verified {before.verified_at}"
+        past = f"and not {verified}: both have changed"
     message = f"{canonical}: it is {source} now, and the target has {there}, {past}; {_TO_DO}"
     return DriftedError(message, side=Side.SOURCE)

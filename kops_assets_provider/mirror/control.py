@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Event
+from typing import Any
 
 from kops_assets_provider.exceptions import StoppedError
 from kops_assets_provider.http.retries import Retries
@@ -28,6 +30,11 @@ class Control:
     workers: int = 4
     on_chunk: OnChunk | None = None
     is_coming: IsComing = always
+
+    @classmethod
+    def until(cls, stop: Event | None, **options: Any) -> Control:
+        """Return one whose copies end as soon as ``stop`` is set."""
+        return cls(Retries(stop=stop), **options)
 
     def watch(self, size: int) -> None:
         """Count a chunk of a file; raise StoppedError once the copies were stopped."""

@@ -185,15 +185,12 @@ def list_of(inner: Check[T], most: int) -> Check[tuple[T, ...]]:
 
 def fields_of(cls: type[T], **checks: Check[Any]) -> Check[T]:
     """
-    Return a check for a mapping with the fields of a dataclass.
+    Return a check for a mapping with the fields of a dataclass or a named tuple.
 
     A field with a default may be absent, and a key without a check is ignored: a newer release of
     this package may write more.
     """
-    own: Any = cls
-    needed = {
-        x.name for x in fields(own) if x.default is MISSING and x.default_factory is MISSING
-    } & checks.keys()
+    needed = _required(cls) & checks.keys()
 
     def check(value: Any) -> T:
         if not isinstance(value, Mapping):
@@ -210,6 +207,12 @@ def fields_of(cls: type[T], **checks: Check[Any]) -> Check[T]:
         return cls(**found)
 
     return check
+
+
+def _required(cls: Any) -> set[str]:
+    if hasattr(cls, "_field_defaults"):  # a named tuple
+        return set(cls._fields) - set(cls._field_defaults)
+    return {x.name for x in fields(cls) if x.default is MISSING and x.default_factory is MISSING}
 
 
 _WORDS_FOR = {

@@ -17,7 +17,8 @@ from kops_assets_provider.exceptions import KopsAssetsError, NotFoundError, Side
 from kops_assets_provider.http.client import HttpClient, Response
 from kops_assets_provider.http.errors import place
 from kops_assets_provider.http.traffic import counted
-from kops_assets_provider.mirror.outcome import Download, Kind, Outcome, State
+from kops_assets_provider.mirror.model import Download, Kind, Problem, ProblemKind, State
+from kops_assets_provider.mirror.outcome import Outcome
 from kops_assets_provider.mirror.report import Report
 
 _AT_A_TIME = 16
@@ -41,10 +42,12 @@ def _with_download(outcome: Outcome, http: HttpClient) -> Outcome:
     if not is_there or outcome.state is State.NOT_MIRRORED:
         return outcome
     with counted() as traffic:
-        answer, reason = _ask(outcome.download, outcome.size, http)
-    error = {"type": "Download", "message": reason, "side": str(Side.TARGET)} if reason else None
-    requests = (outcome.requests or 0) + traffic.requests
-    return replace(outcome, download_state=answer, error=error, requests=requests)
+        answer, reason = _ask(outcome.asset.download, outcome.facts.size, http)
+    kind, side = ProblemKind.NOT_READABLE, Side.TARGET
+    problem = Problem(kind=kind, message=reason, side=side) if reason else None
+    requests = (outcome.cost.requests or 0) + traffic.requests
+    asked = outcome.with_facts(download_state=answer).with_cost(requests=requests)
+    return replace(asked, problem=problem)
 
 
 def _ask(url: str, size: int | None, http: HttpClient) -> tuple[Download, str | None]:

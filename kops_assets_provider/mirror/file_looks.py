@@ -13,9 +13,10 @@ from kops_assets_provider.files.ports import FileStore, StoredFile
 from kops_assets_provider.files.verify import SIDECAR, FileState, Look, Presence, verify_file
 from kops_assets_provider.kops.assets import FileAsset
 from kops_assets_provider.logs import get_logger
-from kops_assets_provider.mirror.changes import Change, drifted, file_change
+from kops_assets_provider.mirror.changes import drifted, file_change
 from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.known import Known
+from kops_assets_provider.mirror.model import Change
 from kops_assets_provider.mirror.plan import PATIENT
 
 log = get_logger(__name__)

@@ -12,13 +12,14 @@ from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.traffic import counted
 from kops_assets_provider.kops.assets import FileAsset
 from kops_assets_provider.logs import get_logger
-from kops_assets_provider.mirror.changes import Change, OnDrift
+from kops_assets_provider.mirror.changes import OnDrift
 from kops_assets_provider.mirror.file_looks import FileLooks
 from kops_assets_provider.mirror.file_sources import file_sources
 from kops_assets_provider.mirror.file_stores import FileStores
-from kops_assets_provider.mirror.files import present
+from kops_assets_provider.mirror.files import present, wrong_file
 from kops_assets_provider.mirror.known import Known
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State, name_of, not_mirrored
+from kops_assets_provider.mirror.model import Change, State, name_of
+from kops_assets_provider.mirror.outcome import Outcome, not_mirrored
 from kops_assets_provider.mirror.plan import Plan, ToCopy, make_plan
 from kops_assets_provider.mirror.rewrites import source_urls
 from kops_assets_provider.mirror.target_places import Write, file_writes, split_conflicts
@@ -81,7 +82,7 @@ def _settle(
     asset: FileAsset, looks: FileLooks, rules: FileRules, size: _SizeOf
 ) -> Outcome | ToCopy[FileAsset]:
     if asset.download == asset.canonical:
-        return not_mirrored(*name_of(asset))
+        return not_mirrored(asset)
     if rules.deep:
         return ToCopy(asset, _ahead(asset, State.WRONG, Change.UNREAD))
     with counted() as traffic:
@@ -94,27 +95,27 @@ def _settle(
         raise looks.drifted(asset, found)
     log.info("%s: %s", asset.canonical, reason)
     state = State.MISSING if found.file is Presence.ABSENT else State.WRONG
-    error = {"type": "WrongFile", "message": reason, "side": str(Side.TARGET)}
-    ahead = replace(_ahead(asset, state, change), error=error)
+    ahead = replace(_ahead(asset, state, change), problem=wrong_file(reason))
     if change is not Change.UNREAD:
-        ahead = _with_costs(ahead, asset, found, looks, size)
+        ahead = _with_estimate(ahead, asset, found, looks, size)
     return ToCopy(asset, ahead)
 
 
 def _ahead(asset: FileAsset, state: State, change: Change) -> Outcome:
-    return Outcome(Kind.FILE, asset.canonical, asset.download, state, change=change)
+    return Outcome(asset=name_of(asset), state=state, change=change)
 
 
-def _with_costs(
+def _with_estimate(
     ahead: Outcome, asset: FileAsset, found: FileState, looks: FileLooks, size: _SizeOf
 ) -> Outcome:
     """Foresee what the copy of a file sends and asks for."""
     if found.file is Presence.RIGHT:
-        return replace(ahead, expected_bytes=_SIDECAR_BYTES)  # only its side-car is written
+        return ahead.with_estimate(expected_bytes=_SIDECAR_BYTES)  # only its side-car is written
     length = size(asset)
     requests = 1 + looks.copy_requests(asset)
     sent = None if length is None else length + _SIDECAR_BYTES
-    return replace(ahead, size=length, expected_bytes=sent, expected_requests=requests)
+    estimated = ahead.with_estimate(expected_bytes=sent, expected_requests=requests)
+    return estimated.with_facts(size=length)
 
 
 def _size_of(asset: FileAsset, http: HttpClient, rewrites: Mapping[str, str]) -> int | None:

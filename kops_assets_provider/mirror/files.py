@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from kops_assets_provider.exceptions import Side
 from kops_assets_provider.files.copy import copy_file as copy_content
@@ -16,22 +17,13 @@ from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.http.traffic import counted
 from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.kops.assets import FileAsset
-from kops_assets_provider.mirror.changes import Change
 from kops_assets_provider.mirror.control import Control, CopyResult
 from kops_assets_provider.mirror.file_looks import FileLooks, sha_of
 from kops_assets_provider.mirror.file_sources import file_sources
 from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.known import Known
-from kops_assets_provider.mirror.outcome import (
-    Kind,
-    Outcome,
-    State,
-    error_dict,
-    failed,
-    name_of,
-    not_mirrored,
-    now,
-)
+from kops_assets_provider.mirror.model import Change, Problem, ProblemKind, State, name_of, now
+from kops_assets_provider.mirror.outcome import Cost, Outcome, failed, not_mirrored, outcome_of
 from kops_assets_provider.mirror.rewrites import source_urls
 
 
@@ -54,21 +46,25 @@ def check_files(
 
 def _check_file(asset: FileAsset, looks: FileLooks) -> Outcome:
     if asset.download == asset.canonical:
-        return not_mirrored(*name_of(asset))
+        return not_mirrored(asset)
     with counted() as traffic:
         found = looks.state(asset)
     if found.is_complete:
         return present(asset, found, traffic.requests)
     is_there = found.file is not Presence.ABSENT
-    reason = {"type": "WrongFile", "message": looks.reason(asset, found), "side": str(Side.TARGET)}
-    return replace(
-        _outcome(asset, State.WRONG if is_there else State.MISSING, found.size),
-        content=found.sha,
-        change=looks.change(asset, found),
-        verified_at=None,
-        error=reason if is_there else None,
-        requests=traffic.requests,
+    outcome = outcome_of(
+        asset, State.WRONG if is_there else State.MISSING, content=found.sha, size=found.size
     )
+    return replace(
+        outcome.with_cost(requests=traffic.requests),
+        change=looks.change(asset, found),
+        problem=wrong_file(looks.reason(asset, found)) if is_there else None,
+    )
+
+
+def wrong_file(reason: str) -> Problem:
+    """Return the problem of a file that is at the target, but not as it should be."""
+    return Problem(kind=ProblemKind.WRONG_FILE, message=reason, side=Side.TARGET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +97,14 @@ def copy_file(job: FileCopy, control: Control) -> CopyResult:
         try:
             outcome = retries.call(attempt)
         except Exception as err:  # noqa: BLE001  # one file's failure is its own, whatever it is
-            error, outcome = err, failed(*name_of(job.asset), error_dict(err))
-    outcome = replace(
-        outcome,
+            error, outcome = err, failed(name_of(job.asset), Problem.of(err))
+    cost = Cost(
         sent=sum(sent),
         requests=traffic.requests,
         retries=retries.count,
         seconds=round(time.monotonic() - began, 3),
     )
-    return CopyResult(outcome, error)
+    return CopyResult(replace(outcome, cost=cost), error)
 
 
 def _copy(
@@ -128,20 +123,20 @@ def _copy(
         on_stored=on_stored,
     )
     state = State.COPIED if done.copied or done.sidecar_written else State.PRESENT
-    return replace(_outcome(asset, state, done.size), version=done.version)
+    return _verified(asset, state, size=done.size, version=done.version)
 
 
 def present(asset: FileAsset, found: FileState, requests: int) -> Outcome:
     """Return the outcome of a file that is complete at the target."""
-    return replace(
-        _outcome(asset, State.PRESENT, found.size),
+    outcome = _verified(
+        asset,
+        State.PRESENT,
+        size=found.size,
         version=found.version,
         sidecar_version=found.sidecar_version,
-        requests=requests,
-        change=Change.SAME,
     )
+    return replace(outcome.with_cost(requests=requests), change=Change.SAME)
 
 
-def _outcome(asset: FileAsset, state: State, size: int | None) -> Outcome:
-    names = Kind.FILE, asset.canonical, asset.download
-    return Outcome(*names, state, asset.sha, size, verified_at=now())
+def _verified(asset: FileAsset, state: State, **facts: Any) -> Outcome:
+    return outcome_of(asset, state, content=asset.sha, verified_at=now(), **facts)

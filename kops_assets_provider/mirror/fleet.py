@@ -14,7 +14,9 @@ from typing import Any, ClassVar
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.mirror.asset_list import AssetList
-from kops_assets_provider.mirror.outcome import Name, name_of
+from kops_assets_provider.mirror.document import WrongValue, read_value
+from kops_assets_provider.mirror.model import Name, Problem, name_of, problem
+from kops_assets_provider.mirror.outcome import SCHEMA, schema
 from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.mirror.results import Results, make_report
 
@@ -28,14 +30,14 @@ class FleetList:
 
     :param group: the group's name.
     :param lists: those of the clusters that could be listed.
-    :param failures: each other cluster, and its error's ``to_dict()``.
+    :param failures: each other cluster, and why it could not be listed.
     """
 
     is_group: ClassVar[bool] = True
 
     group: str
     lists: tuple[AssetList, ...]
-    failures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    failures: Mapping[str, Problem] = field(default_factory=dict)
 
     @cached_property
     def assets(self) -> ClusterAssets:
@@ -49,8 +51,9 @@ class FleetList:
         for listed in self.lists:
             if listed.cluster == cluster:
                 return listed
-        error = self.failures.get(cluster, {"message": "the group has no such cluster"})
-        raise InvalidInputError(f"list of {cluster}", [str(error["message"])])
+        known = self.failures.get(cluster)
+        why = known.message if known else "the group has no such cluster"
+        raise InvalidInputError(f"list of {cluster}", [why])
 
     def report(self, listed: AssetList, results: Results) -> Report:
         """Tell how one of the clusters stands."""
@@ -74,12 +77,14 @@ class FleetList:
             }
             for x in self.lists
         ]
-        own = {"group": self.group, _KEY: clusters, "failures": dict(self.failures)}
+        failures = {name: x.to_dict() for name, x in self.failures.items()}
+        own = {"schema": SCHEMA, "group": self.group, _KEY: clusters, "failures": failures}
         return {**own, **self.assets.to_dict()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> FleetList:
-        """Read what ``to_dict`` wrote."""
+        """Read what ``to_dict`` wrote; raises InvalidInputError for a newer schema."""
+        read_value(schema, values.get("schema", SCHEMA), "list of a group: schema")
         images = [ImageAsset(**x) for x in values.get("images", ())]
         files = [FileAsset(**x) for x in values.get("files", ())]
         lists = []
@@ -89,7 +94,8 @@ class FleetList:
                 tuple(files[number] for number in own["files"]),
             )
             lists.append(AssetList.from_dict({**own, **assets.to_dict()}))
-        return cls(values["group"], tuple(lists), values["failures"])
+        failures = {str(name): problem(x) for name, x in values["failures"].items()}
+        return cls(group=values["group"], lists=tuple(lists), failures=failures)
 
 
 def read_listed(values: object) -> AssetList | FleetList:
@@ -98,7 +104,7 @@ def read_listed(values: object) -> AssetList | FleetList:
         return AssetList.from_dict(values)
     try:
         return FleetList.from_dict(values)
-    except (KeyError, TypeError, IndexError, AttributeError) as err:
+    except (KeyError, TypeError, IndexError, AttributeError, WrongValue) as err:
         problem = f"it is not the list of a group: {type(err).__name__}"
         raise InvalidInputError("asset list", [problem]) from err
 

@@ -14,7 +14,7 @@ from kops_assets_provider.mirror.fleet import FleetList
 from kops_assets_provider.mirror.hashes import FetchedSha, try_fetch_shas
 from kops_assets_provider.mirror.list_request import ListRequest
 from kops_assets_provider.mirror.lists import make_list
-from kops_assets_provider.mirror.outcome import error_dict
+from kops_assets_provider.mirror.model import Problem
 from kops_assets_provider.mirror.rewrites import refuse_lost_queries, source_urls
 from kops_assets_provider.mirror.state.places import StateStores
 
@@ -48,7 +48,7 @@ def make_fleet_list(
     errors = {name: x for name, x in found.items() if isinstance(x, Exception)}
     _raise_for(errors.values(), patient=patient, all_failed=len(errors) == len(found))
     lists = tuple(x for x in found.values() if isinstance(x, AssetList))
-    return FleetList(group, lists, {name: error_dict(x) for name, x in errors.items()})
+    return FleetList(group, lists, {name: Problem.of(x) for name, x in errors.items()})
 
 
 def _list(

@@ -28,12 +28,12 @@ class FleetReport:
     @classmethod
     def of(cls, listed: FleetList, whole: Report) -> FleetReport:
         """Give each cluster the outcomes of its assets."""
-        found = {x.name: x for x in whole.outcomes}
+        found = {x.asset: x for x in whole.outcomes}
         clusters = tuple(
             Report(x.cluster, tuple(found[name] for name in names_of(x.assets)), whole.dry_run)
             for x in listed.lists
         )
-        failures = {name: str(x.get("message")) for name, x in listed.failures.items()}
+        failures = {name: x.message for name, x in listed.failures.items()}
         return cls(whole, clusters, failures)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kops_assets_provider.mirror.document import (
     fields_of,
@@ -16,7 +16,7 @@ from kops_assets_provider.mirror.document import (
     one_of,
     time,
 )
-from kops_assets_provider.mirror.outcome import ASSET_NAMES, Kind, Name, State
+from kops_assets_provider.mirror.model import Name, State, asset_name
 
 if TYPE_CHECKING:
     from kops_assets_provider.mirror.record import AssetRecord, MirrorRecord
@@ -40,22 +40,31 @@ class Changed(StrEnum):
     MENDED = "mended"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordChange:
     """An asset that the last run found changed, or changed itself."""
 
-    kind: Kind
-    canonical: str
-    download: str
+    asset: Name
     change: Changed
 
-    @property
-    def name(self) -> Name:
-        """Kind, canonical and download."""
-        return self.kind, self.canonical, self.download
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {**self.asset._asdict(), "change": self.change}
+
+
+def _record_change(value: Any) -> RecordChange:
+    return RecordChange(asset=asset_name(value), change=_CHANGED(value).change)
 
 
 @dataclass(frozen=True, slots=True)
+class _Changed:
+    change: Changed
+
+
+_CHANGED = fields_of(_Changed, change=one_of(Changed))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """
     How the mirror stood after a run.
@@ -80,11 +89,18 @@ class RunRecord:
         """Return the last run of a record."""
         mirrored = [x for x in record.assets if x.state is not State.NOT_MIRRORED]
         bad = sum(x.is_bad for x in mirrored)
-        size = sum(x.size or 0 for x in mirrored)
-        return cls(record.run, record.updated_at, not bad, len(mirrored), bad, size, sent)
+        return cls(
+            run=record.run,
+            at=record.updated_at,
+            ready=not bad,
+            assets=len(mirrored),
+            bad=bad,
+            size=sum(x.facts.size or 0 for x in mirrored),
+            sent=sent,
+        )
 
 
-CHANGES = list_of(fields_of(RecordChange, **ASSET_NAMES, change=one_of(Changed)), _MOST_CHANGES)
+CHANGES = list_of(_record_change, _MOST_CHANGES)
 RUNS = list_of(
     fields_of(
         RunRecord,
@@ -114,17 +130,17 @@ def changes_after(old: MirrorRecord | None, new: MirrorRecord) -> tuple[RecordCh
     if old.run != new.run:
         return found
     # The same run reports again: what it told before still holds, unless it tells otherwise now.
-    told = {x.name for x in found}
-    return (*(x for x in old.changes if x.name not in told), *found)
+    told = {x.asset for x in found}
+    return (*(x for x in old.changes if x.asset not in told), *found)
 
 
 def _changes(old: Sequence[AssetRecord], new: Sequence[AssetRecord]) -> Iterator[RecordChange]:
-    before, after = {x.name: x for x in old}, {x.name for x in new}
+    before, after = {x.asset: x for x in old}, {x.asset for x in new}
     for asset in new:
-        if change := _change(before.get(asset.name), asset):
-            yield RecordChange(*asset.name, change)
+        if change := _change(before.get(asset.asset), asset):
+            yield RecordChange(asset=asset.asset, change=change)
     for name in before.keys() - after:
-        yield RecordChange(*name, Changed.REMOVED)
+        yield RecordChange(asset=name, change=Changed.REMOVED)
 
 
 def _change(old: AssetRecord | None, new: AssetRecord) -> Changed | None:
@@ -132,4 +148,5 @@ def _change(old: AssetRecord | None, new: AssetRecord) -> Changed | None:
         return Changed.ADDED
     if new.is_bad != old.is_bad:
         return Changed.LOST if new.is_bad else Changed.MENDED
-    return Changed.REPLACED if old.target and new.target != old.target else None
+    before, after = old.facts.content, new.facts.content
+    return Changed.REPLACED if before and after != before else None

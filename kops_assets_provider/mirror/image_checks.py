@@ -9,11 +9,11 @@ from functools import partial
 
 from kops_assets_provider.exceptions import DriftedError, Side
 from kops_assets_provider.kops.assets import ImageAsset
-from kops_assets_provider.mirror.changes import Change
 from kops_assets_provider.mirror.image_plans import change_of, kept
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
 from kops_assets_provider.mirror.known import Known
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State, name_of, not_mirrored, now
+from kops_assets_provider.mirror.model import Change, Problem, ProblemKind, State, now
+from kops_assets_provider.mirror.outcome import Outcome, not_mirrored, outcome_of
 from kops_assets_provider.mirror.plan import PATIENT
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.warming import plan_warming
@@ -41,34 +41,31 @@ def check_images(
 def _check_image(
     asset: ImageAsset, registries: Registries, rules: ImageRules, known: Known
 ) -> Outcome:
-    names = Kind.IMAGE, asset.canonical, asset.download
     if asset.download == asset.canonical:
-        return not_mirrored(*name_of(asset))
+        return not_mirrored(asset)
     source, target = registries.source(asset.canonical), registries.target(asset.download)
+    missing = outcome_of(asset, State.MISSING)
     if rules.is_cache(target[1]):
         warm = plan_warming(asset, *source, rules, known.image(asset))
-        error = {"type": "NotWarm", "message": _NOT_WARM, "side": str(Side.TARGET)}
-        return warm if isinstance(warm, Outcome) else Outcome(*names, State.MISSING, error=error)
+        problem = Problem(kind=ProblemKind.NOT_WARM, message=_NOT_WARM, side=Side.TARGET)
+        return warm if isinstance(warm, Outcome) else replace(missing, problem=problem)
     immutable = rules.is_immutable(asset.canonical)
     found = PATIENT.call(
         partial(survey, *source, *target, platforms=rules.platforms, immutable=immutable)
     )
-    outcome = Outcome(
-        *names,
-        State.MISSING,
-        source=found.source,
-        requests=source[0].traffic.requests + target[0].traffic.requests,
-    )
+    requests = source[0].traffic.requests + target[0].traffic.requests
+    outcome = missing.with_facts(source=found.source).with_cost(requests=requests)
     if found.present:
         same = replace(outcome, state=State.PRESENT, change=Change.SAME)
-        return replace(same, content=found.present, verified_at=now())
+        return same.with_facts(content=found.present, verified_at=now())
     change = change_of(asset, found, source[0], target[0], known, found.root)
     outcome = replace(outcome, change=change)
     if found.there is None:
         return outcome
     if change is Change.DRIFTED:
         with suppress(DriftedError):
-            return replace(kept(asset, found, rules, known), requests=outcome.requests)
+            return kept(asset, found, rules, known).with_cost(requests=requests)
     reason = f"it is another image than {found.source} at the source"
-    error = {"type": "WrongImage", "message": reason, "side": str(Side.TARGET)}
-    return replace(outcome, state=State.WRONG, content=found.there, error=error)
+    problem = Problem(kind=ProblemKind.WRONG_IMAGE, message=reason, side=Side.TARGET)
+    wrong = replace(outcome, state=State.WRONG, problem=problem)
+    return wrong.with_facts(content=found.there)

@@ -8,10 +8,11 @@ from functools import partial
 
 from kops_assets_provider.exceptions import KopsAssetsError
 from kops_assets_provider.kops.assets import ImageAsset
-from kops_assets_provider.mirror.changes import Change, OnDrift, drifted, image_change
+from kops_assets_provider.mirror.changes import OnDrift, drifted, image_change
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
 from kops_assets_provider.mirror.known import Known
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State, name_of, not_mirrored, now
+from kops_assets_provider.mirror.model import Change, State, now
+from kops_assets_provider.mirror.outcome import Facts, Outcome, not_mirrored, outcome_of
 from kops_assets_provider.mirror.plan import PATIENT, Plan, ToCopy, make_plan
 from kops_assets_provider.mirror.planned_image import (
     PlannedImage,
@@ -58,17 +59,17 @@ def plan_images(
 
     def settle(asset: ImageAsset) -> Outcome | ToCopy[PlannedImage]:
         if asset.download == asset.canonical:
-            return not_mirrored(*name_of(asset))
+            return not_mirrored(asset)
         found = plan_image(asset, registries, rules, known)
         if isinstance(found, Outcome):
             return found
         saved = _savings(found, registries) if measure_savings and rules.platforms else 0
-        return ToCopy(found, replace(_ahead(found), saved=saved))
+        return ToCopy(found, _ahead(found).with_estimate(saved=saved))
 
     plan = make_plan(assets, settle, lambda x: PlannedImage(x.canonical, x.download))
-    ahead = {x.name: x for x in plan.ahead}
+    ahead = {x.asset: x for x in plan.ahead}
     ordered = with_hints(plan.to_copy)
-    foreseen = (_with_costs(ahead[Kind.IMAGE, x.canonical, x.download], x) for x in ordered)
+    foreseen = (_with_estimate(ahead[x.asset], x) for x in ordered)
     return Plan(tuple(ordered), (*refused, *plan.settled), tuple(foreseen))
 
 
@@ -82,13 +83,13 @@ def in_one_process(plan: Plan[PlannedImage]) -> tuple[Outcome, ...]:
 
 
 def _in_this_process(ahead: Outcome, planned: PlannedImage) -> Outcome:
-    if planned.job is None or ahead.expected_requests is None:
+    if planned.job is None or ahead.estimate.expected_requests is None:
         return ahead
     job = planned.job
     sides = (x for x in (job.source, job.target) if isinstance(x, RemoteRepository))
     asked = sum(x.traffic.requests for x in sides)
-    requests = ahead.expected_requests - len(job.tree.manifests) + asked
-    return replace(ahead, expected_requests=requests)
+    requests = ahead.estimate.expected_requests - len(job.tree.manifests) + asked
+    return ahead.with_estimate(expected_requests=requests)
 
 
 def plan_image(
@@ -114,11 +115,11 @@ def plan_image(
     )
     requests = source.traffic.requests + target.traffic.requests
     if found.present:
-        return replace(_present(asset, found), requests=requests)
+        return _present(asset, found).with_cost(requests=requests)
     root = found.root or _fetch_root(source, source_ref, found)
     change = change_of(asset, found, source, target, known, root)
     if change is Change.DRIFTED and rules.on_drift is not OnDrift.TAKE:
-        return replace(kept(asset, found, rules, known), requests=requests)
+        return kept(asset, found, rules, known).with_cost(requests=requests)
     tree = PATIENT.call(partial(read_tree, source, root, found.source or root.digest))
     return _planned(asset, found, ImageJob(source, target, target_ref.push_as, tree), change, known)
 
@@ -141,7 +142,7 @@ def change_of(
     wanted = found.source or (root.digest if root else "")
     before = known.image(asset, found.there)
     change = image_change(found.there, wanted, before)
-    is_known = before and before.source and before.target == found.there
+    is_known = before and before.facts.source and before.facts.content == found.there
     if change is Change.DRIFTED and not is_known and found.there:
         whole = root if root and root.digest == wanted else None
         if _is_part(target, found.there, whole or source, wanted):
@@ -167,12 +168,11 @@ def kept(asset: ImageAsset, found: Survey, rules: ImageRules, known: Known) -> O
     """Return the outcome of a drifted image that stays; raises DriftedError if it must not."""
     there, source = found.there or "", found.source or ""
     before = known.image(asset, there)
-    changed_too = before and before.target not in (None, there)
+    changed_too = before and before.facts.content not in (None, there)
     if rules.on_drift is not OnDrift.KEEP or changed_too:
         raise drifted(asset.canonical, source, there, before)
-    names = Kind.IMAGE, asset.canonical, asset.download
-    outcome = Outcome(*names, State.PRESENT, there, drift=source, verified_at=now())
-    return replace(outcome, change=Change.DRIFTED)
+    facts = {"content": there, "drift": source, "verified_at": now()}
+    return replace(outcome_of(asset, State.PRESENT, **facts), change=Change.DRIFTED)
 
 
 def _fetch_root(source: RemoteRepository, reference: Reference, found: Survey) -> Manifest:
@@ -194,21 +194,17 @@ def _planned(
 
 
 def _present(asset: ImageAsset, found: Survey) -> Outcome:
-    return Outcome(
-        *(Kind.IMAGE, asset.canonical, asset.download, State.PRESENT, found.present),
-        source=found.source,
-        verified_at=now(),
-        change=Change.SAME,
-    )
+    facts = {"content": found.present, "source": found.source, "verified_at": now()}
+    return replace(outcome_of(asset, State.PRESENT, **facts), change=Change.SAME)
 
 
 def _ahead(planned: PlannedImage) -> Outcome:
     state = State.WRONG if planned.there else State.MISSING
-    names = Kind.IMAGE, planned.canonical, planned.download
-    return Outcome(*names, state, planned.there, source=planned.digest, change=planned.change)
+    facts = Facts(content=planned.there, source=planned.digest)
+    return Outcome(asset=planned.asset, state=state, change=planned.change, facts=facts)
 
 
-def _with_costs(ahead: Outcome, planned: PlannedImage) -> Outcome:
+def _with_estimate(ahead: Outcome, planned: PlannedImage) -> Outcome:
     """Foresee what the copy of an image sends and asks for: docs/architecture.md has the sums."""
     if planned.job is None:
         return ahead
@@ -218,7 +214,8 @@ def _with_costs(ahead: Outcome, planned: PlannedImage) -> Outcome:
     sent = [x for x in blobs if x.digest not in mounted]
     requests = 2 * len(tree.manifests) + 3 * len(sent) + len(blobs) - len(sent)
     size = sum(x.size for x in sent)
-    return replace(ahead, size=tree.size, expected_bytes=size, expected_requests=requests)
+    estimated = ahead.with_estimate(expected_bytes=size, expected_requests=requests)
+    return estimated.with_facts(size=tree.size)
 
 
 def _savings(planned: PlannedImage, registries: Registries) -> int:

@@ -74,12 +74,12 @@ class ImageRules:
 
     def is_warm(self, known: AssetRecord | None, digest: str) -> bool:
         """Tell whether an image was read through its cache not too long ago."""
-        if known is None or known.state.is_bad or known.source != digest:
+        if known is None or known.state.is_bad or known.facts.source != digest:
             return False
-        if known.warmed is None or tuple(known.warmed) != self.platforms:
+        if known.facts.warmed is None or tuple(known.facts.warmed) != self.platforms:
             return False
         fresh = Freshness(timedelta(days=self.warm_days), datetime.now(UTC))
-        return fresh.covers(known.verified_at)
+        return fresh.covers(known.facts.verified_at)
 
 
 ALL = ImageRules()

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
 
 from kops_assets_provider.exceptions import DriftedError, NotFoundError, Side
 from kops_assets_provider.kops.assets import ImageAsset
@@ -14,7 +13,8 @@ from kops_assets_provider.mirror.control import Control, CopyResult, OnResult
 from kops_assets_provider.mirror.image_plans import plan_image
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
 from kops_assets_provider.mirror.known import Known
-from kops_assets_provider.mirror.outcome import Kind, Name, Outcome, State, error_dict, failed, now
+from kops_assets_provider.mirror.model import Name, Problem, State, now
+from kops_assets_provider.mirror.outcome import Cost, Facts, Outcome, failed
 from kops_assets_provider.mirror.plan import PATIENT
 from kops_assets_provider.mirror.planned_image import (
     PlannedImage,
@@ -50,9 +50,9 @@ class ImageCopy:
     known: Known = field(default_factory=Known)
 
     @property
-    def name(self) -> Name:
+    def asset(self) -> Name:
         """Kind, canonical and download."""
-        return Kind.IMAGE, self.image.canonical, self.image.download
+        return self.image.asset
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def copy_images(
     results: dict[Name, CopyResult] = {}
 
     def settle(job: ImageCopy, result: CopyResult) -> None:
-        results[job.name] = result
+        results[job.asset] = result
         on_result(result)
 
     ready: dict[int, _Ready] = {}
@@ -105,7 +105,7 @@ def copy_images(
         on_chunk=control.on_chunk,
         on_done=done,
     )
-    return [results[job.name] for job in jobs]
+    return [results[job.asset] for job in jobs]
 
 
 def _prepare(job: ImageCopy, control: Control) -> CopyResult | _Ready:
@@ -116,9 +116,9 @@ def _prepare(job: ImageCopy, control: Control) -> CopyResult | _Ready:
             return _Ready(job, job.image.job)
         found = _settle(job, control)
     except Exception as err:  # noqa: BLE001  # one image's failure is its own, whatever it is
-        outcome = failed(*job.name, error_dict(err))
         seconds = round(time.monotonic() - began, 3)
-        return CopyResult(replace(outcome, seconds=seconds), err)
+        outcome = failed(job.asset, Problem.of(err)).with_cost(seconds=seconds)
+        return CopyResult(outcome, err)
     return CopyResult(found) if isinstance(found, Outcome) else found
 
 
@@ -133,16 +133,17 @@ def _settle(job: ImageCopy, control: Control) -> Outcome | _Ready:
     if found.job is not None:
         return _Ready(planned, found.job)
     ready = _read_again(planned)
-    if (
-        ready.drift
-        and PATIENT.call(partial(ready.job.target.resolve, ready.job.push_as)) == ready.drift
-    ):
-        # A later run has copied the image that the tag names now: an old plan must not undo that.
-        drift = ready.drift
-        return Outcome(
-            *job.name, State.PRESENT, drift, source=drift, drift=drift, verified_at=now()
-        )
-    return ready
+    return _copied_since(ready) or ready
+
+
+def _copied_since(ready: _Ready) -> Outcome | None:
+    """Return an outcome if a later run has copied the image that the tag names now."""
+    job, drift = ready.job, ready.drift
+    # An old plan must not undo that.
+    if drift is None or PATIENT.call(partial(job.target.resolve, job.push_as)) != drift:
+        return None
+    facts = Facts(content=drift, source=drift, drift=drift, verified_at=now())
+    return Outcome(asset=ready.copy.asset, state=State.PRESENT, facts=facts)
 
 
 def _plan_now(job: ImageCopy) -> Outcome | PlannedImage:
@@ -191,29 +192,26 @@ def _read_root(
 
 
 def _copied(image: _Ready, result: ImageResult) -> CopyResult:
-    job, name = image.job, image.copy.name
+    job, asset = image.job, image.copy.asset
     sides = [x for x in (job.source, job.target) if isinstance(x, RemoteRepository)]
-    cost: dict[str, Any] = {
-        "sent": result.sent,
-        "mounted": result.mounted,
-        "mounts": result.mounts,
-        "late": result.late,
-        "retries": result.retries,
-        "requests": sum(x.traffic.requests for x in sides),
-        "seconds": round(result.seconds, 3),
-    }
+    cost = Cost(
+        sent=result.sent,
+        mounted=result.mounted,
+        mounts=result.mounts,
+        late=result.late,
+        retries=result.retries,
+        requests=sum(x.traffic.requests for x in sides),
+        seconds=round(result.seconds, 3),
+    )
     if result.error is not None:
-        outcome = failed(*name, error_dict(result.error))
-        return CopyResult(replace(outcome, **cost), result.error)
-    outcome = Outcome(
-        *name,
-        State.COPIED,
-        job.tree.root.digest,
+        outcome = replace(failed(asset, Problem.of(result.error)), cost=cost)
+        return CopyResult(outcome, result.error)
+    facts = Facts(
+        content=job.tree.root.digest,
         source=job.tree.source_digest,
         size=job.tree.size,
         blobs=beginnings(job.tree.blobs),
         verified_at=now(),
         drift=image.drift,
-        **cost,
     )
-    return CopyResult(outcome)
+    return CopyResult(Outcome(asset=asset, state=State.COPIED, facts=facts, cost=cost))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from kops_assets_provider.files.verify import NOTHING, KnownFile
 from kops_assets_provider.kops.assets import FileAsset, ImageAsset
 from kops_assets_provider.logs import get_logger
-from kops_assets_provider.mirror.outcome import Kind, Name
+from kops_assets_provider.mirror.model import Name, name_of
 from kops_assets_provider.mirror.record import AssetRecord, MirrorRecord
 
 log = get_logger(__name__)
@@ -33,32 +33,31 @@ class Known:
 
     def image(self, asset: ImageAsset, there: str | None = None) -> AssetRecord | None:
         """Return what is known of an image, rather where it is the one that is ``there``."""
-        return self._find(Kind.IMAGE, asset, there)
+        return self._find(asset, there)
 
     def file(self, asset: FileAsset) -> KnownFile:
         """Return what is known of a file, if it was the one that is wanted now."""
-        known = self._find(Kind.FILE, asset, asset.sha)
-        if known is None or known.target != asset.sha:
+        known = self._find(asset, asset.sha)
+        if known is None or known.facts.content != asset.sha:
             return NOTHING
-        return KnownFile(known.size, known.version, known.sidecar_version)
+        facts = known.facts
+        return KnownFile(facts.size, facts.version, facts.sidecar_version)
 
     def record(self, asset: FileAsset) -> AssetRecord | None:
         """Return what is known of a file, whatever it was."""
-        return self._find(Kind.FILE, asset, asset.sha)
+        return self._find(asset, asset.sha)
 
     def blobs(self, asset: ImageAsset, there: str) -> tuple[str, ...]:
         """Return the blobs of the image that the target has, if it is the one that is known."""
         known = self.image(asset, there)
-        return tuple(known.blobs or ()) if known and known.target == there else ()
+        return tuple(known.facts.blobs) if known and known.facts.content == there else ()
 
-    def _find(
-        self, kind: Kind, asset: ImageAsset | FileAsset, target: str | None
-    ) -> AssetRecord | None:
-        """Return what the first record knows that has that target, or any if none has."""
+    def _find(self, asset: ImageAsset | FileAsset, content: str | None) -> AssetRecord | None:
+        """Return what the first record knows that has that content, or any if none has."""
         any_of_them = None
         for record in self._each():
-            found = record.get((kind, asset.canonical, asset.download))
-            if found and target in (None, found.target):
+            found = record.get(name_of(asset))
+            if found and content in (None, found.facts.content):
                 return found
             any_of_them = any_of_them or found
         return any_of_them
@@ -76,6 +75,6 @@ class Known:
     def _try(self, read: ReadRecord) -> None:
         try:
             if record := read():
-                self._records.append({x.name: x for x in record.assets})
+                self._records.append({x.asset: x for x in record.assets})
         except Exception as err:  # noqa: BLE001  # whatever is wrong with it, nothing depends on it
             log.warning("the mirror record is not used: %s", err)

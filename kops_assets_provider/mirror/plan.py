@@ -15,8 +15,8 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.kops.assets import FileAsset, ImageAsset
-from kops_assets_provider.mirror.changes import Change
-from kops_assets_provider.mirror.outcome import Outcome, State, error_dict, failed, name_of
+from kops_assets_provider.mirror.model import Change, Problem, State, name_of
+from kops_assets_provider.mirror.outcome import Outcome, failed
 
 _Asset = TypeVar("_Asset", ImageAsset, FileAsset)
 _Planned = TypeVar("_Planned")
@@ -76,7 +76,11 @@ def make_plan(
         for asset, x in zip(assets, answers, strict=True)
         if not isinstance(x, Outcome)
     ]
-    return Plan(tuple(x.planned for x in to_copy), settled, tuple(x.ahead for x in to_copy))
+    return Plan(
+        to_copy=tuple(x.planned for x in to_copy),
+        settled=settled,
+        ahead=tuple(x.ahead for x in to_copy),
+    )
 
 
 def _ask(
@@ -85,7 +89,7 @@ def _ask(
     try:
         return settle(asset)
     except DriftedError as err:
-        return replace(failed(*name_of(asset), error_dict(err)), change=Change.DRIFTED)
+        return replace(failed(name_of(asset), Problem.of(err)), change=Change.DRIFTED)
     except Exception as err:  # noqa: BLE001  # whatever it is, the asset's own task will tell it
         return err
 
@@ -93,7 +97,7 @@ def _ask(
 def _unknown(
     asset: _Asset, error: Exception, bare: Callable[[_Asset], _Planned]
 ) -> ToCopy[_Planned]:
-    return ToCopy(bare(asset), failed(*name_of(asset), error_dict(error)))
+    return ToCopy(bare(asset), failed(name_of(asset), Problem.of(error)))
 
 
 def _is_of_target(error: Exception) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 from kops_assets_provider.exceptions import InvalidInputError, InvalidManifestError
 from kops_assets_provider.kops.assets import ClusterAssets
-from kops_assets_provider.mirror.changes import Change
+from kops_assets_provider.mirror.model import Change, Kind, Name
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.jobs import ImageJob
 from kops_assets_provider.oci.manifest import Descriptor
@@ -55,6 +55,11 @@ class PlannedImage:
     there: str | None = None
     change: Change = Change.ADDED
     job: ImageJob | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def asset(self) -> Name:
+        """Kind, canonical and download."""
+        return Name(kind=Kind.IMAGE, canonical=self.canonical, download=self.download)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, at most 1000 bytes of them unless the names are longer."""

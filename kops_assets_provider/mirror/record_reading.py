@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kops_assets_provider.exceptions import InvalidInputError, UnsupportedTargetError
@@ -22,15 +23,8 @@ from kops_assets_provider.mirror.document import (
     words,
 )
 from kops_assets_provider.mirror.history import CHANGES, RUNS
-from kops_assets_provider.mirror.outcome import (
-    ASSET_NAMES,
-    BLOBS,
-    PLATFORMS,
-    SIZE,
-    Download,
-    State,
-    log_page,
-)
+from kops_assets_provider.mirror.model import State, asset_name
+from kops_assets_provider.mirror.outcome import FACTS, Facts, log_page
 from kops_assets_provider.mirror.own_documents import Format
 from kops_assets_provider.mirror.record import SCHEMA, AssetRecord, MirrorRecord
 
@@ -61,12 +55,12 @@ def _check_schema(schema: int, where: str) -> None:
 
 
 def _assets(value: Any) -> tuple[AssetRecord, ...]:
-    assets = list_of(_ASSET, MOST_ASSETS)(value)
+    assets = list_of(_asset, MOST_ASSETS)(value)
     seen = set()
     for index, asset in enumerate(assets):
-        if asset.name in seen:
+        if asset.asset in seen:
             raise WrongValue("the same asset occurs twice", f"[{index}]")
-        seen.add(asset.name)
+        seen.add(asset.asset)
     return assets
 
 
@@ -89,25 +83,64 @@ class _Schema:
 
 
 _SCHEMA = fields_of(_Schema, schema=number(least=1), format=_format)
-_ASSET: Check[AssetRecord] = fields_of(
-    AssetRecord,
-    **ASSET_NAMES,
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    state: State
+    target: str | None = None
+    reason: str | None = None
+    copied_at: str | None = None
+    copied_by: str | None = None
+    copied_log: str | None = None
+    failed_log: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _extra(value: Any) -> Mapping[str, Any]:
+    # The whole document has a limit of depth and size; what is in here others know.
+    if not isinstance(value, Mapping):
+        raise WrongValue("expected a mapping")
+    return value
+
+
+_OWN = fields_of(
+    _Own,
     state=one_of(State),
-    source=optional(line()),
-    target=optional(line()),
-    size=optional(SIZE),
-    verified_at=optional(time),
+    target=FACTS["content"],
+    reason=optional(words),
     copied_at=optional(time),
     copied_by=optional(line()),
-    reason=optional(words),
-    blobs=optional(BLOBS),
-    warmed=optional(PLATFORMS),
-    version=optional(line()),
-    sidecar_version=optional(line()),
-    download_state=optional(one_of(Download)),
     copied_log=optional(log_page),
     failed_log=optional(log_page),
+    extra=_extra,
 )
+
+
+def _blobs(value: Any) -> Sequence[str]:
+    return () if value is None else FACTS["blobs"](value)
+
+
+# A record calls the content its target, and has no drift.
+_KEPT = {k: x for k, x in FACTS.items() if k not in ("content", "drift")}
+_FACTS = fields_of(Facts, **(_KEPT | {"blobs": _blobs}))
+
+
+def _asset(value: Any) -> AssetRecord:
+    own = _OWN(value)
+    return AssetRecord(
+        asset=asset_name(value),
+        state=own.state,
+        facts=replace(_FACTS(value), content=own.target),
+        reason=own.reason,
+        copied_at=own.copied_at,
+        copied_by=own.copied_by,
+        copied_log=own.copied_log,
+        failed_log=own.failed_log,
+        extra=own.extra,
+    )
+
+
 _RECORD: Check[MirrorRecord] = fields_of(
     MirrorRecord,
     cluster=_cluster,

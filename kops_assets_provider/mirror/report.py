@@ -8,13 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kops_assets_provider.exceptions import MissingAssetsError
-from kops_assets_provider.mirror.changes import Change
-from kops_assets_provider.mirror.outcome import (
-    Kind,
-    Outcome,
-    State,
-    now,
-)
+from kops_assets_provider.mirror.model import Change, Kind, State, now
+from kops_assets_provider.mirror.outcome import Outcome
 from kops_assets_provider.mirror.report_tables import dry_run_table, results_table
 
 NOTHING_MIRRORED = (
@@ -59,43 +54,44 @@ class Report:
     @property
     def sent(self) -> int:
         """Bytes that were sent to the targets."""
-        return sum(x.sent for x in self.outcomes)
+        return sum(x.cost.sent for x in self.outcomes)
 
     @property
     def late(self) -> int:
         """Bytes among those sent that were sent for another image as well."""
-        return sum(x.late for x in self.outcomes)
+        return sum(x.cost.late for x in self.outcomes)
 
     @property
     def requests(self) -> int | None:
         """Requests to sources and targets, as far as they were counted; None if none were."""
-        known = [x.requests for x in self.outcomes if x.requests is not None]
+        known = [x.cost.requests for x in self.outcomes if x.cost.requests is not None]
         return sum(known) if known else None
 
     @property
     def retries(self) -> int:
         """Tries after one that failed."""
-        return sum(x.retries for x in self.outcomes)
+        return sum(x.cost.retries for x in self.outcomes)
 
     @property
     def expected_bytes(self) -> int:
         """Bytes that the copies were foreseen to send, at most."""
-        return sum(x.expected_bytes or 0 for x in self.outcomes)
+        return sum(x.estimate.expected_bytes or 0 for x in self.outcomes)
 
     @property
     def expected_requests(self) -> int:
         """Requests that the copies were foreseen to take, as far as that could be known."""
-        return sum(x.expected_requests or 0 for x in self.outcomes)
+        return sum(x.estimate.expected_requests or 0 for x in self.outcomes)
 
     @property
     def copy_requests(self) -> int:
         """Requests that those copies did take."""
-        return sum(x.requests or 0 for x in self.outcomes if x.expected_requests is not None)
+        known = (x for x in self.outcomes if x.estimate.expected_requests is not None)
+        return sum(x.cost.requests or 0 for x in known)
 
     @property
     def saved(self) -> int:
         """Bytes of platforms that are not copied, in a dry run."""
-        return sum(x.saved for x in self.outcomes)
+        return sum(x.estimate.saved for x in self.outcomes)
 
     def changes(self) -> dict[str, int]:
         """Return how many assets differed in which way before the run."""
@@ -195,7 +191,7 @@ def _changes(report: Report) -> str:
 
 def _foreseen(report: Report) -> str:
     unsized = sum(
-        x.expected_bytes is None
+        x.estimate.expected_bytes is None
         for x in report.outcomes
         if x.change in (Change.ADDED, Change.DAMAGED)
     )

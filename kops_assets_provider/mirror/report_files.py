@@ -10,7 +10,8 @@ from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.stores import show_place
 from kops_assets_provider.http.urls import redact
 from kops_assets_provider.mirror.file_stores import FileStores
-from kops_assets_provider.mirror.outcome import Kind, Outcome
+from kops_assets_provider.mirror.model import Kind
+from kops_assets_provider.mirror.outcome import Outcome
 from kops_assets_provider.mirror.own_documents import FORMAT_KEY, Format, refuse_foreign
 from kops_assets_provider.mirror.record_places import report_names
 from kops_assets_provider.mirror.report import Report, RunFacts
@@ -63,5 +64,6 @@ def _shown(report: Report) -> Report:
 def _redacted(outcome: Outcome) -> Outcome:
     if outcome.kind is Kind.IMAGE:
         return outcome
-    urls = redact(outcome.canonical), redact(outcome.download)
-    return replace(outcome, canonical=urls[0], download=urls[1])
+    name = outcome.asset
+    shown = name._replace(canonical=redact(name.canonical), download=redact(name.download))
+    return replace(outcome, asset=shown)

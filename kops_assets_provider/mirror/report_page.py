@@ -14,7 +14,8 @@ from pathlib import Path
 from string import Template
 
 from kops_assets_provider.http.urls import printable
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State
+from kops_assets_provider.mirror.model import Kind, State
+from kops_assets_provider.mirror.outcome import Outcome
 from kops_assets_provider.mirror.report import NOTHING_MIRRORED, Report, RunFacts
 from kops_assets_provider.mirror.report_advice import advice, reason
 
@@ -119,13 +120,13 @@ def _counts(report: Report) -> Iterable[str]:
 def _row(outcome: Outcome) -> str:
     cells = (
         _text(outcome.download),
-        _digest(outcome.content),
-        "" if outcome.size is None else _bytes(outcome.size),
-        _bytes(outcome.sent),
-        _number(outcome.requests),
-        _number(None if outcome.requests is None else outcome.retries),
-        "" if outcome.seconds is None else f"{outcome.seconds:,.1f}",
-        _time(outcome.verified_at or ""),
+        _digest(outcome.facts.content),
+        "" if outcome.facts.size is None else _bytes(outcome.facts.size),
+        _bytes(outcome.cost.sent),
+        _number(outcome.cost.requests),
+        _number(None if outcome.cost.requests is None else outcome.cost.retries),
+        "" if outcome.cost.seconds is None else f"{outcome.cost.seconds:,.1f}",
+        _time(outcome.facts.verified_at or ""),
         _text(reason(outcome)),
     )
     start = f"<tr><td>{_state(outcome.state, outcome.is_bad)}</td><td>{_text(outcome.kind)}</td>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 
-from kops_assets_provider.mirror.changes import Change
+from kops_assets_provider.mirror.model import Change
 from kops_assets_provider.mirror.outcome import Outcome
 from kops_assets_provider.redaction import printable
 
@@ -20,7 +20,7 @@ def results_table(outcomes: Iterable[Outcome]) -> str:
     ordered = sorted(outcomes, key=lambda x: (x.is_bad, x.kind, x.canonical))
     return _table(
         ("state", "kind", "bytes sent", "canonical", "reason"),
-        ((x.state, x.kind, str(x.sent), x.canonical, _reason(x)) for x in ordered),
+        ((x.state, x.kind, str(x.cost.sent), x.canonical, _reason(x)) for x in ordered),
     )
 
 
@@ -31,9 +31,12 @@ def dry_run_table(outcomes: Iterable[Outcome]) -> str:
         ("change", "kind", "bytes", "requests", "canonical", "reason"),
         (
             (
-                *(x.change or x.state, x.kind),
-                *(_number(x.expected_bytes), _number(x.expected_requests)),
-                *(x.canonical, _reason(x)),
+                x.change or x.state,
+                x.kind,
+                _number(x.estimate.expected_bytes),
+                _number(x.estimate.expected_requests),
+                x.canonical,
+                _reason(x),
             )
             for x in ordered
         ),
@@ -45,8 +48,7 @@ def _number(value: int | None) -> str:
 
 
 def _reason(outcome: Outcome) -> str:
-    error = outcome.error
-    return f"{error['type']}: {error['message']}" if error else ""
+    return str(outcome.problem or "")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -27,7 +27,8 @@ from kops_assets_provider.files.stores import FileTarget, Scheme
 from kops_assets_provider.files.verify import SIDECAR
 from kops_assets_provider.http.urls import DEFAULT_PORTS, redact
 from kops_assets_provider.kops.assets import FileAsset, ImageAsset
-from kops_assets_provider.mirror.outcome import Name, Outcome, error_dict, failed, name_of
+from kops_assets_provider.mirror.model import Name, Problem, name_of
+from kops_assets_provider.mirror.outcome import Outcome, failed
 from kops_assets_provider.oci.reference import Reference
 
 _Asset = TypeVar("_Asset", ImageAsset, FileAsset)
@@ -152,7 +153,7 @@ def split_conflicts(
         raise ConflictingTargetsError("; ".join(map(_message, conflicts)))
     messages = {write.name: _message(x) for x in reversed(conflicts) for write in x if write.name}
     outcomes = tuple(
-        failed(*name, error_dict(ConflictingTargetsError(message)))
+        failed(name, Problem.of(ConflictingTargetsError(message)))
         for name, message in messages.items()
     )
     return [x for x in assets if name_of(x) not in messages], outcomes

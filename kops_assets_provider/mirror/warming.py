@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from functools import partial
 
 from kops_assets_provider.exceptions import Side
 from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.control import Control
 from kops_assets_provider.mirror.image_rules import ImageRules
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State, now
+from kops_assets_provider.mirror.model import State, now
+from kops_assets_provider.mirror.outcome import Cost, Facts, Outcome, outcome_of
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.record import AssetRecord
 from kops_assets_provider.mirror.registries import Registries
@@ -37,13 +37,15 @@ def plan_warming(
     digest = source_digest(source, reference)
     if known is None or not rules.is_warm(known, digest):
         return PlannedImage(asset.canonical, asset.download, digest)
-    return Outcome(
-        *(Kind.IMAGE, asset.canonical, asset.download, State.PRESENT, digest),
+    outcome = outcome_of(
+        asset,
+        State.PRESENT,
+        content=digest,
         source=digest,
-        verified_at=known.verified_at,
-        warmed=known.warmed,
-        requests=source.traffic.requests,
+        verified_at=known.facts.verified_at,
+        warmed=known.facts.warmed,
     )
+    return outcome.with_cost(requests=source.traffic.requests)
 
 
 def warm(
@@ -62,14 +64,13 @@ def warm(
         abort=partial(registries.abort, Side.TARGET),
         on_chunk=control.on_chunk,
     )
-    outcome = Outcome(Kind.IMAGE, planned.canonical, planned.download, State.WARMED, planned.digest)
-    return replace(
-        outcome,
+    facts = Facts(
+        content=planned.digest,
         source=planned.digest,
         warmed=rules.platforms,
         size=tree.size,
-        requests=cache.traffic.requests,
-        retries=retries.count,
-        seconds=round(time.monotonic() - began, 3),
         verified_at=now(),
     )
+    seconds = round(time.monotonic() - began, 3)
+    cost = Cost(requests=cache.traffic.requests, retries=retries.count, seconds=seconds)
+    return Outcome(asset=planned.asset, state=State.WARMED, facts=facts, cost=cost)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from kops_assets_provider.exceptions import InvalidReferenceError
 from kops_assets_provider.http.urls import redact
 from kops_assets_provider.mirror.cloud_logins import ECR_HOST, is_google
-from kops_assets_provider.mirror.outcome import Kind
+from kops_assets_provider.mirror.model import Kind
 from kops_assets_provider.mirror.registries import default_url
 from kops_assets_provider.oci.reference import DOCKER_HUB, Reference
 

@@ -29,22 +29,16 @@ from kops_assets_provider.mirror.image_plans import in_one_process, plan_images
 from kops_assets_provider.mirror.image_rules import ALL, ImageRules
 from kops_assets_provider.mirror.images import ImageCopy, copy_images
 from kops_assets_provider.mirror.known import Known
-from kops_assets_provider.mirror.outcome import (
-    Kind,
-    Outcome,
-    error_dict,
-    failed,
-    name_of,
-    not_mirrored,
-    now,
-)
+from kops_assets_provider.mirror.model import Problem, name_of, now
+from kops_assets_provider.mirror.outcome import Outcome, failed, not_mirrored
 from kops_assets_provider.mirror.plan import Plan
 from kops_assets_provider.mirror.planned_image import PlannedImage
-from kops_assets_provider.mirror.record import MirrorRecord, keep_record, read_record
+from kops_assets_provider.mirror.record import MirrorRecord
 from kops_assets_provider.mirror.record_places import document_writes, record_target
+from kops_assets_provider.mirror.record_store import keep_record, read_record
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.report import Report
-from kops_assets_provider.mirror.results import with_ahead
+from kops_assets_provider.mirror.results import with_estimate
 from kops_assets_provider.mirror.target_places import (
     Write,
     file_writes,
@@ -56,7 +50,7 @@ log = get_logger(__name__)
 
 _ASKED_AT_A_TIME = 16
 _GRACE = 1.0  # seconds that copies have to cancel what they had begun
-_Asset = TypeVar("_Asset")
+_Asset = TypeVar("_Asset", ImageAsset, FileAsset)
 _LONG_WAIT = 300.0  # seconds that a server may ask for: nobody comes back later for a command
 
 
@@ -106,8 +100,8 @@ class Mirror:
         image = check_images(assets.images, self.registries, self.rules, known)
         file = check_files(assets.files, self.stores, known, deep=self.deep)
         with ThreadPoolExecutor(_ASKED_AT_A_TIME, thread_name_prefix="check") as pool:
-            images = pool.map(lambda x: self._told(Kind.IMAGE, x, image), assets.images)
-            files = pool.map(lambda x: self._told(Kind.FILE, x, file), assets.files)
+            images = pool.map(lambda x: self._settled(x, image), assets.images)
+            files = pool.map(lambda x: self._settled(x, file), assets.files)
             return self._asked(Report(listed.cluster, (*images, *files)))
 
     def copy(self, listed: AssetList) -> Report:
@@ -120,7 +114,7 @@ class Mirror:
         known = Known(partial(self._record, listed))
         images = self._plan_images(listed, known)
         files = self._plan_files(listed, known)
-        ahead = {x.name: x for x in (*in_one_process(images), *files.ahead)}
+        ahead = {x.asset: x for x in (*in_one_process(images), *files.ahead)}
         for outcome in (*images.settled, *files.settled):
             self.on_outcome(outcome)
         sizes = (x.job.tree.size for x in images.to_copy if x.job)
@@ -129,7 +123,7 @@ class Mirror:
         jobs = [ImageCopy(x, self.registries, self.rules, known) for x in images.to_copy]
         results = copy_images(jobs, control, self._tell_result)
         results += self._copy_files(files.to_copy, control)
-        copied = [with_ahead(x.outcome, ahead.get(x.outcome.name)) for x in results]
+        copied = [with_estimate(x.outcome, ahead.get(x.outcome.asset)) for x in results]
         report = self._asked(_report(listed, (*images.settled, *files.settled, *copied)))
         self._keep_record(listed, report)
         return report
@@ -214,27 +208,24 @@ class Mirror:
             log.error("%s: unexpected error", name, exc_info=result.error)
         self.on_outcome(result.outcome)
 
-    def _told(self, kind: Kind, asset: _Asset, settle: Callable[[_Asset], Outcome]) -> Outcome:
+    def _settled(self, asset: _Asset, settle: Callable[[_Asset], Outcome]) -> Outcome:
         try:
-            outcome = settle(asset)
-        except Exception as err:  # one asset's failure is its own, whatever it is
-            names: tuple[str, str] = asset.canonical, asset.download  # type: ignore[attr-defined]  # both kinds have them
-            outcome = failed(kind, *names, error_dict(err))
-            if not isinstance(err, KopsAssetsError):
-                log.exception("%s: unexpected error", names[0])
-        self.on_outcome(outcome)
-        return outcome
+            result = CopyResult(settle(asset))
+        except Exception as err:  # noqa: BLE001  # one asset's failure is its own, whatever it is
+            result = CopyResult(failed(name_of(asset), Problem.of(err)), err)
+        self._tell_result(result)
+        return result.outcome
 
 
 def _unplanned(asset: ImageAsset | FileAsset, err: Exception) -> Outcome:
     if asset.canonical == asset.download:
-        return not_mirrored(*name_of(asset))
-    return failed(*name_of(asset), error_dict(err))
+        return not_mirrored(asset)
+    return failed(name_of(asset), Problem.of(err))
 
 
 def _report(listed: AssetList, outcomes: Iterable[Outcome]) -> Report:
     """Return the outcomes in the order of the list."""
-    found = {x.name: x for x in outcomes}
-    images = (found[Kind.IMAGE, x.canonical, x.download] for x in listed.assets.images)
-    files = (found[Kind.FILE, x.canonical, x.download] for x in listed.assets.files)
+    found = {x.asset: x for x in outcomes}
+    images = tuple(found[name_of(x)] for x in listed.assets.images)
+    files = tuple(found[name_of(x)] for x in listed.assets.files)
     return Report(listed.cluster, (*images, *files))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator, Context, TaskInstanceState
 
 from kops_assets_provider.exceptions import KopsAssetsError, StoppedError
-from kops_assets_provider.mirror.outcome import Kind, Outcome, error_dict, failed
+from kops_assets_provider.mirror.model import Kind, Name, Problem
+from kops_assets_provider.mirror.outcome import Outcome, failed
 from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.lineage import copy_lineage
 from kops_assets_provider.operators.links import SourceLink, TargetLink
@@ -101,8 +102,8 @@ class _CopyOperator(BaseOperator):
         """Return what the report needs: the cost of a copy that failed is known as well."""
         if self._result and self._result.error is error:
             return self._result.outcome.to_dict()
-        names = self.source_name, self.target_name
-        return failed(self.kind, *names, error_dict(error)).to_dict()
+        name = Name(kind=self.kind, canonical=self.source_name, download=self.target_name)
+        return failed(name, Problem.of(error)).to_dict()
 
     def _copy_until_killed(self, context: Context) -> CopyResult:
         self._copies_in = threading.get_ident()
@@ -116,21 +117,21 @@ class _CopyOperator(BaseOperator):
 
     def control(self, **options: Any) -> Control:
         """Return how the copy runs, and how it is stopped."""
-        from kops_assets_provider.http.retries import Retries
         from kops_assets_provider.mirror.control import Control
 
-        return Control(Retries(stop=self._stop), on_chunk=self.on_chunk, **options)
+        return Control.until(self._stop, on_chunk=self.on_chunk, **options)
 
     def _stopped(self) -> StoppedError:
         return StoppedError(f"{self.source_name}: stopped, because the task was killed")
 
     def _log_outcome(self, outcome: Outcome) -> None:
-        self.log.info("%s: %d bytes sent, %s", outcome.state, outcome.sent, outcome.content)
-        if outcome.drift:
+        sent, content = outcome.cost.sent, outcome.facts.content
+        self.log.info("%s: %d bytes sent, %s", outcome.state, sent, content)
+        if outcome.facts.drift:
             self.log.warning(
                 "%s has moved to %s since the plan; the planned image is copied",
                 self.source_name,
-                outcome.drift,
+                outcome.facts.drift,
             )
 
     def copy(self, context: Context) -> CopyResult:

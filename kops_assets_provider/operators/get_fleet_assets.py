@@ -59,8 +59,8 @@ class KopsGetFleetAssetsOperator(KopsGetAssetsOperator):
         union = found.assets
         counts = len(found.lists), len(union.images), len(union.files)
         self.log.info("%d clusters: %d images and %d files, each counted once", *counts)
-        for cluster, error in found.failures.items():
-            self.log.error("%s cannot be listed: %s", cluster, error.get("message"))
+        for cluster, problem in found.failures.items():
+            self.log.error("%s cannot be listed: %s", cluster, problem.message)
         for warning in _warnings(found.lists):
             self.log.warning("%s", warning)
         sources = {k: v for x in found.lists for k, v in x.shown_hash_sources().items()}

@@ -7,7 +7,7 @@ from typing import Any
 
 from kops_assets_provider.exceptions import KopsAssetsError
 from kops_assets_provider.logs import get_logger
-from kops_assets_provider.mirror.outcome import Kind
+from kops_assets_provider.mirror.model import Kind
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 

@@ -35,9 +35,9 @@ def measured(**tags: str) -> Iterator[None]:
 def count_outcome(outcome: Outcome, **tags: str) -> None:
     """Count a copy that did not fail, and what it cost."""
     _count(outcome.state.replace(" ", "_"), 1, tags)
-    _count("bytes", outcome.sent, tags)
-    _count("mounts", outcome.mounts, tags)
-    _count("retries", outcome.retries, tags)
+    _count("bytes", outcome.cost.sent, tags)
+    _count("mounts", outcome.cost.mounts, tags)
+    _count("retries", outcome.cost.retries, tags)
 
 
 def _count(name: str, number: int, tags: dict[str, str]) -> None:

@@ -217,8 +217,8 @@ class FileStoresOperator(_CloudOperator):
         """
         from kops_assets_provider.mirror.fleet import lists_of
         from kops_assets_provider.mirror.known import Known
-        from kops_assets_provider.mirror.record import read_record
         from kops_assets_provider.mirror.record_places import record_target
+        from kops_assets_provider.mirror.record_store import read_record
 
         stores, place = cache(self.file_stores), as_optional(record_url)
 

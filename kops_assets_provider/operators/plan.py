@@ -10,7 +10,7 @@ from airflow.sdk import Context, conf
 
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.mirror.changes import read_on_drift
-from kops_assets_provider.mirror.outcome import Kind, error_dict
+from kops_assets_provider.mirror.model import Kind, Problem
 from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.places import FileStoresOperator, RegistriesOperator
 from kops_assets_provider.operators.values import as_flag, as_mapping, as_names, as_optional
@@ -214,7 +214,7 @@ def _arguments(file: FileAsset) -> dict[str, Any]:
 
 
 def _plan_error(kind: Kind, error: BaseException) -> dict[str, Any]:
-    return {**error_dict(error), "kind": str(kind)}
+    return {**Problem.of(error).to_dict(), "kind": str(kind)}
 
 
 def refuse_too_many(where: str, mapped: Collection[Any]) -> None:

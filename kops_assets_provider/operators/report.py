@@ -184,8 +184,8 @@ class KopsReportOperator(_ResultsOperator):
         Without it less is known of the past, so nothing fails.
         """
         unknown = True if report.ready else None
-        from kops_assets_provider.mirror.record import keep_record
         from kops_assets_provider.mirror.record_places import record_target
+        from kops_assets_provider.mirror.record_store import keep_record
 
         try:
             stores = self.file_stores()

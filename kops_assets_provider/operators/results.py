@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from kops_assets_provider.mirror.outcome import Kind, Name, Outcome
+from kops_assets_provider.mirror.document import read_value
+from kops_assets_provider.mirror.model import Kind, Name, problem
+from kops_assets_provider.mirror.outcome import Outcome
 from kops_assets_provider.mirror.results import Results, planned_name
 from kops_assets_provider.operators.errors import ERROR_KEY
 from kops_assets_provider.operators.plan import AHEAD_KEY, SETTLED_KEY
@@ -28,7 +30,10 @@ def gather_results(ti: Any, plan_task_ids: Sequence[str], copy_task_ids: Sequenc
         settled=_outcomes(ti, plan_task_ids, SETTLED_KEY),
         planned=planned,
         copied=copied,
-        errors={Kind(x["kind"]): x for x in _pull(ti, plan_task_ids, ERROR_KEY)},
+        errors={
+            Kind(x["kind"]): read_value(problem, x, "error of a plan")
+            for x in _pull(ti, plan_task_ids, ERROR_KEY)
+        },
         ahead=_outcomes(ti, plan_task_ids, AHEAD_KEY),
         logs=logs,
     )
@@ -58,7 +63,7 @@ def _pull_results(ti: Any, task_id: str, count: int) -> list[Outcome]:
     if not count:
         return []
     found = _copies(ti, task_id)
-    if len({x.name for x in found}) == len(found):
+    if len({x.asset for x in found}) == len(found):
         return found
     return _copies(ti, task_id, map_indexes=list(range(count)))
 

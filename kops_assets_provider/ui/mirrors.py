@@ -10,8 +10,10 @@ from typing import Any
 
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.logs import get_logger
-from kops_assets_provider.mirror.outcome import Outcome, State, error_dict
-from kops_assets_provider.mirror.record import MirrorRecord, update_record
+from kops_assets_provider.mirror.model import Problem, State
+from kops_assets_provider.mirror.outcome import Outcome
+from kops_assets_provider.mirror.record import MirrorRecord
+from kops_assets_provider.mirror.record_update import update_record
 from kops_assets_provider.mirror.report import NOTHING_MIRRORED, Report
 from kops_assets_provider.operators.results import run_page
 from kops_assets_provider.operators.standing import Done
@@ -124,7 +126,7 @@ def _outcomes(left: RunLeft) -> tuple[tuple[Outcome, ...], str | None]:
         return (), str(err)
     except Exception as err:  # a cluster must not hide the others
         log.exception("the report of %s cannot be read", left.cluster)
-        return (), f"its report cannot be read: {error_dict(err)['message']}"
+        return (), f"its report cannot be read: {Problem.of(err).message}"
     return (report.assets, None) if report else ((), _NOT_HERE)
 
 

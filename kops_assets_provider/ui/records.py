@@ -17,7 +17,7 @@ from functools import cached_property
 
 from kops_assets_provider.files.stores import show_place
 from kops_assets_provider.hooks.state_store import open_state_stores
-from kops_assets_provider.mirror.outcome import error_dict
+from kops_assets_provider.mirror.model import Problem
 from kops_assets_provider.mirror.record import MirrorRecord
 from kops_assets_provider.mirror.state.places import StateStores
 from kops_assets_provider.mirror.state.ports import StateStore
@@ -94,7 +94,7 @@ class Records:
         try:
             found = _read_record(place, folders)
         except Exception as err:  # noqa: BLE001  # of one record, and told beside its cluster
-            found = str(error_dict(err)["message"])
+            found = Problem.of(err).message
         with self._lock:
             self._kept[place] = _Kept(found, stamp, time.monotonic())
             del self._reading[place]

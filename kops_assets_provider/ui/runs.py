@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func, sele
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.logs import get_logger
 from kops_assets_provider.mirror.document import Check, fields_of, list_of, parse_json, read_value
-from kops_assets_provider.mirror.outcome import OUTCOME, Outcome
+from kops_assets_provider.mirror.outcome import Outcome, outcome
 from kops_assets_provider.mirror.record_reading import MOST_ASSETS
 from kops_assets_provider.operators.report import REPORT_KEY
 from kops_assets_provider.operators.standing import Done, Standing
@@ -82,7 +82,7 @@ class LeftReport:
     assets: tuple[Outcome, ...]
 
 
-_REPORT: Check[LeftReport] = fields_of(LeftReport, assets=list_of(OUTCOME, MOST_ASSETS))
+_REPORT: Check[LeftReport] = fields_of(LeftReport, assets=list_of(outcome, MOST_ASSETS))
 
 
 def newest(dag_ids: Collection[str], since: datetime) -> list[RunLeft]:

@@ -15,7 +15,8 @@ from typing import Any
 
 from kops_assets_provider.http.urls import printable, redact
 from kops_assets_provider.mirror.history import RecordChange
-from kops_assets_provider.mirror.outcome import Kind, Name, State, run_of_log
+from kops_assets_provider.mirror.model import Kind, Name, State
+from kops_assets_provider.mirror.outcome import run_of_log
 from kops_assets_provider.mirror.record import AssetRecord, MirrorRecord
 from kops_assets_provider.mirror.times import Freshness
 from kops_assets_provider.redaction import printable_values
@@ -77,7 +78,7 @@ def _cluster(shown: Shown, fresh: Freshness) -> Values:
         "kind": shown.kind,
         "kops_version": printable(record.kops_version),
         "run": {**run, "url": shown.run_page},
-        "size": sum(x.size or 0 for x in record.assets if x.state is not State.NOT_MIRRORED),
+        "size": sum(x.facts.size or 0 for x in record.assets if x.state is not State.NOT_MIRRORED),
         "counts": dict(Counter(str(x.state) for x in record.assets)),
         "changes": [_change(x) for x in record.changes],
         "history": [[x.at, x.ready, x.assets, x.bad, x.size, x.sent] for x in record.runs],
@@ -86,7 +87,7 @@ def _cluster(shown: Shown, fresh: Freshness) -> Values:
 
 
 def _change(change: RecordChange) -> Values:
-    return {**_names(change.name), "change": str(change.change)}
+    return {**_names(change.asset), "change": str(change.change)}
 
 
 def _names(name: Name) -> Values:
@@ -96,20 +97,20 @@ def _names(name: Name) -> Values:
 
 
 def _assets(record: MirrorRecord, fresh: Freshness) -> Iterator[Values]:
-    changes = {x.name: str(x.change) for x in record.changes}
+    changes = {x.asset: str(x.change) for x in record.changes}
     for asset in record.assets:
-        yield {**_asset(asset, fresh), "change": changes.get(asset.name)}
+        yield {**_asset(asset, fresh), "change": changes.get(asset.asset)}
 
 
 def _asset(asset: AssetRecord, fresh: Freshness) -> Values:
     logs = [x for x in (asset.failed_log, asset.copied_log) if run_of_log(x)]
     return {
-        **_names(asset.name),
+        **_names(asset.asset),
         "state": str(asset.state),
         "status": _status(asset, fresh),
-        "content": asset.target,
-        "size": asset.size,
-        "verified_at": asset.verified_at,
+        "content": asset.facts.content,
+        "size": asset.facts.size,
+        "verified_at": asset.facts.verified_at,
         "copied_at": asset.copied_at,
         "copied_by": asset.copied_by and printable(asset.copied_by),
         "copied_url": run_of_log(asset.copied_log),
@@ -123,7 +124,7 @@ def _reason(asset: AssetRecord) -> str:
         return asset.reason or ""
     if asset.state.is_bad:
         return "It is not at the target, or not the right one."
-    return f"Nodes do not get it: its download URL is {asset.download_state}."
+    return f"Nodes do not get it: its download URL is {asset.facts.download_state}."
 
 
 def _status(asset: AssetRecord, fresh: Freshness) -> str:

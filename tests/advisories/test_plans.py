@@ -24,7 +24,7 @@ def test_what_was_planned_is_what_is_copied(defended):
             put_image(source, "app/app:1", moved)
             outcome = copy_planned_image(PlannedImage(**image.to_dict()), Registries())
             assert target.storage.find_tag("kops/app", "1") == planned.digest
-            assert (outcome.content, outcome.drift) == (planned.digest, moved.digest)
+            assert (outcome.facts.content, outcome.facts.drift) == (planned.digest, moved.digest)
 
     def by_tag_alone(source, reference, digest):
         return source.fetch_manifest(reference.pull_by), None

@@ -21,11 +21,12 @@ from kops_assets_provider.exceptions import (
 from kops_assets_provider.http.errors import status_error
 from kops_assets_provider.logs import get_logger
 from kops_assets_provider.mirror.fleet_file import read_fleet_file
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State
-from kops_assets_provider.mirror.record import update_record
+from kops_assets_provider.mirror.model import Kind, Problem, ProblemKind, State
+from kops_assets_provider.mirror.record_update import update_record
 from kops_assets_provider.mirror.report import Report, RunFacts
 from kops_assets_provider.mirror.report_files import report_html, report_json
 from kops_assets_provider.redaction import clean, printable
+from tests.outcomes import make_outcome
 
 # A colour, a new line, a carriage return, C1's CSI, a direction, an isolate, line and paragraph
 # separators, no width, a joiner, a filler, a tag, a variation, a byte order mark, a blank.
@@ -70,7 +71,7 @@ def test_what_stays(text):
 def test_errors(error):
     """Whatever their words are from, and each of the problems too."""
     assert is_clean(str(error))
-    assert is_clean(error.to_dict()["message"])
+    assert is_clean(Problem.of(error).message)
     assert all(map(is_clean, getattr(error, "problems", ())))
 
 
@@ -105,9 +106,8 @@ def test_logs(caplog):
 
 
 SPEC = Path(__file__).parent.parent / "golden/1.36.2/specs/own-aws-files-only.yaml"
-OUTCOME = Outcome(
-    Kind.IMAGE, ALL, ALL, State.FAILED, error={"type": ALL, "message": ALL, "side": "source"}
-)
+PROBLEM = Problem(kind=ProblemKind.NOT_FOUND, message=ALL, side=Side.SOURCE)
+OUTCOME = make_outcome(Kind.IMAGE, ALL, ALL, State.FAILED, problem=PROBLEM)
 
 
 def test_reports():

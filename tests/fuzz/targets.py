@@ -16,7 +16,8 @@ from kops_assets_provider.exceptions import (
 from kops_assets_provider.http.challenges import parse_challenges
 from kops_assets_provider.http.rate_limits import quota, retry_after
 from kops_assets_provider.http.urls import is_forbidden, is_loopback, lead, origin, redact
-from kops_assets_provider.mirror.outcome import Kind, State
+from kops_assets_provider.mirror.model import Kind, Name, State
+from kops_assets_provider.mirror.outcome import Facts
 from kops_assets_provider.mirror.record import AssetRecord, MirrorRecord
 from kops_assets_provider.mirror.saved_lists import read_saved_list
 from kops_assets_provider.oci.manifest import (
@@ -155,8 +156,16 @@ LOCATIONS = [b"/v2/a", b"https://h.example:443/a?b#c", b"//[::ffff:10.0.0.1%25a]
 MANIFESTS = [_manifest(), _manifest(mediaType=DOCKER_MANIFEST), _index("amd64", "arm64")]
 REFERENCES = [b"registry.k8s.io/pause:3.9@" + DIGEST.encode(), b"[::1]:5000/a/b__c", b"alpine"]
 NOW = "2026-01-01T00:00:00+00:00"
-IMAGE = AssetRecord(Kind.IMAGE, "h/a:1", "m/a:1", State.COPIED, DIGEST, DIGEST, 5, NOW)
-RECORDS = [MirrorRecord("a.example.com", "1.36.2", "run", NOW, (IMAGE,)).to_json().encode()]
+FACTS = Facts(content=DIGEST, source=DIGEST, size=5, verified_at=NOW)
+NAME = Name(kind=Kind.IMAGE, canonical="h/a:1", download="m/a:1")
+RECORD = MirrorRecord(
+    cluster="a.example.com",
+    kops_version="1.36.2",
+    run="run",
+    updated_at=NOW,
+    assets=(AssetRecord(asset=NAME, state=State.COPIED, facts=FACTS),),
+)
+RECORDS = [RECORD.to_json().encode()]
 SAVED_LISTS = [
     b'{"images":[{"canonical":"h/a:1","download":"m/a:1"}],"files":[]}',
     b"images:\n- canonical: h/a:1\n  download: m/a:1\nfiles: []\n",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 
@@ -19,18 +19,11 @@ from kops_assets_provider.files.stores import Scheme
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.mirror.asset_list import AssetList
-from kops_assets_provider.mirror.changes import (
-    Change,
-    OnDrift,
-    file_change,
-    image_change,
-    read_on_drift,
-)
+from kops_assets_provider.mirror.changes import OnDrift, file_change, image_change, read_on_drift
 from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.image_rules import ImageRules
-from kops_assets_provider.mirror.outcome import Kind, State
+from kops_assets_provider.mirror.model import Change, Kind, State
 from kops_assets_provider.mirror.planned_image import PlannedImage
-from kops_assets_provider.mirror.record import AssetRecord
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.whole_list import Mirror
 from kops_assets_provider.testing.file_server import FileServer
@@ -39,6 +32,7 @@ from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from kops_assets_provider.testing.s3_server import S3Server
 from tests.copies import copy_planned_image
+from tests.outcomes import make_asset_record, with_values
 
 BASE = "https://files.example.com"
 FILE = b"kubelet" * 1000
@@ -124,7 +118,7 @@ def changes(report):
 
 
 def errors(report):
-    return [x.error["type"] for x in report.outcomes if x.state is State.FAILED]
+    return [x.problem.kind for x in report.outcomes if x.state is State.FAILED]
 
 
 @pytest.mark.parametrize("rules", [{}, {"platforms": PLATFORMS[:2]}])
@@ -136,8 +130,9 @@ def test_what_was_foreseen_is_what_it_takes(world, rules):
     assert report.counts() == {"copied": 3}
     assert (report.expected_bytes, report.expected_requests) == (report.sent, report.copy_requests)
     for ahead, outcome in zip(foreseen.outcomes, report.outcomes, strict=True):
-        assert (ahead.expected_bytes, ahead.size) == (outcome.sent, outcome.size)
-        assert outcome.expected_requests == outcome.requests
+        assert ahead.estimate.expected_bytes == outcome.cost.sent
+        assert ahead.facts.size == outcome.facts.size
+        assert outcome.estimate.expected_requests == outcome.cost.requests
     assert (foreseen.expected_bytes, foreseen.expected_requests) == (
         report.sent,
         report.copy_requests,
@@ -147,7 +142,7 @@ def test_what_was_foreseen_is_what_it_takes(world, rules):
 def test_platforms_that_are_left_out_save_what_they_have(world):
     """Of two images that share layers each is counted by itself."""
     saved = world.dry_run(platforms=PLATFORMS[:2]).saved
-    whole, some = (sum(x.size or 0 for x in world.dry_run(**r).outcomes) for r in ({}, TWO))
+    whole, some = (sum(x.facts.size or 0 for x in world.dry_run(**r).outcomes) for r in ({}, TWO))
     assert saved == whole - some > 0
     assert world.dry_run().saved == 0
 
@@ -202,7 +197,7 @@ def test_what_has_drifted_fails_and_stays(world):
     world.clear()
     report = world.copy()
     assert errors(report) == ["DriftedError", "DriftedError"]
-    message = report.outcomes[0].error["message"]
+    message = report.outcomes[0].problem.message
     assert image("moved").digest in message
     assert f"the target has {image('one').digest}, verified 20" in message
     assert "take what the source has now, or keep it" in message
@@ -228,7 +223,8 @@ def test_an_image_that_has_drifted_may_stay(world):
     for report in (world.copy(on_drift=OnDrift.KEEP), world.check(on_drift=OnDrift.KEEP)):
         one, two, _ = report.outcomes
         assert (one.state, two.state) == (State.PRESENT, State.PRESENT)
-        assert (one.content, one.drift) == (image("one").digest, image("moved").digest)
+        found = one.facts.content, one.facts.drift
+        assert found == (image("one").digest, image("moved").digest)
     assert errors(world.copy(on_drift=OnDrift.KEEP)) == ["DriftedError"]
     # Night after night: the record still knows what was copied.
     assert changes(world.dry_run()) == [Change.DRIFTED, Change.SAME, Change.DRIFTED]
@@ -260,7 +256,7 @@ def test_where_both_have_changed_nothing_is_worth_keeping(world, policy):
     damage(world)
     report = world.copy(on_drift=policy)
     assert errors(report) == ["DriftedError", "DriftedError"]
-    message = report.outcomes[0].error["message"]
+    message = report.outcomes[0].problem.message
     assert "both have changed" in message
     for name in ("one", "moved", "damaged"):
         assert image(name).digest in message
@@ -271,7 +267,7 @@ def test_without_a_record_another_image_counts_as_drifted(world):
     put_image(world.target, "kops/one:1", image("older"))
     report = world.copy()
     assert errors(report) == ["DriftedError"]
-    assert "no record tells which of them is the older one" in report.outcomes[0].error["message"]
+    assert "no record tells which of them is the older one" in report.outcomes[0].problem.message
 
 
 def test_a_copy_that_has_to_plan_reads_no_record_and_says_so(world):
@@ -316,7 +312,7 @@ def test_files_that_others_have_left_are_unread(world):
     world.bucket.put("files", "kubelet.sha256", hashlib.sha256(FILE).hexdigest().encode())
     report = world.dry_run()
     assert changes(report)[-1] is Change.UNREAD
-    assert report.outcomes[-1].expected_bytes is None
+    assert report.outcomes[-1].estimate.expected_bytes is None
     assert world.copy().outcomes[-1].state is State.PRESENT
 
 
@@ -328,7 +324,7 @@ def test_a_source_that_does_not_tell_a_length(world):
     assert "and 1 assets of unknown size, in" in report.summary()
 
 
-KNOWN = AssetRecord(Kind.IMAGE, "c", "d", State.PRESENT, source="s", target="t")
+KNOWN = make_asset_record(Kind.IMAGE, "c", "d", State.PRESENT, source="s", content="t")
 
 
 @pytest.mark.parametrize(
@@ -336,14 +332,14 @@ KNOWN = AssetRecord(Kind.IMAGE, "c", "d", State.PRESENT, source="s", target="t")
     [
         (None, "s", None, Change.ADDED),
         (None, "s", KNOWN, Change.DAMAGED),
-        (None, "s", replace(KNOWN, target=None), Change.ADDED),
+        (None, "s", with_values(KNOWN, content=None), Change.ADDED),
         ("s", "s", None, Change.ADDED),
         ("x", "s", None, Change.DRIFTED),
         ("x", "s", KNOWN, Change.DAMAGED),
         ("t", "s", KNOWN, Change.ADDED),
         ("t", "new", KNOWN, Change.DRIFTED),
         ("x", "new", KNOWN, Change.DRIFTED),
-        ("x", "t", replace(KNOWN, source=None), Change.DAMAGED),
+        ("x", "t", with_values(KNOWN, source=None), Change.DAMAGED),
     ],
 )
 def test_how_an_image_differs(there, source, known, change):
@@ -359,8 +355,8 @@ def test_how_an_image_differs(there, source, known, change):
         (None, True, True, Change.DAMAGED),
         (None, True, False, Change.UNREAD),
         (KNOWN, True, True, Change.DAMAGED),
-        (replace(KNOWN, target="old"), True, True, Change.DRIFTED),
-        (replace(KNOWN, target="old"), True, False, Change.DRIFTED),
+        (with_values(KNOWN, content="old"), True, True, Change.DRIFTED),
+        (with_values(KNOWN, content="old"), True, False, Change.DRIFTED),
     ],
 )
 def test_how_a_file_differs(known, is_there, is_read, change):

@@ -6,12 +6,14 @@ import pytest
 
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.mirror.downloads import with_downloads
-from kops_assets_provider.mirror.outcome import Download, Kind, Outcome, State
-from kops_assets_provider.mirror.record import update_record
+from kops_assets_provider.mirror.model import Download, Kind, State
+from kops_assets_provider.mirror.outcome import Outcome
+from kops_assets_provider.mirror.record_update import update_record
 from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.testing.gcs_server import GCSServer
 from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.s3_server import S3Server
+from tests.outcomes import make_outcome
 
 RAW = b"the bytes of kubelet"
 
@@ -23,7 +25,8 @@ def ask(file_server, http):
 
     def ask(url=None):
         url = url or f"{file_server.url}/kubelet"
-        outcome = Outcome(Kind.FILE, "https://dl.k8s.io/kubelet", url, State.PRESENT, size=len(RAW))
+        names = Kind.FILE, "https://dl.k8s.io/kubelet", url
+        outcome = make_outcome(*names, State.PRESENT, size=len(RAW))
         (found,) = with_downloads([outcome], http)
         return found
 
@@ -38,19 +41,20 @@ def http():
 def test_a_file_that_can_be_read(ask, file_server):
     """A HEAD tells its length, and no credentials go with it."""
     found = ask()
-    assert (found.download_state, found.is_bad, found.error) == (Download.READABLE, False, None)
+    assert found.facts.download_state is Download.READABLE
+    assert (found.is_bad, found.problem) == (False, None)
     (request,) = file_server.requests
     assert request.method == "HEAD"
     assert "Authorization" not in request.headers
-    assert found.requests == 1
+    assert found.cost.requests == 1
 
 
 def test_a_file_that_is_not_there(ask, file_server):
     """At the target and not at its URL: nodes do not get it, so the mirror is not ready."""
     file_server.files.clear()
     found = ask()
-    assert (found.download_state, found.is_bad) == (Download.NOT_THERE, True)
-    assert "nodes do not find it" in found.error["message"]
+    assert (found.facts.download_state, found.is_bad) == (Download.NOT_THERE, True)
+    assert "nodes do not find it" in found.problem.message
     report = Report("c", (found,))
     assert not report.ready
     assert "HEAD /kubelet answered 404" in report.to_table()
@@ -62,8 +66,8 @@ def test_another_file_than_the_target_s(ask, file_server):
     """The URL leads elsewhere: another length is another file."""
     file_server.put("/kubelet", RAW + b"!")
     found = ask()
-    assert (found.download_state, found.is_bad) == (Download.WRONG, True)
-    assert f"offers {len(RAW) + 1} bytes instead of {len(RAW)}" in found.error["message"]
+    assert (found.facts.download_state, found.is_bad) == (Download.WRONG, True)
+    assert f"offers {len(RAW) + 1} bytes instead of {len(RAW)}" in found.problem.message
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
@@ -71,31 +75,31 @@ def test_what_cannot_be_told_from_here(ask, file_server, status):
     """A refusal may be meant for everybody outside of the nodes' network: no failure."""
     file_server.inject(Fault(status=status, times=None))
     found = ask()
-    assert (found.download_state, found.is_bad) == (Download.UNKNOWN, False)
-    assert f"answered {status}" in found.error["message"]
+    assert (found.facts.download_state, found.is_bad) == (Download.UNKNOWN, False)
+    assert f"answered {status}" in found.problem.message
     assert Report("c", (found,)).ready
 
 
 def test_a_host_that_does_not_answer(ask):
     """Nor is a name that only nodes can look up."""
     found = ask("http://127.0.0.1:9/kubelet")
-    assert (found.download_state, found.is_bad) == (Download.UNKNOWN, False)
+    assert (found.facts.download_state, found.is_bad) == (Download.UNKNOWN, False)
 
 
 @pytest.mark.parametrize("status", [405, 501, 400])
 def test_a_server_without_head_is_asked_for_the_first_byte(ask, file_server, status):
     """The whole length comes with the part."""
     file_server.inject(Fault("HEAD", status=status, times=None))
-    assert ask().download_state is Download.READABLE
+    assert ask().facts.download_state is Download.READABLE
     assert file_server.requests[-1].headers["Range"] == "bytes=0-0"
 
 
 def test_a_server_whose_head_has_no_length(ask, file_server):
     """Likewise, also if it knows no ranges."""
     file_server.inject(Fault("HEAD", headers={"Content-Length": None}, times=None))
-    assert ask().download_state is Download.READABLE
+    assert ask().facts.download_state is Download.READABLE
     file_server.inject(Fault("GET", status=200, body=RAW, headers={"Content-Range": None}))
-    assert ask().download_state is Download.READABLE
+    assert ask().facts.download_state is Download.READABLE
 
 
 @pytest.mark.parametrize("server", [S3Server, GCSServer])
@@ -103,30 +107,28 @@ def test_buckets_as_they_are(server, http):
     """What everybody may read, what nobody may, and what S3 hides from who may not list."""
     with server() as bucket:
         bucket.put("files", "kubelet", RAW)
-        outcome = Outcome(
-            Kind.FILE, "u", f"{bucket.url}/files/kubelet", State.COPIED, size=len(RAW)
-        )
+        url = f"{bucket.url}/files/kubelet"
+        outcome = make_outcome(Kind.FILE, "u", url, State.COPIED, size=len(RAW))
         states = []
         for public in (False, True):
             bucket.public = public
-            states.append(with_downloads([outcome], http)[0].download_state)
+            states.append(with_downloads([outcome], http)[0].facts.download_state)
         assert states == [Download.UNKNOWN, Download.READABLE]
 
 
 def test_only_files_at_their_targets_are_asked_for(http):
     """Images, what failed, and what nodes download from upstream."""
     outcomes = [
-        Outcome(Kind.IMAGE, "a", "http://127.0.0.1:9/a", State.PRESENT),
-        Outcome(Kind.FILE, "b", "http://127.0.0.1:9/b", State.FAILED),
-        Outcome(Kind.FILE, "c", "http://127.0.0.1:9/c", State.NOT_MIRRORED),
-        Outcome(Kind.FILE, "d", "http://127.0.0.1:9/d", State.WRONG),
+        make_outcome(Kind.IMAGE, "a", "http://127.0.0.1:9/a", State.PRESENT),
+        make_outcome(Kind.FILE, "b", "http://127.0.0.1:9/b", State.FAILED),
+        make_outcome(Kind.FILE, "c", "http://127.0.0.1:9/c", State.NOT_MIRRORED),
+        make_outcome(Kind.FILE, "d", "http://127.0.0.1:9/d", State.WRONG),
     ]
     assert with_downloads(outcomes, http) == outcomes
 
 
 def test_an_outcome_survives_being_written():
     """As XCom and the report have it."""
-    outcome = Outcome(
-        *(Kind.FILE, "a", "b", State.COPIED), version="v", download_state=Download.UNKNOWN
-    )
+    names, answer = (Kind.FILE, "a", "b"), Download.UNKNOWN
+    outcome = make_outcome(*names, State.COPIED, version="v", download_state=answer)
     assert Outcome.from_dict(outcome.to_dict()) == outcome

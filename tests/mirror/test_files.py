@@ -22,8 +22,9 @@ from kops_assets_provider.mirror.file_plans import FileRules, plan_files
 from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.files import check_files
 from kops_assets_provider.mirror.known import Known
-from kops_assets_provider.mirror.outcome import State
-from kops_assets_provider.mirror.record import MirrorRecord, update_record
+from kops_assets_provider.mirror.model import State
+from kops_assets_provider.mirror.record import MirrorRecord
+from kops_assets_provider.mirror.record_update import update_record
 from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.testing.file_server import FileServer
 from kops_assets_provider.testing.gcs_server import GCSServer
@@ -129,7 +130,7 @@ def test_no_change_costs_a_head_for_each_file_or_a_listing(world):
     assert states(outcomes) == {State.PRESENT: len(NAMES)}
     assert world.asked() == looks(world)
     assert world.source.requests == []
-    assert sum(x.requests for x in outcomes) == len(world.server.requests)
+    assert sum(x.cost.requests for x in outcomes) == len(world.server.requests)
 
 
 def test_a_large_bucket_costs_no_more_than_its_pages(world):
@@ -150,7 +151,7 @@ def test_what_kops_has_copied_is_adopted(world):
     assert len(world.plan().to_copy) == len(NAMES)
     outcomes = world.run()
     assert states(outcomes) == {State.PRESENT: len(NAMES)}
-    assert sum(x.sent for x in outcomes) == 0
+    assert sum(x.cost.sent for x in outcomes) == 0
     assert world.source.requests == []
     assert states(world.run()) == {State.PRESENT: len(NAMES)}
     assert world.asked() == looks(world)
@@ -174,7 +175,7 @@ def test_a_lost_record_costs_requests_alone(world):
     world.record = None
     outcomes = world.run()
     assert states(outcomes) == {State.PRESENT: len(NAMES)}
-    assert sum(x.sent for x in outcomes) == 0
+    assert sum(x.cost.sent for x in outcomes) == 0
 
 
 @pytest.mark.parametrize("adopted", [False, True])
@@ -210,7 +211,7 @@ def test_what_is_wrong_is_found_and_told(world, adopted, caplog):
     actual, expected = (
         hashlib.sha256(x).hexdigest() for x in (FILES[other].swapcase(), FILES[other])
     )
-    assert found[2].error["message"] == (
+    assert found[2].problem.message == (
         f"it is another file: sha256 {actual} instead of {expected}"
     )
     world.run()

@@ -11,7 +11,8 @@ from kops_assets_provider.kops.warnings import Caveat
 from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.fleet import FleetList, lists_of, read_listed
 from kops_assets_provider.mirror.fleet_report import FleetReport
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State
+from kops_assets_provider.mirror.model import Problem, ProblemKind, State
+from kops_assets_provider.mirror.outcome import outcome_of
 from kops_assets_provider.mirror.results import Results
 
 PAUSE = ImageAsset("registry.k8s.io/pause:3.10", "h/pause:3.10")
@@ -25,12 +26,12 @@ def listed(cluster, *images, files=(KUBELET,)):
 
 
 A, B = listed("a.example.com", PAUSE), listed("b.example.com", PAUSE, APP)
-FLEET = FleetList("production", (A, B), {"c.example.com": {"message": "no such manifest"}})
+WHY = Problem(kind=ProblemKind.NOT_FOUND, message="no such manifest")
+FLEET = FleetList("production", (A, B), {"c.example.com": WHY})
 
 
 def outcome(asset, state=State.PRESENT):
-    kind = Kind.IMAGE if isinstance(asset, ImageAsset) else Kind.FILE
-    return Outcome(kind, asset.canonical, asset.download, state)
+    return outcome_of(asset, state)
 
 
 def whole(fleet, *outcomes):
@@ -104,7 +105,7 @@ def test_a_whole_fleet_is_whole():
 
 def test_many_bad_clusters_are_counted():
     """An error's message stays a sentence."""
-    fleet = FleetList("g", (A,), {f"{x}.example.com": {"message": "no"} for x in "pqrstuv"})
+    fleet = FleetList("g", (A,), {f"{x}.example.com": WHY for x in "pqrstuv"})
     with pytest.raises(MissingAssetsError, match="and 2 more"):
         whole(fleet, outcome(PAUSE), outcome(KUBELET)).raise_for_missing()
 

@@ -43,7 +43,7 @@ def test_a_hash_is_fetched_once_for_all(files, requests):
     assert [x.cluster for x in found.lists] == ["a.example.com", "b.example.com"]
     assert files.count("GET", "/a.sha256") == 1
     assert {x.sha for x in found.assets.files} == {SHA}
-    assert "no hash for" in found.failures["c.example.com"]["message"]
+    assert "no hash for" in found.failures["c.example.com"].message
     assert found.lists[1].hash_sources == {
         f"{files.url}/{x}": f"{files.url}/{x}.sha256" for x in "ab"
     }
@@ -56,8 +56,8 @@ def test_a_bad_cluster_keeps_nobody_back(requests, tmp_path):
         "e.example.com": ListRequest(asset_list=str(tmp_path / "a.example.com.json")),
     }
     found = make_fleet_list("g", requests)
-    assert "cannot be read" in found.failures["d.example.com"]["message"]
-    assert "its list is that of a.example.com" in found.failures["e.example.com"]["message"]
+    assert "cannot be read" in found.failures["d.example.com"].message
+    assert "its list is that of a.example.com" in found.failures["e.example.com"].message
     assert len(found.lists) == 2
 
 
@@ -68,7 +68,7 @@ def test_what_may_pass_is_raised_as_long_as_there_is_another_try(files, requests
         make_fleet_list("g", requests)
     found = make_fleet_list("g", requests, patient=False)
     assert [x.cluster for x in found.lists] == ["a.example.com"]
-    assert found.failures["b.example.com"]["type"] == "ServerFailedError"
+    assert found.failures["b.example.com"].kind == "ServerFailedError"
 
 
 def test_if_no_cluster_can_be_listed_that_is_the_task_s_own_error(requests):

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
-from kops_assets_provider.mirror import record as record_module
+from kops_assets_provider.kops.assets import FileAsset
+from kops_assets_provider.mirror import record_update as record_module
 from kops_assets_provider.mirror.history import MOST_RUNS
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State, not_mirrored
-from kops_assets_provider.mirror.record import MirrorRecord, update_record
+from kops_assets_provider.mirror.model import Kind, State
+from kops_assets_provider.mirror.outcome import not_mirrored
+from kops_assets_provider.mirror.record import MirrorRecord
+from kops_assets_provider.mirror.record_update import update_record
 from kops_assets_provider.mirror.report import Report
+from tests.outcomes import GONE, make_outcome, with_values
 
+FILE = FileAsset("https://h/f", "https://h/f", None)
 LOG = "dags/d/runs/r/tasks/copy_image/mapped"
-GOOD = Outcome(
+GOOD = make_outcome(
     Kind.IMAGE, "a", "h/a", State.COPIED, content="sha256:1", size=100, sent=90, log=f"{LOG}/0"
 )
-SEEN = replace(GOOD, state=State.PRESENT, sent=0, log=None)
-BAD = replace(GOOD, state=State.FAILED, content=None, error={"message": "gone"}, log=f"{LOG}/1")
-OTHER = replace(GOOD, canonical="b", download="h/b")
+SEEN = with_values(GOOD, state=State.PRESENT, sent=0, log=None)
+BAD = with_values(GOOD, state=State.FAILED, content=None, problem=GONE, log=f"{LOG}/1")
+OTHER = with_values(GOOD, canonical="b", download="h/b")
 
 
 def after(*nights):
@@ -32,7 +36,7 @@ def after(*nights):
 
 
 def told(record):
-    return {x.canonical: str(x.change) for x in record.changes}
+    return {x.asset.canonical: str(x.change) for x in record.changes}
 
 
 @pytest.mark.parametrize(
@@ -41,12 +45,12 @@ def told(record):
         ([GOOD], [SEEN], {}),
         ([GOOD], [SEEN, OTHER], {"b": "added"}),
         ([GOOD, OTHER], [SEEN], {"b": "removed"}),
-        ([GOOD], [replace(GOOD, content="sha256:2")], {"a": "replaced"}),
+        ([GOOD], [with_values(GOOD, content="sha256:2")], {"a": "replaced"}),
         ([GOOD], [BAD], {"a": "lost"}),
         ([BAD], [GOOD], {"a": "mended"}),
         ([BAD], [BAD], {}),
-        ([replace(SEEN, content=None)], [SEEN], {}),
-        ([not_mirrored(Kind.FILE, "f", "f")], [], {"f": "removed"}),
+        ([with_values(SEEN, content=None)], [SEEN], {}),
+        ([not_mirrored(FILE)], [], {"https://h/f": "removed"}),
     ],
 )
 def test_what_the_last_run_changed(before, now, expected):
@@ -65,7 +69,7 @@ def test_a_run_that_reports_again():
 
 def test_how_each_run_ended():
     """Assets, bytes, and those that nodes do not get; what is not mirrored does not count."""
-    record = after([[GOOD, replace(BAD, canonical="b"), not_mirrored(Kind.FILE, "f", "f")]])
+    record = after([[GOOD, with_values(BAD, canonical="b"), not_mirrored(FILE)]])
     (run,) = record.runs
     assert (run.run, run.ready) == ("run-0", False)
     assert (run.assets, run.bad, run.size, run.sent) == (2, 1, 100, 180)

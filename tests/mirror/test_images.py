@@ -10,7 +10,7 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.image_plans import plan_images
-from kops_assets_provider.mirror.outcome import State
+from kops_assets_provider.mirror.model import State
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.testing.images import make_image, put_image
@@ -112,9 +112,9 @@ def test_a_copy_tells_what_it_did(mirror):
     (asset, *_), registries = mirror
     outcome = copy(asset, registries)
     image = make_image(asset.canonical)
-    assert (outcome.state, outcome.content) == (State.COPIED, image.digest)
-    assert outcome.size == image.size
-    assert outcome.sent == sum(len(x) for x in image.blobs.values())
+    assert (outcome.state, outcome.facts.content) == (State.COPIED, image.digest)
+    assert outcome.facts.size == image.size
+    assert outcome.cost.sent == sum(len(x) for x in image.blobs.values())
 
 
 def test_a_name_that_is_none_is_a_clear_error():

@@ -4,7 +4,7 @@ import pytest
 
 from kops_assets_provider.exceptions import InvalidReferenceError
 from kops_assets_provider.mirror.lineage import dataset
-from kops_assets_provider.mirror.outcome import Kind
+from kops_assets_provider.mirror.model import Kind
 
 TARGETS = {
     "https://cdn.example.com/kops": "s3://bucket/prefix",

@@ -15,10 +15,13 @@ from kops_assets_provider.kops.cluster import read_cluster
 from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.lists import list_cluster
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State
+from kops_assets_provider.mirror.model import State
+from kops_assets_provider.mirror.outcome import outcome_of
 from kops_assets_provider.mirror.own_documents import Format, format_of
-from kops_assets_provider.mirror.record import MirrorRecord, keep_record, update_record
+from kops_assets_provider.mirror.record import MirrorRecord
 from kops_assets_provider.mirror.record_places import has_default_name, record_target
+from kops_assets_provider.mirror.record_store import keep_record
+from kops_assets_provider.mirror.record_update import update_record
 from kops_assets_provider.mirror.report import Report, RunFacts
 from kops_assets_provider.mirror.report_files import report_html, report_json, write_report
 from kops_assets_provider.mirror.saved_lists import read_saved_list, save_list
@@ -27,7 +30,7 @@ from kops_assets_provider.mirror.state.places import StateStores
 CLUSTER = "c.example.com"
 FILE = FileAsset("https://dl.test/x/y", "https://files.test/k/x/y", "ab" * 32)
 LISTED = AssetList(CLUSTER, "1.36.2", ClusterAssets((), (FILE,)))
-REPORT = Report(CLUSTER, (Outcome(Kind.FILE, FILE.canonical, FILE.download, State.PRESENT),))
+REPORT = Report(CLUSTER, (outcome_of(FILE, State.PRESENT),))
 FACTS = RunFacts("nightly", "1.36.2")
 RECORD = update_record(None, REPORT, "1.36.2", "before")
 DOCKER = '{"auths": {"registry.test": {"auth": "c2VjcmV0"}}}'

@@ -10,16 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kops_assets_provider.exceptions import InvalidInputError, UnsupportedTargetError
+from kops_assets_provider.exceptions import InvalidInputError, Side, UnsupportedTargetError
 from kops_assets_provider.files.memory import MemoryStore
 from kops_assets_provider.mirror.image_rules import ImageRules
-from kops_assets_provider.mirror.outcome import Download, Kind, Outcome, State
-from kops_assets_provider.mirror.record import MirrorRecord, read_record, update_record
+from kops_assets_provider.mirror.model import Download, Kind, State
+from kops_assets_provider.mirror.outcome import Outcome
+from kops_assets_provider.mirror.record import MirrorRecord
+from kops_assets_provider.mirror.record_store import read_record
+from kops_assets_provider.mirror.record_update import update_record
 from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.ui.view import Shown, page_values
+from tests.outcomes import GONE, make_outcome, with_values
 
 LOG = "dags/d/runs/manual__2026-11-26T08%3A00%3A00/tasks/copy_image/mapped/3"
-IMAGE = Outcome(
+IMAGE = make_outcome(
     Kind.IMAGE,
     "registry.k8s.io/pause:3.10.1",
     "mirror.example.com/pause:3.10.1",
@@ -35,13 +39,13 @@ IMAGE = Outcome(
     warmed=("linux/amd64",),
     log=LOG,
 )
-FILE = replace(
+FILE = with_values(
     IMAGE,
     kind=Kind.FILE,
     state=State.FAILED,
     version="0" * 32,
     download_state=Download.NOT_THERE,
-    error={"type": "NotFoundError", "message": "gone", "side": "source"},
+    problem=replace(GONE, side=Side.SOURCE),
 )
 
 
@@ -96,6 +100,10 @@ WRONG = [
     (("assets", 0, "reason"), 404),
     (("assets", 0, "blobs"), "abc"),
     (("assets", 0, "blobs"), ["xyz"]),
+    (("assets", 0, "blobs"), 0),
+    (("assets", 0, "blobs"), False),
+    (("assets", 0, "extra"), None),
+    (("assets", 0, "extra"), ["x"]),
     (("assets", 0, "blobs"), ["a"] * 20_000),
     (("assets", 0, "warmed"), [None]),
     (("assets", 0, "version"), 5),
@@ -140,7 +148,7 @@ def test_what_every_record_has(key):
     short = {k: document()["assets"][0][k] for k in ("kind", "canonical", "download", "state")}
     put(values := document(), ("assets",), [short])
     (asset,) = MirrorRecord.from_json(json.dumps(values), "x").assets
-    assert (asset.size, asset.verified_at) == (None, None)
+    assert (asset.facts.size, asset.facts.verified_at) == (None, None)
 
 
 _VALUES = st.recursive(
@@ -200,6 +208,16 @@ def test_unknown_keys_are_left_out():
     assert MirrorRecord.from_json(json.dumps(values), "x").cluster == "c"
 
 
+def test_what_other_features_know_stays():
+    """Each keeps its own under a name of its own, and a run leaves it alone."""
+    values = document()
+    values["assets"][0]["extra"] = {"signature": {"keys": ["a"]}}
+    record = MirrorRecord.from_json(json.dumps(values), "x")
+    record = update_record(record, Report("c", (IMAGE, FILE)), "1.36.2", "run-3")
+    assert record.assets[0].extra == {"signature": {"keys": ["a"]}}
+    assert MirrorRecord.from_json(record.to_json(), "x") == record
+
+
 def test_a_huge_one_is_not_held_in_memory():
     """Neither is it parsed."""
     store = MemoryStore()
@@ -248,20 +266,20 @@ def test_a_time_ahead_is_no_verification(minutes, is_verified):
     """Clocks may differ by five minutes, and no more is believed: it would count for ever."""
     now = datetime.now(UTC)
     at = (now + timedelta(minutes=minutes)).isoformat(timespec="seconds")
-    record = update_record(None, Report("c", (replace(IMAGE, verified_at=at),)), "1", "r")
+    record = update_record(None, Report("c", (with_values(IMAGE, verified_at=at),)), "1", "r")
     problems = record.unready(timedelta(hours=26), now)
     assert bool(problems) is not is_verified
     assert is_verified or "ahead of our clock" in problems[0]
     rules = ImageRules(platforms=("linux/amd64",), warm=("mirror.example.com",))
     (asset,) = record.assets
-    warm = replace(asset, state=State.WARMED, source="sha256:1")
+    warm = with_values(asset, state=State.WARMED, source="sha256:1")
     assert rules.is_warm(warm, "sha256:1") is is_verified
 
 
 def test_a_time_ahead_does_not_come_true():
     """What was not verified then is not verified when the clock gets there."""
     at = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")
-    record = update_record(None, Report("c", (replace(IMAGE, verified_at=at),)), "1", "r")
-    failed = replace(FILE, kind=Kind.IMAGE, verified_at=None)
+    record = update_record(None, Report("c", (with_values(IMAGE, verified_at=at),)), "1", "r")
+    failed = with_values(FILE, kind=Kind.IMAGE, verified_at=None)
     (asset,) = update_record(record, Report("c", (failed,)), "1", "s").assets
-    assert asset.verified_at is None
+    assert asset.facts.verified_at is None

@@ -8,18 +8,34 @@ from html.parser import HTMLParser
 import pytest
 
 from kops_assets_provider import __version__, exceptions
-from kops_assets_provider.exceptions import AccessDeniedError, InvalidInputError
+from kops_assets_provider.exceptions import AccessDeniedError, InvalidInputError, Side
 from kops_assets_provider.files.directory import DirectoryStore
 from kops_assets_provider.files.stores import Scheme
+from kops_assets_provider.mirror.document import WrongValue
 from kops_assets_provider.mirror.file_stores import FileStores
-from kops_assets_provider.mirror.outcome import Download, Kind, Outcome, State, failed
+from kops_assets_provider.mirror.model import (
+    Change,
+    Download,
+    Kind,
+    Name,
+    Problem,
+    ProblemKind,
+    State,
+    problem,
+)
+from kops_assets_provider.mirror.outcome import failed
 from kops_assets_provider.mirror.report import Report, RunFacts
 from kops_assets_provider.mirror.report_advice import _ADVICE, advice, reason
 from kops_assets_provider.mirror.report_files import report_html, report_json, write_report
+from tests.outcomes import make_outcome, with_values
 
 DIGEST = "sha256:" + "a1" * 32
-IMAGE = Outcome(
-    *(Kind.IMAGE, "registry.k8s.io/pause:3.10", "h/pause:3.10", State.COPIED, DIGEST),
+IMAGE = make_outcome(
+    Kind.IMAGE,
+    "registry.k8s.io/pause:3.10",
+    "h/pause:3.10",
+    State.COPIED,
+    content=DIGEST,
     size=5_000_000,
     sent=4_000_000,
     verified_at="2026-11-01T00:00:00+00:00",
@@ -27,13 +43,17 @@ IMAGE = Outcome(
     retries=1,
     seconds=3.25,
 )
-FILE = Outcome(
-    *(Kind.FILE, "https://dl.k8s.io/kubelet", "https://files/kubelet", State.PRESENT, "b2" * 32),
+FILE = make_outcome(
+    Kind.FILE,
+    "https://dl.k8s.io/kubelet",
+    "https://files/kubelet",
+    State.PRESENT,
+    content="b2" * 32,
     size=100,
     requests=1,
 )
-GONE = {"type": "NotFoundError", "message": "source quay.io: no such tag", "side": "source"}
-FAILED = failed(Kind.IMAGE, "quay.io/a:1", "h/a:1", GONE)
+GONE = Problem(kind=ProblemKind.NOT_FOUND, message="source quay.io: no such tag", side=Side.SOURCE)
+FAILED = failed(Name(kind=Kind.IMAGE, canonical="quay.io/a:1", download="h/a:1"), GONE)
 FACTS = RunFacts("nightly", "1.36.2", "2026-11-02T01:02:03+00:00", 754.2)
 
 NASTY = [
@@ -106,9 +126,15 @@ def page(*outcomes, cluster="c.example.com", facts=FACTS):
 @pytest.mark.parametrize("nasty", NASTY)
 def test_nothing_from_outside_comes_alive(nasty):
     """Wherever a stranger's words stand, they are text: no tag, no attribute, no line, no turn."""
-    error = {"type": nasty, "message": nasty, "side": nasty}
-    bad = replace(failed(Kind.IMAGE, nasty, nasty, error), content=nasty, verified_at=nasty)
-    moved = replace(IMAGE, canonical=nasty, drift=nasty)
+    bad = with_values(
+        FAILED,
+        canonical=nasty,
+        download=nasty,
+        problem=replace(GONE, message=nasty),
+        content=nasty,
+        verified_at=nasty,
+    )
+    moved = with_values(IMAGE, canonical=nasty, drift=nasty)
     text = report_html(Report(nasty, (bad, moved)), RunFacts(nasty, nasty, nasty))
     found, plain = Page(text), page(FAILED, IMAGE)
     assert found.tags <= ALLOWED_TAGS
@@ -126,10 +152,18 @@ def test_nothing_from_outside_comes_alive(nasty):
 @pytest.mark.parametrize("nasty", NASTY)
 def test_json_holds_the_same_words_harmless(nasty):
     """A program reads what was said; a terminal that shows the file is told nothing."""
-    outcome = failed(Kind.IMAGE, nasty, "h/x", {"type": "X", "message": nasty})
+    outcome = with_values(FAILED, canonical=nasty, problem=replace(GONE, message=nasty))
     text = report_json(Report(nasty, (outcome,)), FACTS)
     assert all(x.isprintable() for x in text.split("\n"))
     assert json.loads(text)["assets"][0]["error"]["message"] == nasty
+
+
+@pytest.mark.parametrize("nasty", NASTY)
+@pytest.mark.parametrize("key", ["type", "side"])
+def test_a_problem_has_a_kind_and_a_side_that_we_know(key, nasty):
+    """They come out of XCom, and stand in the report as they are."""
+    with pytest.raises(WrongValue, match=f"^{key}: expected one of"):
+        problem({**GONE.to_dict(), key: nasty})
 
 
 def test_the_page_needs_nothing_and_may_do_nothing():
@@ -169,7 +203,7 @@ def test_what_is_wrong_comes_first():
 
 def test_a_ready_mirror():
     """It says so, and lists nothing as wrong."""
-    other = Outcome(Kind.IMAGE, "quay.io/b:1", "quay.io/b:1", State.NOT_MIRRORED)
+    other = make_outcome(Kind.IMAGE, "quay.io/b:1", "quay.io/b:1", State.NOT_MIRRORED)
     found = page(IMAGE, FILE, other)
     assert "The mirror is ready" in found.texts["title"]
     assert "All 2 assets are there. Nodes download 1 more" in found.text
@@ -200,7 +234,7 @@ def test_a_row_tells_all_of_an_asset():
 
 def test_the_run_is_told():
     """What it cost, which it was, and what it was for."""
-    text = page(IMAGE, replace(FILE, late=5)).text
+    text = page(IMAGE, with_values(FILE, late=5)).text
     for words in ("3.8 MiB", "5 B", "12 min 34 s", "2026-11-02 01:02:03 UTC", "nightly", "1.36.2"):
         assert words in text
     unknown = page(FAILED, facts=replace(FACTS, seconds=None)).text
@@ -219,7 +253,7 @@ def test_how_long_it_took(seconds, shown):
     ("outcomes", "words"),
     [
         ((), "The list is empty"),
-        ((replace(IMAGE, state=State.NOT_MIRRORED),), "set spec.assets.containerRegistry"),
+        ((with_values(IMAGE, state=State.NOT_MIRRORED),), "set spec.assets.containerRegistry"),
     ],
 )
 def test_a_list_without_anything_to_mirror(outcomes, words):
@@ -231,7 +265,7 @@ def test_a_list_without_anything_to_mirror(outcomes, words):
 def test_a_large_list_stays_a_page(outcome):
     """10,000 assets, all well or all failed: a few megabytes."""
     long = f"https://artifacts.k8s.io/binaries/kubernetes/{'x' * 40}"
-    many = [replace(outcome, canonical=f"{long}/{x}", download=long) for x in range(10_000)]
+    many = [with_values(outcome, canonical=f"{long}/{x}", download=long) for x in range(10_000)]
     text = report_html(Report("c", tuple(many)), FACTS)
     assert len(text) < 6_000_000
     found = Page(text)
@@ -239,25 +273,29 @@ def test_a_large_list_stays_a_page(outcome):
     assert ("And 9,900 more" in found.text) == outcome.is_bad
 
 
+def failure(kind):
+    return with_values(FAILED, problem=Problem(kind=kind, message="os"))
+
+
 @pytest.mark.parametrize(
     ("outcome", "what", "why"),
     [
-        (replace(FILE, state=State.MISSING), "Copy it", "not at the target"),
+        (with_values(FILE, state=State.MISSING), "Copy it", "not at the target"),
         (
-            replace(FILE, download_state=Download.NOT_THERE, error=GONE),
+            with_values(FILE, download_state=Download.NOT_THERE, problem=GONE),
             "credentials",
             "no such tag",
         ),
-        (replace(FAILED, error={"type": "ServerFailedError"}), "Wait until", "ServerFailedError"),
-        (replace(FAILED, error={"type": "os"}), "Mend what the reason names", "os"),
-        (replace(FAILED, error=None), "Mend what the reason names", ""),
-        (replace(IMAGE, drift="sha256:b"), "", "has come to stand for sha256:b"),
+        (failure(ProblemKind.SERVER_FAILED), "Wait until", "ServerFailedError"),
+        (failure(ProblemKind.UNEXPECTED), "Mend what the reason names", "UnexpectedError: os"),
+        (with_values(FAILED, problem=None), "Mend what the reason names", ""),
+        (with_values(IMAGE, drift="sha256:b"), "", "tag has moved to sha256:b"),
         (
-            replace(IMAGE, state=State.PRESENT, drift="sha256:b", change="drifted"),
+            with_values(IMAGE, state=State.PRESENT, drift="sha256:b", change=Change.DRIFTED),
             "",
-            "The source has sha256:b under this name by now; what is here is kept",
+            "The source has sha256:b under this name now; the mirror keeps what it has",
         ),
-        (replace(FAILED, error={"type": "DriftedError"}), "run again with on_drift", "Drifted"),
+        (failure(ProblemKind.DRIFTED), "run again with on_drift", "Drifted"),
     ],
 )
 def test_everything_wrong_has_an_advice(outcome, what, why):
@@ -273,7 +311,7 @@ def test_the_errors_with_an_advice_exist():
 
 def test_what_was_foreseen_stands_beside_what_it_took():
     """As far as something was copied."""
-    copied = replace(IMAGE, expected_bytes=2048, expected_requests=7, requests=9)
+    copied = with_values(IMAGE, expected_bytes=2048, expected_requests=7, requests=9)
     html = report_html(Report("c", (copied,)), FACTS)
     assert "<dt>Foreseen</dt><dd>2.0 KiB <small>2,048</small> in 7 requests</dd>" in html
     assert "Foreseen" not in report_html(Report("c", (IMAGE,)), FACTS)
@@ -300,7 +338,7 @@ def test_json_has_the_report_and_its_run():
 def test_a_signature_goes_into_neither():
     """A mirror's files can be read by many; a URL's user and query may be secrets."""
     url = "https://bob:hunter2@dl.test/x?sig=hunter2"
-    report = Report("c", (replace(FILE, canonical=url, download=url),))
+    report = Report("c", (with_values(FILE, canonical=url, download=url),))
     for text in (report_html(report, FACTS), report_json(report, FACTS)):
         assert "hunter2" not in text
         assert "https://dl.test/x" in text

@@ -13,9 +13,9 @@ from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.image_plans import plan_images
 from kops_assets_provider.mirror.image_rules import ImageRules
 from kops_assets_provider.mirror.lists import ListRequest, make_list
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State
+from kops_assets_provider.mirror.model import Kind, State
 from kops_assets_provider.mirror.planned_image import PlannedImage
-from kops_assets_provider.mirror.record import update_record
+from kops_assets_provider.mirror.record_update import update_record
 from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint
 from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.mirror.whole_list import Mirror
@@ -25,6 +25,7 @@ from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from tests.copies import copy_planned_image, copy_planned_images
 from tests.mirror.test_lists import SPEC
+from tests.outcomes import make_outcome
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_an_immutable_tag_says_nothing_of_platforms(asset):
     tags = (asset.canonical,)
     copy(asset, ImageRules(("linux/amd64",), tags))
     (more,) = copy(asset, ImageRules(("linux/amd64", "linux/arm64"), tags))
-    assert more.content == make_image("app").digest
+    assert more.facts.content == make_image("app").digest
 
 
 def test_an_old_plan_does_not_move_a_tag_back(source, asset, registry):
@@ -78,7 +79,8 @@ def test_an_old_plan_does_not_move_a_tag_back(source, asset, registry):
     copy(asset)
     outcome = copy_planned_image(PlannedImage(**old.to_dict()), Registries())
     new = make_image("new").digest
-    assert (outcome.state, outcome.content, outcome.drift) == (State.PRESENT, new, new)
+    assert outcome.state is State.PRESENT
+    assert (outcome.facts.content, outcome.facts.drift) == (new, new)
     assert registry.storage.find_tag("kops/app", "1") == new
 
 
@@ -101,12 +103,12 @@ def test_what_was_planned_and_is_gone_says_to_plan_again(source, asset):
 def test_the_record_keeps_the_sources_digest():
     """A run that did not ask the source knows no other one."""
     names = Kind.IMAGE, "a", "b"
-    copied = Outcome(*names, State.COPIED, "trimmed", source="whole")
+    copied = make_outcome(*names, State.COPIED, content="trimmed", source="whole")
     before = update_record(None, Report("c", (copied,)), "1", "r")
-    after = update_record(
-        before, Report("c", (Outcome(*names, State.PRESENT, "trimmed"),)), "1", ""
-    )
-    assert (after.assets[0].source, after.assets[0].target) == ("whole", "trimmed")
+    present = make_outcome(*names, State.PRESENT, content="trimmed")
+    after = update_record(before, Report("c", (present,)), "1", "")
+    facts = after.assets[0].facts
+    assert (facts.source, facts.content) == ("whole", "trimmed")
 
 
 def test_a_registry_that_is_down_does_not_keep_files_back(tmp_path, file_server):
@@ -130,7 +132,7 @@ def test_a_registry_that_is_down_does_not_keep_files_back(tmp_path, file_server)
     listed = AssetList("c", "1.36.2", ClusterAssets((image,), (file,)))
     report = Mirror(Registries(), stores).copy(listed)
     assert [x.state for x in report.outcomes] == [State.FAILED, State.COPIED]
-    assert "127.0.0.1:9" in report.outcomes[0].error["message"]
+    assert "127.0.0.1:9" in report.outcomes[0].problem.message
 
 
 def test_the_version_that_nobody_supports_is_named():

@@ -19,7 +19,7 @@ from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.fleet import FleetList
 from kops_assets_provider.mirror.fleet_report import FleetReport
 from kops_assets_provider.mirror.image_plans import plan_images
-from kops_assets_provider.mirror.outcome import State
+from kops_assets_provider.mirror.model import State
 from kops_assets_provider.mirror.record_places import document_writes
 from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint, default_url
 from kops_assets_provider.mirror.results import Results
@@ -266,9 +266,9 @@ def test_one_bad_pair_does_not_stop_a_group(tmp_path: Path) -> None:
     plan = plan_files(fleet.assets.files, files.stores, documents=documents, each_alone=True)
     assert plan.to_copy == (good,)
     assert {x.state for x in plan.settled} == {State.FAILED}
-    assert {x.error["type"] for x in plan.settled} == {"ConflictingTargetsError"}
+    assert {x.problem.kind for x in plan.settled} == {"ConflictingTargetsError"}
     report = FleetReport.of(fleet, fleet.whole_report(Results(settled=plan.settled)))
-    errors = [x.error["message"] for x in report.whole.missing]
+    errors = [x.problem.message for x in report.whole.missing]
     assert sum("/q (" in x for x in errors) == 2
     assert sum("the mirror's record of a" in x for x in errors) == 1
     json.dumps(report.to_dict())

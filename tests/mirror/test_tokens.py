@@ -9,7 +9,7 @@ import pytest
 from kops_assets_provider.exceptions import AccessDeniedError
 from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.image_plans import plan_images
-from kops_assets_provider.mirror.outcome import State
+from kops_assets_provider.mirror.model import State
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint
 from kops_assets_provider.oci.auth import Login
@@ -54,7 +54,7 @@ def test_a_whole_copy_takes_one_token_of_each_registry(servers, assets):
     plan = plan_images(assets, opened)
     outcomes = copy_planned_images(plan.to_copy, opened)
     assert [x.state for x in outcomes] == [State.COPIED] * 4
-    assert sum(x.mounts for x in outcomes) > 0
+    assert sum(x.cost.mounts for x in outcomes) > 0
     for server in servers:
         assert len(tokens(server)) == 1
         assert sum(x.status == 401 for x in server.requests) == 1
@@ -115,7 +115,7 @@ def test_a_repository_that_is_denied_spoils_no_other(servers, assets):
     opened = registries()
     plan = plan_images(assets, opened)
     by_name = {x.download.rpartition("/")[2]: x for x in copy_planned_images(plan.to_copy, opened)}
-    assert by_name.pop("two:1").error["type"] == AccessDeniedError.__name__
+    assert by_name.pop("two:1").problem.kind == AccessDeniedError.__name__
     assert {x.state for x in by_name.values()} == {State.COPIED}
 
 

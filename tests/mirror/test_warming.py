@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -21,7 +20,7 @@ from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.image_plans import plan_images
 from kops_assets_provider.mirror.image_rules import ImageRules
-from kops_assets_provider.mirror.outcome import State
+from kops_assets_provider.mirror.model import State
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.whole_list import Mirror
@@ -30,6 +29,7 @@ from kops_assets_provider.testing.images import make_image, push_image
 from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from tests.copies import copy_planned_image, copy_planned_images
+from tests.outcomes import make_asset_record, with_values
 
 IMAGE = make_image("app", layers=3)
 
@@ -67,8 +67,8 @@ def mirror(upstream, cache):
 def test_everything_is_read_through_the_cache(mirror, upstream, cache, tmp_path):
     """Afterwards the cache answers although there is no upstream any more."""
     outcome = mirror()
-    assert (outcome.state, outcome.content) == (State.WARMED, IMAGE.digest)
-    assert (outcome.size, outcome.sent) == (IMAGE.size, 0)
+    assert (outcome.state, outcome.facts.content) == (State.WARMED, IMAGE.digest)
+    assert (outcome.facts.size, outcome.cost.sent) == (IMAGE.size, 0)
     wait_for_blobs(tmp_path, IMAGE.blobs)
     upstream.inject(Fault(status=503, times=None))
     repository, reference = Registries().cache(f"{cache.host}/team/app@{IMAGE.digest}")
@@ -95,7 +95,7 @@ def test_what_was_read_is_not_read_again(mirror, upstream, tmp_path):
     wait_for_blobs(tmp_path, IMAGE.blobs)
     again = mirror()
     assert again.state is State.PRESENT
-    assert again.verified_at == first.verified_at
+    assert again.facts.verified_at == first.facts.verified_at
     assert [x.method for x in upstream.requests] == ["HEAD"]
 
 
@@ -106,7 +106,7 @@ def test_it_is_read_again_when_time_has_passed_or_the_tag_has_moved(mirror, upst
     assert mirror(warm_days=0).state is State.WARMED
     moved = make_image("moved", layers=3)
     push_image(upstream.url, "team/app", "1", moved)
-    assert mirror().content == moved.digest
+    assert mirror().facts.content == moved.digest
 
 
 @pytest.mark.component
@@ -148,7 +148,7 @@ def test_a_check_believes_the_record_alone(upstream, cache):
     stores = FileStores({})
     listed = AssetList("c", "1.36.2", ClusterAssets((asset,), ()))
     (found,) = Mirror(Registries(), stores, rules).check(listed).outcomes
-    assert (found.state, found.error["type"]) == (State.MISSING, "NotWarm")
+    assert (found.state, found.problem.kind) == (State.MISSING, "NotWarm")
 
 
 def test_a_host_that_no_image_is_from_is_a_typo(upstream):
@@ -195,14 +195,14 @@ def names(asset):
 
 def test_age_is_counted_in_days():
     """A record of yesterday is good for two days, and not for half of one."""
-    from kops_assets_provider.mirror.outcome import Kind
-    from kops_assets_provider.mirror.record import AssetRecord
+    from kops_assets_provider.mirror.model import Kind
 
     yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
-    known = AssetRecord(Kind.IMAGE, "a", "b", State.PRESENT, source="d", verified_at=yesterday)
+    facts = {"source": "d", "verified_at": yesterday}
+    known = make_asset_record(Kind.IMAGE, "a", "b", State.PRESENT, **facts)
     # Present by a push, before the host became a cache: that is no proof of anything.
     assert not ImageRules(warm_days=2).is_warm(known, "d")
-    known = replace(known, warmed=[])
+    known = with_values(known, warmed=[])
     assert not ImageRules(("linux/arm64",), warm_days=2).is_warm(known, "d")
     assert ImageRules(warm_days=2).is_warm(known, "d")
     assert not ImageRules(warm_days=2).is_warm(known, "e")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kops_assets_provider.mirror.outcome import Kind
+from kops_assets_provider.mirror.model import Kind
 from kops_assets_provider.mirror.web_pages import web_page
 
 DIGEST = f"sha256:{'a' * 64}"

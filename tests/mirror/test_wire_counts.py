@@ -19,15 +19,17 @@ from kops_assets_provider.mirror.changes import OnDrift
 from kops_assets_provider.mirror.image_plans import plan_images
 from kops_assets_provider.mirror.image_rules import ImageRules
 from kops_assets_provider.mirror.known import Known
-from kops_assets_provider.mirror.outcome import State
+from kops_assets_provider.mirror.model import State
 from kops_assets_provider.mirror.planned_image import PlannedImage
-from kops_assets_provider.mirror.record import MirrorRecord, update_record
+from kops_assets_provider.mirror.record import MirrorRecord
+from kops_assets_provider.mirror.record_update import update_record
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.testing.components import docker_registry
 from kops_assets_provider.testing.images import make_image, push_image
 from tests.copies import copy_planned_image, copy_planned_images
+from tests.outcomes import with_values
 
 pytestmark = pytest.mark.component
 
@@ -126,7 +128,7 @@ def test_a_full_copy(wire, way, reads, requests):
     assert counts == full(reads)
     assert total(counts) == 3 + 2 * P + 3 * B + reads == requests
     assert outcome.state is State.COPIED
-    assert outcome.requests == requests - (0 if way == "command" else 2 + P)
+    assert outcome.cost.requests == requests - (0 if way == "command" else 2 + P)
 
 
 @pytest.mark.parametrize("way", ["command", "tasks"])
@@ -148,7 +150,7 @@ def test_two_platforms_of_four(wire, way, reads):
     two = PLATFORMS[:2]
     (outcome,) = getattr(wire, way)("app:1", platforms=two)
     assert total(wire.counts()) == 37 + reads
-    assert outcome.source == image("app").digest != outcome.content
+    assert outcome.facts.source == image("app").digest != outcome.facts.content
     assert getattr(wire, way)("app:1", platforms=two) == []
     assert wire.counts() == [{"GET": 1}, {"HEAD": 1}]
 
@@ -170,8 +172,8 @@ def test_a_moved_tag(wire, way, reads, is_known):
     kept = 2 * P
     asked = 0 if is_known else kept + 1
     assert total(wire.counts()) == 4 + 2 * P + 3 * (B - kept) + asked + reads
-    assert outcome.content == image("new", base_layers=2).digest
-    assert whole(wire.target, "kops/app", outcome.content)
+    assert outcome.facts.content == image("new", base_layers=2).digest
+    assert whole(wire.target, "kops/app", outcome.facts.content)
 
 
 @pytest.mark.parametrize("way", ["command", "tasks"])
@@ -181,11 +183,11 @@ def test_a_record_that_is_wrong_costs_requests_and_nothing_else(wire, way):
     wire.keep_record(wire.command("app:1"))
     (asset,) = wire.record.assets
     new = image("new", base_layers=2)
-    wire.record = replace(wire.record, assets=(replace(asset, blobs=known(new)),))
+    wire.record = replace(wire.record, assets=(with_values(asset, blobs=known(new)),))
     wire.push("app:1", new)
     (outcome,) = getattr(wire, way)("app:1", on_drift=OnDrift.TAKE)
-    assert outcome.content == new.digest
-    assert whole(wire.target, "kops/app", outcome.content)
+    assert outcome.facts.content == new.digest
+    assert whole(wire.target, "kops/app", outcome.facts.content)
 
 
 def known(image):
@@ -211,6 +213,6 @@ def test_a_sibling_with_shared_blobs(wire, way, reads):
     shared = 2 * P
     expected = 3 + 2 * P + 3 * B + 3 + 2 * P + 3 * (B - shared) + shared
     assert total(wire.counts()) == expected + 2 * reads
-    assert (one.mounts, two.mounts) == (0, shared)
-    assert two.mounted + two.sent == one.sent
-    assert two.late == 0
+    assert (one.cost.mounts, two.cost.mounts) == (0, shared)
+    assert two.cost.mounted + two.cost.sent == one.cost.sent
+    assert two.cost.late == 0

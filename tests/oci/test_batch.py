@@ -15,7 +15,7 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.image_plans import plan_images
-from kops_assets_provider.mirror.outcome import State
+from kops_assets_provider.mirror.model import State
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.digest import Digest
@@ -71,7 +71,7 @@ def test_each_blob_is_read_once_from_a_real_source(servers):
     distinct = {digest for _, x in images for digest in x.blobs}
     assert gets(source) == dict.fromkeys(distinct, 1)
     assert {x.state for x in outcomes} == {State.COPIED}
-    assert sorted(x.mounts for x in outcomes) == [0, 2, 2, 2]
+    assert sorted(x.cost.mounts for x in outcomes) == [0, 2, 2, 2]
     for name, image in images:
         assert pull_image(target.url, f"kops/{name}", "1") == image
 

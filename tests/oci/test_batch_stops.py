@@ -61,7 +61,7 @@ def test_a_stopped_run_has_an_outcome_for_each(servers):
     plan = plan_images(assets, registries)
     retries.stop.set()
     outcomes = copy_planned_images(plan.to_copy, registries, retries=retries)
-    assert [x.error["type"] for x in outcomes] == ["StoppedError"] * 3
+    assert [x.problem.kind for x in outcomes] == ["StoppedError"] * 3
 
 
 def test_stop_ends_every_wait(servers):

@@ -27,7 +27,7 @@ from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.changes import OnDrift
 from kops_assets_provider.mirror.image_plans import plan_images
 from kops_assets_provider.mirror.image_rules import ImageRules
-from kops_assets_provider.mirror.outcome import State
+from kops_assets_provider.mirror.model import State
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.oci.auth import Login
@@ -384,7 +384,7 @@ def test_a_failed_image_has_its_error_in_its_outcome(world):
     plan = plan_images([asset], registries, TAKE)
     (outcome,) = copy_planned_images(plan.to_copy, registries, retries=world.retries)
     assert outcome.state is State.FAILED
-    assert (outcome.error["type"], outcome.error["side"]) == ("AccessDeniedError", "source")
+    assert (outcome.problem.kind, outcome.problem.side) == ("AccessDeniedError", "source")
 
 
 @pytest.mark.parametrize("reset", [False, True])
@@ -732,7 +732,7 @@ def test_a_tag_that_moves_after_the_plan(world):
     moved = make_image("moved", platforms=PLATFORM)
     put_image(world.source, "app/app:1", moved)
     outcome = copy_planned_image(handed_on, Registries())
-    assert (outcome.content, outcome.drift) == (IMAGE.digest, moved.digest)
+    assert (outcome.facts.content, outcome.facts.drift) == (IMAGE.digest, moved.digest)
     assert world.is_whole()
     assert [x.digest for x in plan_images([asset], Registries(), TAKE).to_copy] == [moved.digest]
 

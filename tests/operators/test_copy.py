@@ -17,12 +17,14 @@ from kops_assets_provider.dag_factory import kops_check_assets_dag, kops_copy_as
 from kops_assets_provider.exceptions import KopsAssetsError, NotFoundError, RateLimitedError
 from kops_assets_provider.mirror import files, images
 from kops_assets_provider.mirror.control import CopyResult
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State, error_dict, failed
+from kops_assets_provider.mirror.model import Kind, Name, Problem, State
+from kops_assets_provider.mirror.outcome import failed
 from kops_assets_provider.operators.copy import KopsCopyFileOperator, KopsCopyImageOperator
 from kops_assets_provider.operators.links import SourceLink, TargetLink
 from kops_assets_provider.testing.file_server import FileServer
 from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.s3_server import S3Server
+from tests.outcomes import make_outcome
 
 URL = "https://dl.example.com/kubelet"
 IMAGE = {
@@ -67,7 +69,7 @@ def run(task, monkeypatch, result=None, error=None):
     def copy(_, control):
         control.on_chunk(10)
         if isinstance(error, KopsAssetsError):
-            return CopyResult(failed(*names(task), error_dict(error)), error)
+            return CopyResult(failed(asset_of(task), Problem.of(error)), error)
         if error:
             raise error
         return CopyResult(result)
@@ -82,8 +84,8 @@ def run(task, monkeypatch, result=None, error=None):
     return task.execute({"ti": ti, "task_state_store": store})
 
 
-def names(task):
-    return task.kind, task.source_name, task.target_name
+def asset_of(task):
+    return Name(kind=task.kind, canonical=task.source_name, download=task.target_name)
 
 
 @pytest.mark.parametrize("task_id", ["copy_image", "copy_file"])
@@ -133,7 +135,7 @@ def test_what_was_not_rendered_has_no_link():
 def test_a_copy_is_counted_with_what_it_cost(monkeypatch, counters):
     """Nothing is sent for what is zero."""
     names = Kind.IMAGE, IMAGE["canonical"], IMAGE["download"]
-    outcome = Outcome(*names, State.COPIED, sent=1000, mounts=2, retries=3)
+    outcome = make_outcome(*names, State.COPIED, sent=1000, mounts=2, retries=3)
     run(operator(KopsCopyImageOperator), monkeypatch, outcome)
     tags = (("kind", "image"), ("target", "r.example.com:5000"))
     expected = {"copied": 1, "bytes": 1000, "mounts": 2, "retries": 3}
@@ -142,7 +144,7 @@ def test_a_copy_is_counted_with_what_it_cost(monkeypatch, counters):
 
 def test_a_file_that_was_there_is_counted_as_such(monkeypatch, counters):
     """Under its bucket, whatever it is downloaded through."""
-    outcome = Outcome(Kind.FILE, FILE["canonical"], FILE["download"], State.PRESENT)
+    outcome = make_outcome(Kind.FILE, FILE["canonical"], FILE["download"], State.PRESENT)
     run(operator(KopsCopyFileOperator), monkeypatch, outcome)
     tags = (("kind", "file"), ("target", "bucket"))
     assert counters == {("kops_assets.present", tags): 1}
@@ -211,7 +213,7 @@ def test_metrics_that_fail_fail_no_copy(monkeypatch):
 
     stats.initialize(factory=broken, export_legacy_names=False)
     try:
-        outcome = Outcome(Kind.FILE, FILE["canonical"], FILE["download"], State.COPIED, sent=1)
+        outcome = make_outcome(Kind.FILE, FILE["canonical"], FILE["download"], State.COPIED, sent=1)
         assert run(operator(KopsCopyFileOperator), monkeypatch, outcome)["sent"] == 1
     finally:
         stats.initialize(factory=NoStatsLogger, export_legacy_names=False)

@@ -14,7 +14,7 @@ from kops_assets_provider.exceptions import (
     ServerFailedError,
     StoppedError,
 )
-from kops_assets_provider.mirror.outcome import error_dict
+from kops_assets_provider.mirror.model import Problem
 from kops_assets_provider.operators.errors import WAITING_SINCE, translate_errors
 
 ASSET = {"kind": "image", "canonical": "registry.k8s.io/pause:3.10"}
@@ -39,7 +39,7 @@ class Task:
 
 
 def describe(error):
-    return {**error_dict(error), **ASSET}
+    return {**Problem.of(error).to_dict(), **ASSET}
 
 
 def fail(task, error, **context):

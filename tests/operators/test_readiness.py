@@ -11,14 +11,15 @@ from airflow.sdk import DAG, Asset
 
 from kops_assets_provider.files.memory import MemoryStore
 from kops_assets_provider.files.stores import FileTarget, Scheme
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State, failed, now
-from kops_assets_provider.mirror.record import keep_record, read_record
+from kops_assets_provider.mirror.model import Kind, State, now
+from kops_assets_provider.mirror.record_store import keep_record, read_record
 from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.operators.readiness import READY, notify, publish, ready_asset
+from tests.outcomes import GONE, make_outcome
 
 CLUSTER = "prod.example.com"
-GOOD = Outcome(Kind.FILE, "a", "d/a", State.COPIED, sent=7, verified_at=now())
-BAD = failed(Kind.FILE, "a", "d/a", {"type": "X", "message": "gone"})
+GOOD = make_outcome(Kind.FILE, "a", "d/a", State.COPIED, sent=7, verified_at=now())
+BAD = make_outcome(Kind.FILE, "a", "d/a", State.FAILED, problem=GONE)
 
 
 def report(outcome):

@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kops_assets_provider.exceptions import AccessDeniedError
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State
-from kops_assets_provider.mirror.record import MirrorRecord, update_record
+from kops_assets_provider.mirror.model import Kind, State
+from kops_assets_provider.mirror.record import MirrorRecord
+from kops_assets_provider.mirror.record_update import update_record
 from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.mirror.state.places import StateStores
 from kops_assets_provider.ui.places import Place
 from kops_assets_provider.ui.records import Records
+from tests.outcomes import make_outcome
 from tests.waits import wait_for
 
 FIRST = datetime(2026, 11, 25, tzinfo=UTC)
@@ -21,7 +23,7 @@ LATER = FIRST + timedelta(days=1)
 
 
 def write(path, run):
-    outcome = Outcome(Kind.IMAGE, "a", "h/a", State.COPIED)
+    outcome = make_outcome(Kind.IMAGE, "a", "h/a", State.COPIED)
     path.write_text(update_record(None, Report("c", (outcome,)), "1.36.2", run).to_json())
 
 
@@ -102,7 +104,7 @@ def test_a_store_that_does_not_answer(stores, place):
     ("error", "expected"),
     [
         (AccessDeniedError("GET s3://b/c.json: denied"), "GET s3://b/c.json: denied"),
-        (ValueError("secret"), "unexpected error"),
+        (ValueError("secret"), "unexpected ValueError; the log has it"),
     ],
 )
 def test_a_record_that_cannot_be_read(records, stores, place, error, expected):

@@ -8,14 +8,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State, not_mirrored
-from kops_assets_provider.mirror.record import update_record
+from kops_assets_provider.kops.assets import FileAsset
+from kops_assets_provider.mirror.model import Download, Kind, State
+from kops_assets_provider.mirror.outcome import not_mirrored
+from kops_assets_provider.mirror.record_update import update_record
 from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.ui.view import Shown, page_values
+from tests.outcomes import GONE, make_outcome, with_values
 
 NOW = datetime(2026, 11, 26, 8, tzinfo=UTC)
+FILE = FileAsset("https://h/f", "https://h/f", None)
 LOG = "dags/d/runs/r/tasks/copy_image/mapped/3"
-GOOD = Outcome(
+GOOD = make_outcome(
     Kind.IMAGE,
     "a",
     "h/a",
@@ -26,9 +30,9 @@ GOOD = Outcome(
     verified_at=NOW.isoformat(),
     log=LOG,
 )
-BAD = replace(GOOD, state=State.FAILED, error={"message": "gone"})
-NOT_THERE = replace(GOOD, kind=Kind.FILE, download_state="not there")
-OLD = replace(GOOD, verified_at=(NOW - timedelta(hours=27)).isoformat())
+BAD = with_values(GOOD, state=State.FAILED, problem=GONE)
+NOT_THERE = with_values(GOOD, kind=Kind.FILE, download_state=Download.NOT_THERE)
+OLD = with_values(GOOD, verified_at=(NOW - timedelta(hours=27)).isoformat())
 
 
 def shown(*outcomes, **fields):
@@ -43,8 +47,8 @@ def shown(*outcomes, **fields):
         (BAD, "not ready", "bad", "gone"),
         (OLD, "stale", "stale", None),
         (NOT_THERE, "not ready", "bad", "Nodes do not get it: its download URL is not there."),
-        (replace(GOOD, state=State.MISSING), "not ready", "bad", "It is not at the target"),
-        (not_mirrored(Kind.FILE, "f", "f"), "ready", "not mirrored", None),
+        (with_values(GOOD, state=State.MISSING), "not ready", "bad", "It is not at the target"),
+        (not_mirrored(FILE), "ready", "not mirrored", None),
     ],
 )
 def test_how_a_cluster_stands(outcome, status, asset_status, reason):
@@ -72,7 +76,7 @@ def test_how_a_cluster_stands(outcome, status, asset_status, reason):
 )
 def test_only_logs_are_linked(log):
     """A record is a document from outside: no link leads where it likes."""
-    (asset,) = shown(replace(GOOD, log=log))["assets"]
+    (asset,) = shown(with_values(GOOD, log=log))["assets"]
     assert (asset["log"], asset["copied_url"]) == (None, None)
 
 
@@ -85,9 +89,11 @@ def test_where_the_log_is():
 def test_what_comes_from_outside_is_text():
     """Nothing that turns text around, and no signature of a URL."""
     url = "https://user:secret@files.example.com/a?X-Amz-Signature=secret"
-    file = replace(GOOD, kind=Kind.FILE, canonical=url, download=url)
+    file = with_values(GOOD, kind=Kind.FILE, canonical=url, download=url)
     values = shown(
-        replace(GOOD, canonical="a\u202eb"), replace(BAD, error={"message": "x\ny"}), file
+        with_values(GOOD, canonical="a\u202eb"),
+        with_values(BAD, problem=replace(GONE, message="x\ny")),
+        file,
     )
     image, bad, file = values["assets"]
     assert (image["canonical"], bad["reason"]) == ("a b", "x y")

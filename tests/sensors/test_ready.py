@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from kops_assets_provider.mirror.outcome import Download, Kind, Outcome, State, failed
-from kops_assets_provider.mirror.record import update_record
+from kops_assets_provider.mirror.model import Download, Kind, State
+from kops_assets_provider.mirror.record_update import update_record
 from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.sensors.ready import KopsAssetsReadySensor
+from tests.outcomes import GONE, make_outcome
 
 CLUSTER = "prod.example.com"
 
@@ -22,7 +23,7 @@ def ago(hours):
 
 def outcome(name, hours=1.0, state=State.PRESENT, **values):
     at = None if state is State.NOT_MIRRORED else ago(hours)
-    return Outcome(Kind.FILE, name, f"d/{name}", state, verified_at=at, **values)
+    return make_outcome(Kind.FILE, name, f"d/{name}", state, verified_at=at, **values)
 
 
 @pytest.fixture
@@ -53,10 +54,10 @@ def test_all_was_verified_lately(poke):
     "bad",
     [
         outcome("b", 27),
-        failed(Kind.FILE, "b", "d/b", {"type": "X", "message": "gone"}),
-        outcome("b", download_state=Download.NOT_THERE, error={"type": "D", "message": "404"}),
+        make_outcome(Kind.FILE, "b", "d/b", State.FAILED, problem=GONE),
+        outcome("b", download_state=Download.NOT_THERE, problem=GONE),
         outcome("b", download_state=Download.WRONG),
-        Outcome(Kind.FILE, "b", "d/b", State.PRESENT),
+        make_outcome(Kind.FILE, "b", "d/b", State.PRESENT),
     ],
 )
 def test_one_asset_is_enough_to_wait(poke, bad):
@@ -78,7 +79,7 @@ def test_the_hours_are_the_user_s(poke):
 def test_a_failed_night_after_a_good_one(poke, tmp_path):
     """Verified an hour ago, and then it failed: what the last run found counts."""
     good = update_record(None, Report(CLUSTER, (outcome("a"),)), "1.36.2", "1")
-    bad = failed(Kind.FILE, "a", "d/a", {"type": "X", "message": "gone"})
+    bad = make_outcome(Kind.FILE, "a", "d/a", State.FAILED, problem=GONE)
     record = update_record(good, Report(CLUSTER, (bad,)), "1.36.2", "2")
     (tmp_path / f"{CLUSTER}.json").write_text(record.to_json())
     assert not sensor(tmp_path).poke({})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from kops_assets_provider.mirror.outcome import Kind, Outcome, State
-from kops_assets_provider.mirror.record import update_record
+from kops_assets_provider.mirror.model import Kind, State
+from kops_assets_provider.mirror.record_update import update_record
 from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.ui.view import Shown, page_values
+from tests.outcomes import GONE, make_outcome
 
 NOW = datetime.now(UTC)
 LOG = "dags/nightly/runs/scheduled__2/tasks/copy_image/mapped/{}"
@@ -26,12 +28,12 @@ def image(number, state=State.COPIED, name="registry.k8s.io/image", **fields):
     download = f"mirror.example.com/kops/image{number:03}:v1"
     own = {"content": f"sha256:{number:064x}", "size": 1_000_000 * (number + 1), "sent": 900}
     own |= {"verified_at": NOW.isoformat(), "log": LOG.format(number)}
-    return Outcome(Kind.IMAGE, canonical, download, state, **(own | fields))
+    return make_outcome(Kind.IMAGE, canonical, download, state, **(own | fields))
 
 
 def bad(number, reason="answered 404 MANIFEST_UNKNOWN", **fields):
-    error = {"type": "NotFoundError", "message": reason}
-    return image(number, State.FAILED, content=None, size=None, error=error, **fields)
+    problem = replace(GONE, message=reason)
+    return image(number, State.FAILED, content=None, size=None, problem=problem, **fields)
 
 
 def record(cluster, *nights):

@@ -1,0 +1,86 @@
+"""Update the mirror's record by what a run found."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+
+from kops_assets_provider.mirror.history import RunRecord, changes_after, runs_after
+from kops_assets_provider.mirror.model import Kind, State, now
+from kops_assets_provider.mirror.outcome import Facts, Outcome
+from kops_assets_provider.mirror.record import AssetRecord, MirrorRecord
+from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.mirror.times import is_ahead
+
+# They are true of one content: other content has others.
+_OF_CONTENT = ("blobs", "version", "sidecar_version")
+# They are news of each run: what it does not find is not so any more.
+_OF_RUN = ("warmed", "download_state")
+
+_NOTHING = (None, "", ())
+
+
+def update_record(
+    old: MirrorRecord | None, report: Report, kops_version: str, run: str
+) -> MirrorRecord:
+    """Return the record after a run: what the run found over what was known before."""
+    before = {x.asset: x for x in old.assets} if old else {}
+    assets = tuple(_after(before.get(x.asset), x, run) for x in report.outcomes)
+    new = MirrorRecord(
+        cluster=report.cluster,
+        kops_version=kops_version,
+        run=run,
+        updated_at=now(),
+        assets=assets,
+    )
+    return replace(
+        new,
+        since=_since(old, new),
+        runs=runs_after(old, RunRecord.of(new, report.sent)),
+        changes=changes_after(old, new),
+    )
+
+
+def _since(old: MirrorRecord | None, new: MirrorRecord) -> str:
+    if old is None or old.is_whole != new.is_whole:
+        return new.updated_at
+    return old.since or old.updated_at
+
+
+def _after(old: AssetRecord | None, outcome: Outcome, run: str) -> AssetRecord:
+    known = old or AssetRecord(asset=outcome.asset, state=outcome.state)
+    facts = _without_time_ahead(known.facts)
+    reason = outcome.problem.message if outcome.problem else None
+    if outcome.state is State.FAILED:
+        failed = replace(known, state=State.FAILED, facts=facts)
+        return replace(failed, reason=reason, failed_log=outcome.log)
+    new = replace(
+        known,
+        state=outcome.state,
+        facts=_merged(facts, outcome),
+        reason=reason,
+        failed_log=None,
+    )
+    if outcome.state in (State.COPIED, State.WARMED):
+        at = outcome.facts.verified_at
+        return replace(new, copied_at=at, copied_by=run, copied_log=outcome.log)
+    return new
+
+
+def _without_time_ahead(facts: Facts) -> Facts:
+    # It would count as verified once the clock gets there.
+    is_wrong = facts.verified_at and is_ahead(facts.verified_at, datetime.now(UTC))
+    return replace(facts, verified_at=None) if is_wrong else facts
+
+
+def _merged(known: Facts, outcome: Outcome) -> Facts:
+    """Return the facts that a run found, and those before that still hold."""
+    found = replace(outcome.facts, drift=None)
+    replaced = {*_OF_RUN}
+    if outcome.asset.kind is Kind.FILE:  # it is the same on both sides
+        found = replace(found, source=found.source or found.content)
+        replaced.add("source")
+    if found.content != known.content:
+        replaced |= {*_OF_CONTENT}
+    new = {x.name: getattr(found, x.name) for x in fields(found)}
+    return replace(known, **{k: v for k, v in new.items() if k in replaced or v not in _NOTHING})
