@@ -13,14 +13,16 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from kops_assets_provider.kops.warnings import Caveat
 from kops_assets_provider.mirror.history import RecordChange, RunRecord
 from kops_assets_provider.mirror.model import Name, State
 from kops_assets_provider.mirror.outcome import Facts
 from kops_assets_provider.mirror.own_documents import FORMAT_KEY, Format
+from kops_assets_provider.mirror.record_log import CopyRecord, ListRecord
 from kops_assets_provider.mirror.times import Freshness, is_ahead
 
 _OWN = ("reason", "copied_at", "copied_by", "copied_log", "failed_log")
-SCHEMA = 1  # a reader understands every smaller number, and refuses a larger one
+SCHEMA = 2  # a reader understands every smaller number, and refuses a larger one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,18 @@ class AssetRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Notified:
+    """
+    The readiness that was last delivered to those who wait for the mirror.
+
+    :param at: when it was delivered, ISO 8601 in UTC.
+    """
+
+    ready: bool
+    at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorRecord:
     """
     All that is known of one cluster's mirror after ``run``.
@@ -84,6 +98,11 @@ class MirrorRecord:
     :param since: when the mirror became whole, or ceased to be, ISO 8601 in UTC.
     :param runs: how the mirror stood after the last runs, this one last.
     :param changes: what this run changed, or found changed.
+    :param lists: the whole lists that were asked for, each that differs from the one before; the
+        last one is asked for now.
+    :param copied: everything that we have written, in the order of writing.
+    :param warnings: those of the last list.
+    :param notified: what those who wait for the mirror were last notified of; None if of nothing.
     """
 
     cluster: str
@@ -94,17 +113,25 @@ class MirrorRecord:
     since: str | None = None
     runs: tuple[RunRecord, ...] = ()
     changes: tuple[RecordChange, ...] = ()
+    lists: tuple[ListRecord, ...] = ()
+    copied: tuple[CopyRecord, ...] = ()
+    warnings: tuple[Caveat, ...] = ()
+    notified: Notified | None = None
 
     def to_json(self) -> str:
         """Return the document; it begins with its format, by which it is known to be ours."""
         head = {FORMAT_KEY: Format.RECORD, "schema": SCHEMA}
         own = {x.name: getattr(self, x.name) for x in fields(self)}
-        lists = {
+        plain = {
             "assets": [x.to_dict() for x in self.assets],
             "runs": [asdict(x) for x in self.runs],
             "changes": [x.to_dict() for x in self.changes],
+            "lists": [x.to_dict() for x in self.lists],
+            "copied": [x.to_dict() for x in self.copied],
+            "warnings": [x.to_dict() for x in self.warnings],
+            "notified": self.notified and asdict(self.notified),
         }
-        return json.dumps({**head, **own, **lists}, indent=1) + "\n"
+        return json.dumps({**head, **own, **plain}, indent=1) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> MirrorRecord:

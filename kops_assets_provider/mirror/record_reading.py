@@ -8,10 +8,12 @@ from typing import Any
 
 from kops_assets_provider.exceptions import InvalidInputError, UnsupportedTargetError
 from kops_assets_provider.kops.cluster_name import EXPECTED_NAME, is_cluster_name
+from kops_assets_provider.kops.warnings import Caveat
 from kops_assets_provider.mirror.document import (
     Check,
     WrongValue,
     fields_of,
+    flag,
     line,
     list_of,
     number,
@@ -26,9 +28,11 @@ from kops_assets_provider.mirror.history import CHANGES, RUNS
 from kops_assets_provider.mirror.model import State, asset_name
 from kops_assets_provider.mirror.outcome import FACTS, Facts, log_page
 from kops_assets_provider.mirror.own_documents import Format
-from kops_assets_provider.mirror.record import SCHEMA, AssetRecord, MirrorRecord
+from kops_assets_provider.mirror.record import SCHEMA, AssetRecord, MirrorRecord, Notified
+from kops_assets_provider.mirror.record_log import COPIES, LISTS
 
 MOST_ASSETS = 50_000
+_MOST_WARNINGS = 100_000
 
 
 def parse_record(raw: bytes | str, where: str) -> MirrorRecord:
@@ -151,4 +155,8 @@ _RECORD: Check[MirrorRecord] = fields_of(
     since=optional(time),
     runs=RUNS,
     changes=CHANGES,
+    lists=LISTS,
+    copied=COPIES,
+    warnings=list_of(fields_of(Caveat, code=line(), message=words), _MOST_WARNINGS),
+    notified=optional(fields_of(Notified, ready=flag, at=time)),
 )

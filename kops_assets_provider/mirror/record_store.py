@@ -7,9 +7,11 @@ from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.ports import FileStore
 from kops_assets_provider.files.stores import FileTarget
 from kops_assets_provider.logs import get_logger
+from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.document import join_chunks
 from kops_assets_provider.mirror.own_documents import Format, foreign, format_of
 from kops_assets_provider.mirror.record import MirrorRecord
+from kops_assets_provider.mirror.record_log import Locate
 from kops_assets_provider.mirror.record_places import has_default_name, invalid_target
 from kops_assets_provider.mirror.record_update import update_record
 from kops_assets_provider.mirror.report import Report
@@ -18,7 +20,14 @@ log = get_logger(__name__)
 
 
 def keep_record(
-    store: FileStore, target: FileTarget, report: Report, kops_version: str, run: str
+    store: FileStore,
+    target: FileTarget,
+    report: Report,
+    kops_version: str,
+    run: str,
+    *,
+    listed: AssetList | None = None,
+    locate: Locate | None = None,
 ) -> MirrorRecord | None:
     """
     Update the record at ``target`` by what a run learnt, and return what was there before.
@@ -27,6 +36,7 @@ def keep_record(
     default. An invalid one of ours is kept beside the new record, with the suffix ``.invalid``.
 
     :param store: that of ``target``.
+    :param listed: the list of the run, and ``locate`` returns where a file was written.
     :raises UnsupportedTargetError: the document there is not ours, or a newer release of this
         package wrote it; it stays.
     :raises KopsAssetsError: what the store raises.
@@ -39,7 +49,7 @@ def keep_record(
             aside = invalid_target(target)
             store.write(aside.path, Content.of("the invalid mirror record", raw))
             log.warning("the mirror record is invalid: it is kept as %s; %s", aside, err)
-    record = update_record(old, report, kops_version, run)
+    record = update_record(old, report, kops_version, run, listed=listed, locate=locate)
     store.write(target.path, Content.of("the mirror record", record.to_json().encode()))
     return old
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 
+from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.history import RunRecord, changes_after, runs_after
 from kops_assets_provider.mirror.model import Kind, State, now
 from kops_assets_provider.mirror.outcome import Facts, Outcome
 from kops_assets_provider.mirror.record import AssetRecord, MirrorRecord
+from kops_assets_provider.mirror.record_log import (
+    Locate,
+    copies_after,
+    list_record,
+    lists_after,
+)
 from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.mirror.times import is_ahead
 
@@ -21,9 +28,20 @@ _NOTHING = (None, "", ())
 
 
 def update_record(
-    old: MirrorRecord | None, report: Report, kops_version: str, run: str
+    old: MirrorRecord | None,
+    report: Report,
+    kops_version: str,
+    run: str,
+    *,
+    listed: AssetList | None = None,
+    locate: Locate | None = None,
 ) -> MirrorRecord:
-    """Return the record after a run: what the run found over what was known before."""
+    """
+    Return the record after a run: what the run found over what was known before.
+
+    :param listed: the list of the run; without it the record keeps the lists that it has.
+    :param locate: returns where a file was written; without it nothing is added to ``copied``.
+    """
     before = {x.asset: x for x in old.assets} if old else {}
     assets = tuple(_after(before.get(x.asset), x, run) for x in report.outcomes)
     new = MirrorRecord(
@@ -33,8 +51,18 @@ def update_record(
         updated_at=now(),
         assets=assets,
     )
+    past = old or new
+    if listed:
+        own = list_record(listed.assets, kops_version, new.updated_at, run)
+        past = replace(past, lists=lists_after(past.lists, own), warnings=listed.warnings)
+    if locate:
+        past = replace(past, copied=copies_after(past.copied, report.outcomes, locate, run))
     return replace(
         new,
+        lists=past.lists,
+        copied=past.copied,
+        warnings=past.warnings,
+        notified=past.notified,
         since=_since(old, new),
         runs=runs_after(old, RunRecord.of(new, report.sent)),
         changes=changes_after(old, new),

@@ -174,7 +174,15 @@ class Mirror:
             if target := record_target(listed, self.record_url, self.stores):
                 store, _ = self.stores.open_target(target)
                 run = f"kops-assets copy at {now()}"
-                keep_record(store, target, report, listed.kops_version, run)
+                keep_record(
+                    store,
+                    target,
+                    report,
+                    listed.kops_version,
+                    run,
+                    listed=listed,
+                    locate=self.stores.locate,
+                )
         except Exception as err:  # noqa: BLE001  # the report must not be lost over its record
             log.warning("the mirror record could not be written: %s", err)
 

@@ -196,7 +196,15 @@ class KopsReportOperator(_ResultsOperator):
                 )
                 return unknown
             store, _ = stores.open_target(target)
-            before = keep_record(store, target, report, listed.kops_version, run)
+            before = keep_record(
+                store,
+                target,
+                report,
+                listed.kops_version,
+                run,
+                listed=listed,
+                locate=stores.locate,
+            )
         except Exception as err:  # noqa: BLE001  # the report must not be lost over its record
             self.log.warning("the mirror record could not be written: %s", err)
             return unknown

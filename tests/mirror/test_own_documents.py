@@ -88,7 +88,7 @@ def elsewhere(tmp_path: Path) -> Place:
 def test_a_record_begins_with_its_format() -> None:
     """So it can be recognised by its first bytes."""
     text = RECORD.to_json()
-    assert text.startswith('{\n "format": "kops-assets-record",\n "schema": 1,')
+    assert text.startswith('{\n "format": "kops-assets-record",\n "schema": 2,')
     assert format_of(text.encode()) == Format.RECORD
     assert MirrorRecord.from_json(text, "x") == RECORD
 

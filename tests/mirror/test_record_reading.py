@@ -197,8 +197,8 @@ def test_what_is_no_record_at_all(text):
 
 def test_a_newer_one_is_refused():
     """Whatever else is in it: its release knows more than we do."""
-    with pytest.raises(UnsupportedTargetError, match="schema 2"):
-        MirrorRecord.from_json('{"schema": 2, "assets": "elsewhere"}', "x")
+    with pytest.raises(UnsupportedTargetError, match="schema 3"):
+        MirrorRecord.from_json('{"schema": 3, "assets": "elsewhere"}', "x")
 
 
 def test_unknown_keys_are_left_out():

@@ -270,8 +270,8 @@ def test_a_damaged_record_is_begun_anew(text):
 
 def test_a_newer_record_is_not_overwritten():
     """Another release of this package knows more of it than we do."""
-    store, newer = MemoryStore(), b'{"schema": 2, "cluster": "c.example.com"}'
+    store, newer = MemoryStore(), b'{"schema": 3, "cluster": "c.example.com"}'
     store.write(RECORD.path, Content.of("x", newer))
-    with pytest.raises(UnsupportedTargetError, match="schema 2"):
+    with pytest.raises(UnsupportedTargetError, match="schema 3"):
         keep_record(store, RECORD, report(COPIED, PRESENT), "1.36.2", "run-1")
     assert store.files == {RECORD.path: newer}
