@@ -22,7 +22,12 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from kops_assets_provider import __version__
-from kops_assets_provider.exceptions import InvalidInputError, Side, UntrustedServerError
+from kops_assets_provider.exceptions import (
+    ConnectionFailedError,
+    InvalidInputError,
+    Side,
+    UntrustedServerError,
+)
 from kops_assets_provider.http.connections import ForbiddenAddressError
 from kops_assets_provider.http.errors import (
     connection_error,
@@ -35,7 +40,7 @@ from kops_assets_provider.http.pools import CHUNK_SIZE, Pools
 from kops_assets_provider.http.traffic import count
 from kops_assets_provider.http.trust import Tls
 from kops_assets_provider.http.urls import is_forbidden, lead, origin
-from kops_assets_provider.http.verify import started
+from kops_assets_provider.http.verify import Upload
 from kops_assets_provider.redaction import remember_headers, secrets_of_url
 
 SMALL_BODY = 64 << 10  # bytes; limit of an error's or a token's body
@@ -192,16 +197,20 @@ class HttpClient:
         :param led_by: the URL of the server whose answer named ``url``, if the user did not.
         :raises InvalidInputError: ``url`` is no http(s) URL.
         :raises PermanentError: a status that retrying cannot help, or an answer that leads astray.
-        :raises TransientError: no connection, a stall, 429 or 5xx.
+        :raises TransientError: no connection, a stall, 429 or 5xx; a success that was answered
+            before all of ``body`` was sent.
         """
         leader = _leader(method, url, led_by, side)
         if body is not None and not isinstance(body, bytes):
-            body = started(body)
+            body = Upload(body)
         count(method)
         raw, final = self._send(_Request(method, url, dict(headers or {}), body, side, leader))
         try:
             if not (is_success(method, raw.status, final.headers) or raw.status in accept):
                 raise self._error(raw, final, hint)
+            if isinstance(body, Upload) and not body.is_sent and raw.status < 400:
+                what = f"answered {raw.status} before all of the body was sent"
+                raise ConnectionFailedError(f"{place(method, url)} {what}", side=side)
             yield Response(raw, final, self._small_body_seconds)
         finally:
             self._give_back(raw)

@@ -68,6 +68,25 @@ def started(chunks: Iterable[bytes]) -> Iterator[bytes]:
     return chain([next(rest, b"")], rest)
 
 
+class Upload:
+    """
+    The chunks of a request's body, to be iterated over once.
+
+    A server may answer before it has read all of them. Then the last chunk was never checked.
+
+    :ivar is_sent: the last chunk was taken, so all of them are known to be right.
+    """
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = started(chunks)
+        self.is_sent = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the chunks."""
+        yield from self._chunks
+        self.is_sent = True
+
+
 def without_first(chunks: Iterable[bytes], count: int) -> Iterator[bytes]:
     """Leave out the first ``count`` bytes."""
     for chunk in chunks:

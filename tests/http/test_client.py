@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import gc
 import gzip
+import socket
+import threading
 import time
 import traceback
 
@@ -352,6 +354,29 @@ def test_a_refusal_in_the_middle_of_an_upload_is_read(server, client):
         client.request(
             "PUT", server.url, headers={"Content-Length": "1000000"}, body=chunks
         ).__enter__()
+
+
+def test_a_success_before_all_was_sent_is_none(client):
+    """The last chunk goes out only once all are known to be right: here nobody knows that."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        answering = threading.Thread(target=_answer_without_reading, args=(listener,))
+        answering.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/a"
+        chunks = (b"x" * 100_000 for _ in range(300))
+        headers = {"Content-Length": "30000000"}
+        with pytest.raises(ConnectionFailedError, match="answered 201 before all of the body was"):
+            client.request("PUT", url, headers=headers, body=chunks).__enter__()
+        answering.join()
+
+
+def _answer_without_reading(listener):
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(1000)
+        connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+        # An end of the stream before the reset: what was answered can be read then.
+        connection.shutdown(socket.SHUT_WR)
+        time.sleep(0.1)
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
