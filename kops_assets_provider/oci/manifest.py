@@ -14,12 +14,15 @@ from typing import Any
 from kops_assets_provider.exceptions import InvalidManifestError
 from kops_assets_provider.http.json_bodies import parse_json
 from kops_assets_provider.oci.digest import Digest
+from kops_assets_provider.oci.fields import check_fields
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST))
+
+_MANIFESTS = {OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST}
 
 MAX_MANIFEST = 4 << 20  # bytes; registries must accept this much and may refuse more (spec v1.1)
 _MAX_BLOB = 1 << 40  # bytes; no registry takes a larger one
@@ -75,6 +78,8 @@ def parse_manifest(raw: bytes, content_type: str, digest: Digest | None = None) 
     if media_type in (OCI_MANIFEST, DOCKER_MANIFEST):
         config = _descriptor(document.get("config"), "config")
         layers = _descriptors(document, "layers")
+        if any(x.media_type in _MANIFESTS for x in (config, *layers)):
+            raise InvalidManifestError("an image whose config or layer calls itself a manifest")
         blobs = (config, *(x for x in layers if not x.media_type.startswith(_FOREIGN_LAYERS)))
         return Manifest(media_type, raw, digest or Digest.of(raw), blobs=blobs)
     raise InvalidManifestError(f"cannot copy a manifest of type {media_type!r:.120}")
@@ -91,6 +96,9 @@ def _load(raw: bytes) -> dict[str, Any]:
         raise InvalidManifestError("a manifest that is not a JSON object")
     if "manifests" in document and ("layers" in document or "config" in document):
         raise InvalidManifestError("a manifest that is an image and an index at once")
+    check_fields(document, "a manifest that")
+    if document.get("schemaVersion", 2) != 2 or document.get("fsLayers"):
+        raise InvalidManifestError("a manifest of another schema than version 2")
     return document
 
 
@@ -118,11 +126,13 @@ def _descriptors(document: dict[str, Any], key: str) -> tuple[Descriptor, ...]:
 def _descriptor(entry: Any, where: str) -> Descriptor:
     if not isinstance(entry, dict):
         raise InvalidManifestError(f"a manifest whose {where} is not a descriptor")
+    check_fields(entry, f"a manifest whose {where}")
+    check_fields(entry.get("platform"), f"a manifest whose {where}'s platform")
     size, media_type = entry.get("size"), entry.get("mediaType")
     # bool is an int in Python and 1.0 a number in JSON: neither is a size.
     if type(size) is not int or not 0 <= size <= _MAX_BLOB:
         raise InvalidManifestError(f"a manifest whose {where} has the size {size!r:.40}")
-    if not isinstance(media_type, str):
+    if not media_type or not isinstance(media_type, str):
         raise InvalidManifestError(f"a manifest whose {where} has no mediaType")
     return Descriptor(media_type, Digest(entry.get("digest")), size, _platform(entry))
 

@@ -94,6 +94,68 @@ def test_a_hostile_manifest_is_refused(raw):
         parse_manifest(raw, OCI_MANIFEST)
 
 
+OTHER = CONFIG | {"digest": "sha256:" + "b" * 64}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        manifest(Layers=[OTHER]),
+        manifest(layers=[OTHER]).replace(b"layers", "layer\N{LATIN SMALL LETTER LONG S}".encode()),
+        manifest(CONFIG=OTHER),
+        manifest(Manifests=[OTHER]),
+        manifest(MediaType=OCI_INDEX),
+        manifest(layers=[CONFIG | {"Digest": OTHER["digest"]}]),
+        manifest(layers=[CONFIG | {"sIze": 3}]),
+        manifest(config=CONFIG | {"MediaType": OCI_INDEX}),
+    ],
+)
+def test_a_field_in_another_spelling_is_refused(raw):
+    """Go's reader, which nodes use, would take it for the field and pull what was not copied."""
+    with pytest.raises(InvalidManifestError, match="other readers take for"):
+        parse_manifest(raw, OCI_MANIFEST)
+
+
+def test_a_platform_in_another_spelling_is_refused():
+    """A node would choose another child of the index than the one that was copied for it."""
+    platform = {"os": "linux", "architecture": "amd64", "Architecture": "arm64"}
+    child = CONFIG | {"mediaType": OCI_MANIFEST, "platform": platform}
+    raw = json.dumps({"schemaVersion": 2, "manifests": [child]}).encode()
+    with pytest.raises(InvalidManifestError, match="other readers take for 'architecture'"):
+        parse_manifest(raw, OCI_INDEX)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        manifest(schemaVersion=1),
+        manifest(schemaVersion="2"),
+        manifest(schemaVersion=2.0),
+        manifest(schemaVersion=True),
+        manifest(fsLayers=[{"blobSum": "sha256:" + "b" * 64}]),
+        manifest(artifactType=7),
+        manifest(subject="x"),
+        manifest(layers=[CONFIG | {"urls": "https://example.com"}]),
+        manifest(layers=[CONFIG | {"urls": [7]}]),
+        manifest(layers=[CONFIG | {"data": "no base64!"}]),
+        manifest(layers=[CONFIG | {"mediaType": ""}]),
+        manifest(layers=[CONFIG | {"mediaType": OCI_MANIFEST}]),
+        manifest(config=CONFIG | {"mediaType": OCI_INDEX}),
+    ],
+)
+def test_a_manifest_that_containerd_cannot_read_is_refused(raw):
+    """A value of the wrong type makes all of it unreadable for a reader with types."""
+    with pytest.raises(InvalidManifestError):
+        parse_manifest(raw, OCI_MANIFEST)
+
+
+def test_keys_of_others_have_any_spelling():
+    """Annotations and fields that no format has are not read by anybody."""
+    annotations = {"Layers": "x", "layers": "y", "SIZE": "z"}
+    raw = manifest(layers=[CONFIG | {"annotations": annotations}], X=1, x=2, artifactType=None)
+    assert len(parse_manifest(raw, OCI_MANIFEST).blobs) == 2
+
+
 @pytest.mark.parametrize("media_type", [OCI_INDEX, DOCKER_LIST])
 def test_an_index_of_nothing_is_refused(media_type):
     """A node could pull nothing of it, so it is no image."""
