@@ -134,7 +134,8 @@ def beginnings(blobs: Iterable[Descriptor]) -> list[str]:
 
 def having(blobs: Iterable[Descriptor], beginnings: Sequence[str]) -> frozenset[Digest]:
     """Return the digests of the blobs that begin so."""
-    return frozenset(x.digest for x in blobs if x.digest.hex[:_LONG_PREFIX] in set(beginnings))
+    wanted = set(beginnings)
+    return frozenset(x.digest for x in blobs if x.digest.hex[:_LONG_PREFIX] in wanted)
 
 
 def resolve_hints(
@@ -144,7 +145,8 @@ def resolve_hints(
     by_prefix = {prefix: repository for repository, x in mounts.items() for prefix in x}
     prefixes = {blob.digest: blob.digest.hex[:_PREFIX] for blob in blobs}
     found = {digest: by_prefix[x] for digest, x in prefixes.items() if x in by_prefix}
-    return found, frozenset(digest for digest, x in prefixes.items() if x in set(wanted))
+    prefixes_wanted = set(wanted)
+    return found, frozenset(digest for digest, x in prefixes.items() if x in prefixes_wanted)
 
 
 def _hex(values: Any) -> tuple[str, ...]:

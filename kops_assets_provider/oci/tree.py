@@ -11,6 +11,7 @@ from kops_assets_provider.oci.manifest import Descriptor, Manifest
 from kops_assets_provider.oci.ports import ImageSource
 
 _MAX_MANIFESTS = 1000
+_MAX_CONTENTS = 10_000  # manifests and blobs of an image; 15 platforms of 127 layers have 2,000
 _MAX_BYTES = 64 << 20  # of all manifests of an image, which are held in memory
 _MAX_DEPTH = 3  # an index of indexes of images; nobody has been seen to go deeper
 
@@ -88,6 +89,8 @@ class _Walk:
         for x in (*manifest.children, *manifest.blobs):
             if self._named.setdefault(x.digest, x.size) != x.size:
                 problem = f"{x.digest} has two sizes, {self._named[x.digest]} and {x.size} bytes"
+        if len(self._named) > _MAX_CONTENTS:
+            problem = f"the image has more than {_MAX_CONTENTS} manifests and blobs"
         if problem:
             raise InvalidManifestError(f"{manifest.digest}: {problem}", side=Side.SOURCE)
 

@@ -227,6 +227,17 @@ def manifest_of(config, layers=(), padding=0, **changes):
 CONFIG = {"mediaType": "application/json", "digest": "sha256:" + "a" * 64, "size": 2}
 
 
+def test_an_image_of_too_many_blobs_is_refused():
+    """Each takes memory and requests, and 64 MiB of manifests can name half a million."""
+    source = MemoryRepository()
+    names = (f"sha256:{number:064x}" for number in range(11_000))
+    layers = [CONFIG | {"digest": name} for name in names]
+    parts = [manifest_of(CONFIG, layers[at : at + 1000]) for at in range(0, len(layers), 1000)]
+    index_of(source, *parts)
+    with pytest.raises(InvalidManifestError, match="more than 10000 manifests and blobs"):
+        copy_image(source, SOURCE, MemoryRepository(), TARGET)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
