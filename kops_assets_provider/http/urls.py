@@ -107,6 +107,12 @@ def lead(url: str, location: str) -> str:
     return new
 
 
+def host_place(host: str) -> str:
+    """Return a host so that two spellings of one address are equal, as are two of one name."""
+    addresses = _addresses(host)
+    return str(addresses[0]) if addresses else host.rstrip(".").lower()
+
+
 def is_loopback(host: str) -> bool:
     """Tell by its spelling whether ``host`` (a name or an address, no port) is this machine."""
     host = host.rstrip(".").lower()

@@ -25,7 +25,7 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.files.stores import FileTarget, Scheme
 from kops_assets_provider.files.verify import SIDECAR
-from kops_assets_provider.http.urls import DEFAULT_PORTS, redact
+from kops_assets_provider.http.urls import DEFAULT_PORTS, host_place, redact
 from kops_assets_provider.kops.assets import FileAsset, ImageAsset
 from kops_assets_provider.mirror.model import Name, Problem, name_of
 from kops_assets_provider.mirror.outcome import Outcome, failed
@@ -176,4 +176,5 @@ def _url_place(url: str) -> str:
         port = parts.port or DEFAULT_PORTS.get(parts.scheme)
     except ValueError:
         return url
-    return f"{parts.scheme}://{parts.hostname}:{port}{unquote(parts.path).rstrip('/')}"
+    host = host_place(parts.hostname or "")
+    return f"{parts.scheme}://{host}:{port}{unquote(parts.path).rstrip('/')}"
