@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection
 
 from kops_assets_provider.files.ports import StoredFile
 
+_SPARE_PAGES = 100  # that bring nothing that is wanted; what is left is asked for by itself
+
 Page = tuple[dict[str, StoredFile], bool]
 
 
@@ -18,7 +20,7 @@ def find_in_pages(
 
     Stores list in the order of the names' bytes. So a page is begun right before the next name that
     is wanted, and what lies between is skipped, however much else there is in the bucket. Of a
-    store that lists in another order some are left out.
+    store that lists in another order, or gives page after page without them, some are left out.
 
     :param page: asked for the objects that begin with a prefix, from a start on; gives some, and
         whether these are all.
@@ -27,7 +29,10 @@ def find_in_pages(
     prefix = os.path.commonprefix(wanted)  # noqa: RUF071  # character by character, indeed
     start = ""
     found: dict[str, StoredFile] = {}
-    while wanted:
+    # A hostile store has always one more page before the next name that is wanted.
+    for _ in range(len(wanted) + _SPARE_PAGES):
+        if not wanted:
+            break
         start = max(start, wanted[0][:-1], key=str.encode)
         objects, is_last = page(prefix, start)
         found |= {path: objects[path] for path in wanted if path in objects}

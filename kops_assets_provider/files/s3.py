@@ -107,7 +107,8 @@ class S3Store:
                 decode(x["Key"]): StoredFile(int(x["Size"]), version=x.get("ETag", "").strip('"'))
                 for x in page.get("Contents", ())
             }
-        except (ResponseParserError, KeyError, ValueError) as err:
+        # The last is what botocore raises for a date that is out of range.
+        except (ResponseParserError, LookupError, TypeError, ValueError, RuntimeError) as err:
             message = f"{self._requests.place(prefix)}: S3 sent a malformed listing"
             raise ServerFailedError(f"{message}: {type(err).__name__}", side=Side.TARGET) from err
         return found, not page.get("IsTruncated")

@@ -86,3 +86,15 @@ def test_a_store_in_disorder_does_not_go_on_for_ever(page):
     found = find_in_pages(["a", "c", "d"], listed)
     assert set(found) <= {"a"}
     assert len(asked) <= 3
+
+
+def test_a_store_without_end_is_left():
+    """It has always one more page before the next name; what it leaves out is asked for."""
+    asked = []
+
+    def page(prefix, start):
+        asked.append(start)
+        return {f"b/kubele{len(asked):09}": StoredFile(1)}, False
+
+    assert find_in_pages(["b/kubelet", "b/kubelet.sha256"], page) == {}
+    assert len(asked) == 102

@@ -374,6 +374,7 @@ LISTING = "<ListBucketResult><Contents><Key>a</Key><Size>{}</Size></Contents></L
         LISTING.format("x").encode(),
         LISTING.format("9" * 5000).encode(),
         LISTING.replace("<Key>a</Key>", "").encode(),
+        LISTING.format("1</Size><LastModified>99999999999999999999</LastModified><Size>").encode(),
         b"<a>" * 20_000,
     ],
 )
