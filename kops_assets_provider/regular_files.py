@@ -58,6 +58,8 @@ def open_regular(
             problem = "it is a socket or a device, not a regular file"
             raise IrregularFileError(errno.EINVAL, problem, str(path)) from err
         raise
+    except ValueError as err:  # NUL, or a lone surrogate
+        raise OSError(errno.EINVAL, "no file can have this name", str(path)) from err
     try:
         mode = os.fstat(descriptor).st_mode
         if not (pipes and stat.S_IFMT(mode) in _PIPES):

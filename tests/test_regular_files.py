@@ -134,6 +134,13 @@ def test_a_link_is_followed_unless_it_must_not_be(tmp_path):
         open_regular(tmp_path / "link", follow=False)
 
 
+@pytest.mark.parametrize("name", ["nul\0", "lone \ud800"])
+def test_what_can_be_no_name_is_an_error_of_the_system(tmp_path, name):
+    """Every reader has an answer to those, and none to Python's own for such a name."""
+    with pytest.raises(OSError, match="no file can have this name"):
+        open_regular(tmp_path / name)
+
+
 def test_what_is_refused_is_closed(pipe):
     """No descriptor is left, whatever the path leads to."""
     before = len(list(Path("/proc/self/fd").iterdir()))

@@ -113,6 +113,9 @@ class DirectoryStore:
         file = Path(os.path.realpath(self._root / check_path(path)))
         if not file.is_relative_to(self._root):
             raise InvalidInputError(f"path {path!r}", [f"a link leads out of {self._root}"])
+        if _TEMPORARY.fullmatch(file.name):
+            problem = "a name of this form is a temporary file's, which is removed some day"
+            raise InvalidInputError(f"path {path!r}", [problem])
         return file
 
 

@@ -22,13 +22,15 @@ def check_path(path: str) -> str:
     Object stores would take ``..`` for a name like others, but what serves the files may not.
 
     :raises InvalidInputError: it is absolute, has an empty part, ``.`` or ``..``, a control
-        character, or more than 1024 bytes.
+        character, a lone surrogate, or more than 1024 bytes.
     """
     problems = []
     if any(part in ("", ".", "..") for part in path.split("/")):
         problems.append("must have no leading slash and no empty, '.' or '..' part")
     if any(ord(c) < 32 or ord(c) == 127 for c in path):
         problems.append("must have no control characters")
+    if any("\ud800" <= c <= "\udfff" for c in path):
+        problems.append("must have no lone surrogates: no encoding can write them")
     if len(path.encode(errors="surrogatepass")) > _MAX_BYTES:
         problems.append(f"must not exceed {_MAX_BYTES} bytes")
     if problems:

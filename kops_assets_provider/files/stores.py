@@ -169,7 +169,8 @@ def _parse_place(place: str) -> tuple[Scheme, str, str] | None:
         bucket, _, prefix = rest.partition("/")
         return (Scheme(scheme), bucket, prefix.strip("/")) if _BUCKET.fullmatch(bucket) else None
     directory = rest if scheme == Scheme.FILE and found else place
-    if not directory.startswith("/"):
+    # A name with such characters cannot be opened, or not be shown.
+    if not directory.startswith("/") or not directory.isprintable():
         return None
     return Scheme.FILE, directory.rstrip("/") or "/", ""
 

@@ -69,6 +69,14 @@ def test_nothing_is_left_after_a_failure(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("path", [".0123456789abcdef.part", "a/.fedcba9876543210.part"])
+def test_no_file_is_named_like_a_temporary_one(tmp_path, path):
+    """A later write would take it for the remains of a killed copy, and remove it."""
+    with pytest.raises(InvalidInputError, match="temporary"):
+        DirectoryStore(tmp_path).write(path, CONTENT)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("path", ["link/file", "file-link"])
 def test_no_link_leads_out(tmp_path, path):
     """A symbolic link out of the directory is neither written through nor read through."""

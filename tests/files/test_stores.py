@@ -140,7 +140,7 @@ def test_a_path_is_decoded_once():
     assert locate(url, {"https://files.example.com/x": "s3://bucket/p%2C"}).path == "p%2C/a,b"
 
 
-@pytest.mark.parametrize("path", ["../x", "a/%2e%2e/x", "a//b", "a/", "%00", "..%2Fx"])
+@pytest.mark.parametrize("path", ["../x", "a/%2e%2e/x", "a//b", "a/", "%00", "..%2Fx", "\ud800"])
 def test_no_path_leads_astray(path):
     """A URL whose decoded path could leave the bucket's prefix or the directory is refused."""
     for url in (f"https://bucket.s3.amazonaws.com/{path}", f"https://files.example.com/{path}"):
@@ -155,10 +155,12 @@ def test_all_that_is_wrong_with_file_targets_is_told():
         "https://a.example.com": "relative/path",
         "https://b.example.com": "ftp://user:secret@b.example.com/x?token=secret",
         "https://c.example.com": "s3://",
+        "https://d.example.com": "/srv/\0",
+        "https://e.example.com": "file:///srv/\ud800",
     }
     with pytest.raises(InvalidInputError) as error:
         locate("https://bucket.s3.amazonaws.com/key", targets)
-    assert len(error.value.problems) == 4
+    assert len(error.value.problems) == 6
     assert "secret" not in str(error.value)
 
 

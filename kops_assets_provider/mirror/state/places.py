@@ -94,4 +94,5 @@ class StateStores:
 def _followed(url: str) -> str:
     """Return a file without links: who names a single one means what its links lead to."""
     path = url.removeprefix("file://")
-    return os.path.realpath(path) if path.startswith("/") and path[-1] != "/" else url
+    is_file = path.startswith("/") and path[-1] != "/" and path.isprintable()
+    return os.path.realpath(path) if is_file else url
