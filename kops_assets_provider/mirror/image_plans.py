@@ -188,7 +188,8 @@ def _planned(
         *(asset.canonical, asset.download, job.tree.source_digest),
         has=has,
         there=found.there,
-        job=job,
+        # A plan holds the manifests of all its images: a large image is read again by its copy.
+        job=None if job.tree.is_large else job,
         change=change,
     )
 

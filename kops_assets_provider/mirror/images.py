@@ -84,8 +84,13 @@ def copy_images(
         results[job.asset] = result
         on_result(result)
 
+    # A plan does not keep large manifests, which would fill the memory together. They are read
+    # again for one image after the other.
+    large = [x for x in jobs if x.image.digest and not x.image.job] if len(jobs) > 1 else []
     ready: dict[int, _Ready] = {}
     for job in jobs:
+        if job in large:
+            continue
         found = _prepare(job, control)
         if isinstance(found, CopyResult):
             settle(job, found)
@@ -105,6 +110,8 @@ def copy_images(
         on_chunk=control.on_chunk,
         on_done=done,
     )
+    for job in large:
+        settle(job, copy_image(job, control))
     return [results[job.asset] for job in jobs]
 
 

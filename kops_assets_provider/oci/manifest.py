@@ -27,6 +27,7 @@ _MANIFESTS = {OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST}
 MAX_MANIFEST = 4 << 20  # bytes; registries must accept this much and may refuse more (spec v1.1)
 _MAX_BLOB = 1 << 40  # bytes; no registry takes a larger one
 _MAX_ENTRIES = 1000
+_MAX_VALUES = 100_000  # of JSON, each with tens of bytes in memory for two of text
 # Layers that their owner forbids to distribute. They stay at their own URLs (Windows base images).
 _FOREIGN_LAYERS = (
     "application/vnd.docker.image.rootfs.foreign.",
@@ -88,6 +89,8 @@ def parse_manifest(raw: bytes, content_type: str, digest: Digest | None = None) 
 def _load(raw: bytes) -> dict[str, Any]:
     if len(raw) > MAX_MANIFEST:
         raise InvalidManifestError(f"a manifest of {len(raw)} bytes; {MAX_MANIFEST} are allowed")
+    if sum(map(raw.count, (b"[", b"{", b","))) > _MAX_VALUES:
+        raise InvalidManifestError(f"a manifest of more than {_MAX_VALUES} values")
     try:
         document = parse_json(raw)
     except ValueError as err:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from kops_assets_provider.exceptions import InvalidManifestError, Side
@@ -13,6 +15,8 @@ from kops_assets_provider.oci.ports import ImageSource
 _MAX_MANIFESTS = 1000
 _MAX_CONTENTS = 10_000  # manifests and blobs of an image; 15 platforms of 127 layers have 2,000
 _MAX_BYTES = 64 << 20  # of all manifests of an image, which are held in memory
+_LARGE = 1 << 20  # bytes of manifests; hardly an image has so many
+_ONE_LARGE_AT_A_TIME = threading.Lock()  # of all that a plan reads in its threads
 _MAX_DEPTH = 3  # an index of indexes of images; nobody has been seen to go deeper
 
 
@@ -40,6 +44,11 @@ class ImageTree:
         return sorted(distinct.values(), key=lambda blob: -blob.size)
 
     @property
+    def is_large(self) -> bool:
+        """Whether the manifests of many such images would fill the memory."""
+        return sum(len(x.raw) for x in self.manifests) > _LARGE
+
+    @property
     def size(self) -> int:
         """Bytes of all manifests and blobs, each counted once."""
         return sum(len(x.raw) for x in self.manifests) + sum(blob.size for blob in self.blobs)
@@ -53,14 +62,17 @@ def read_tree(source: ImageSource, root: Manifest, source_digest: Digest) -> Ima
     :raises InvalidManifestError: an index is too deep, too wide or too large to be an image's, or
         describes its children wrongly.
     """
-    return ImageTree(tuple(_Walk(source, root).below(root)), source_digest)
+    with ExitStack() as stack:
+        return ImageTree(tuple(_Walk(source, root, stack).below(root)), source_digest)
 
 
 class _Walk:
     """One reading of a tree; counts what its manifests name."""
 
-    def __init__(self, source: ImageSource, root: Manifest) -> None:
+    def __init__(self, source: ImageSource, root: Manifest, stack: ExitStack) -> None:
         self._source = source
+        self._stack = stack
+        self._is_alone = False
         self._bytes = len(root.raw)
         self._children = 0
         self._named: dict[Digest, int] = {}
@@ -93,6 +105,9 @@ class _Walk:
             problem = f"the image has more than {_MAX_CONTENTS} manifests and blobs"
         if problem:
             raise InvalidManifestError(f"{manifest.digest}: {problem}", side=Side.SOURCE)
+        if self._bytes > _LARGE and not self._is_alone:
+            self._stack.enter_context(_ONE_LARGE_AT_A_TIME)
+            self._is_alone = True
 
     def _fetch(self, child: Descriptor) -> Manifest:
         """Get a child; what its descriptor says of it must be so."""

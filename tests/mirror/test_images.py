@@ -9,14 +9,16 @@ from kops_assets_provider.exceptions import (
     InvalidReferenceError,
 )
 from kops_assets_provider.kops.assets import ImageAsset
+from kops_assets_provider.mirror.control import Control
 from kops_assets_provider.mirror.image_plans import plan_images
-from kops_assets_provider.mirror.model import State
+from kops_assets_provider.mirror.images import ImageCopy, copy_images
+from kops_assets_provider.mirror.model import ProblemKind, State
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.testing.images import make_image, put_image
 from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.oci_registry import OciRegistryServer
-from tests.copies import copy_planned_image
+from tests.copies import copy_planned_image, copy_planned_images
 
 
 @pytest.fixture
@@ -74,6 +76,33 @@ def test_an_image_that_is_not_remapped_is_not_asked_about(upstream):
     plan = plan_images([asset], Registries())
     assert [x.state for x in plan.settled] == [State.NOT_MIRRORED]
     assert upstream.requests == []
+
+
+def test_the_manifests_of_large_images_are_not_kept(registry, upstream):
+    """A plan has all images of a list in memory, so a large one is read again by its copy."""
+    names = ["app:1", "large:1"]
+    for name in names:
+        put_image(upstream, name, make_image(name))
+    top = make_image("large:1").top
+    upstream.storage.put_manifest("large", top.data + b" " * (2 << 20), top.media_type, "1")
+    assets = [ImageAsset(f"{upstream.host}/{x}", f"{registry.host}/{x}") for x in names]
+    registries = Registries()
+    plan = plan_images(assets, registries)
+    assert {x.canonical for x in plan.to_copy if x.job is None} == {f"{upstream.host}/large:1"}
+    told = []
+    results = copy_images([ImageCopy(x, registries) for x in plan.to_copy], Control(), told.append)
+    assert [x.outcome.state for x in results] == [State.COPIED] * 2
+    assert {x.outcome.canonical for x in told} == {x.canonical for x in assets}
+    assert plan_images(assets, Registries()).to_copy == ()
+
+
+def test_the_failure_of_a_large_image_is_its_own(registry):
+    """It is copied after the others, and an error is an outcome like theirs."""
+    names = "127.0.0.1:9/large:1", f"{registry.host}/large:1"
+    planned = PlannedImage(names[0], names[1], f"sha256:{'a' * 64}")
+    (outcome,) = copy_planned_images([planned], Registries())
+    assert outcome.state is State.FAILED
+    assert outcome.problem.kind is ProblemKind.CONNECTION_FAILED
 
 
 def test_two_sources_for_one_target_are_refused(mirror):

@@ -73,6 +73,8 @@ def test_foreign_layers_are_not_copied():
         manifest(config=None),
         manifest(layers=None),
         manifest(layers=[CONFIG] * 1001),
+        manifest(x=[[]] * 100_000),
+        manifest(x={str(n): 0 for n in range(100_000)}),
         manifest(mediaType=OCI_INDEX),
         manifest(mediaType=7),
         manifest(layers=["sha256:x"]),
