@@ -84,6 +84,9 @@ class GCSStore:
         self._bucket = client.bucket(bucket, user_project=self._options.user_project)
         self._endpoint = str(client.api_endpoint)
         self._http = http
+        from kops_assets_provider.files.gcs_transport import limit_requests
+
+        limit_requests(client)
         # Google's client has no public way to be told of its requests.
         hooks = client._http.hooks["response"]
         if _count not in hooks:

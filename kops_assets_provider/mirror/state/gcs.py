@@ -36,6 +36,9 @@ class GCSStateStore:
     """
 
     def __init__(self, client: Any, bucket: str, prefix: str = "") -> None:
+        from kops_assets_provider.files.gcs_transport import limit_requests
+
+        limit_requests(client)
         self._client = client
         self._bucket = client.bucket(bucket)
         self._prefix = f"{prefix}/" if prefix else ""
@@ -80,13 +83,14 @@ def gcs_told(place: str, needs: str) -> Iterator[None]:
     from google.api_core.exceptions import GoogleAPICallError, RetryError
     from google.auth.exceptions import GoogleAuthError, TransportError
     from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
+    from urllib3.exceptions import HTTPError
 
     place = redact(place)
     try:
         yield
     except GoogleAPICallError as err:
         raise _answered(place, needs, int(err.code or 500)) from err
-    except (requests.RequestException, TransportError, RetryError) as err:
+    except (requests.RequestException, TransportError, RetryError, HTTPError) as err:
         message = f"{place}: {type(err).__name__}: Google Cloud Storage cannot be reached"
         raise ConnectionFailedError(message) from err
     except GoogleAuthError as err:
