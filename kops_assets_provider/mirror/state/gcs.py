@@ -19,7 +19,7 @@ from kops_assets_provider.exceptions import (
 from kops_assets_provider.files.gcs import MALFORMED
 from kops_assets_provider.files.paths import check_path
 from kops_assets_provider.http.urls import redact
-from kops_assets_provider.mirror.state.ports import MAX_BYTES
+from kops_assets_provider.mirror.state.ports import MAX_BYTES, first_pages
 
 _TIMEOUT = 60  # seconds of silence
 _TO_READ = (
@@ -72,7 +72,8 @@ class GCSStateStore:
             found = self._client.list_blobs(
                 self._bucket, prefix=prefix, delimiter="/", timeout=_TIMEOUT
             )
-            names = {x.name for x in found} | set(found.prefixes)
+            pages = first_pages(found.pages, self.place)
+            names = {x.name for page in pages for x in page} | set(found.prefixes)
         return sorted(x.removeprefix(prefix) for x in names - {prefix})
 
 

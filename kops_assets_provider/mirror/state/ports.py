@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterable, Iterator
+from typing import Protocol, TypeVar
 
+from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.regular_files import MAX_DOCUMENT
 
+Page = TypeVar("Page")
+
 MAX_BYTES = MAX_DOCUMENT  # the largest spec that YAML is accepted from
+MAX_PAGES = 100  # of a listing, a thousand names each: no cluster has so many instance groups
 PRIVATE = frozenset({"pki", "secrets"})  # folders with a cluster's keys and tokens
 
 
@@ -28,5 +33,17 @@ class StateStore(Protocol):
         ...
 
     def list(self, folder: str = "") -> list[str]:
-        """Return the names right below a folder, sorted; those of folders end with ``/``."""
+        """
+        Return the names right below a folder, sorted; those of folders end with ``/``.
+
+        More than ``MAX_PAGES`` pages of them are refused.
+        """
         ...
+
+
+def first_pages(pages: Iterable[Page], where: str) -> Iterator[Page]:
+    """Yield the pages of a listing; raises InvalidInputError if there are too many."""
+    for number, page in enumerate(pages):
+        if number == MAX_PAGES:
+            raise InvalidInputError(where, [f"its listing has more than {MAX_PAGES} pages"])
+        yield page

@@ -8,7 +8,7 @@ from typing import Any
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.files.paths import check_path
 from kops_assets_provider.http.urls import redact
-from kops_assets_provider.mirror.state.ports import MAX_BYTES
+from kops_assets_provider.mirror.state.ports import MAX_BYTES, first_pages
 from kops_assets_provider.mirror.state.s3_errors import s3_told
 
 __all__ = ["S3StateStore", "s3_told"]
@@ -55,7 +55,7 @@ class S3StateStore:
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=prefix, Delimiter="/"
             )
-            for page in pages:
+            for page in first_pages(pages, self.place):
                 names |= {x["Key"] for x in page.get("Contents", ())}
                 names |= {x["Prefix"] for x in page.get("CommonPrefixes", ())}
         return sorted(x.removeprefix(prefix) for x in names - {prefix})

@@ -52,6 +52,12 @@ def s3_told(place: str, needs: str) -> Iterator[None]:
         raise _answered(place, needs, err.response) from err
     except (BotoCoreError, ResponseParserError) as err:
         raise _unanswered(place, err) or _unusable(place, err) from err
+    except KopsAssetsError:
+        raise
+    # What botocore lets out for numbers, dates and names that are none.
+    except (LookupError, RuntimeError, TypeError, ValueError) as err:
+        message = f"{place}: S3 sent a malformed answer: {type(err).__name__}"
+        raise ServerFailedError(message) from err
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from kops_assets_provider.mirror.state.s3 import S3StateStore
 from kops_assets_provider.mirror.state.s3_errors import s3_told
 from kops_assets_provider.testing.component import S3Component
 from kops_assets_provider.testing.file_server import FileServer
-from kops_assets_provider.testing.http_server import Fault
+from kops_assets_provider.testing.http_server import Fault, HttpServer, Response
 
 
 def test_a_server_that_is_down_is_transient(monkeypatch):
@@ -188,3 +188,43 @@ def test_a_listing_that_is_no_xml_is_transient(scripted):
     server.inject(Fault(status=200, body=b"<p>Please wait<br>"))
     with pytest.raises(ServerFailedError, match="s3://state/: S3 answered 500"):
         store.list()
+
+
+_PAGE = "<ListBucketResult>{}</ListBucketResult>"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<Contents/>",
+        "<CommonPrefixes/>",
+        "<MaxKeys>x</MaxKeys>",
+        "<Contents><Key>a</Key><LastModified>99999999999999999999</LastModified></Contents>",
+    ],
+)
+def test_a_malformed_listing_is_our_error(scripted, page):
+    """botocore lets out what Python raises for numbers, dates and names that are none."""
+    server, store = scripted
+    server.inject(Fault(status=200, body=_PAGE.format(page).encode(), times=None))
+    with pytest.raises(ServerFailedError, match="malformed answer"):
+        store.list("x")
+
+
+def test_a_listing_without_end_is_refused(tmp_path):
+    """Each page has another token for the next one."""
+
+    class Endless(HttpServer):
+        number = 0
+
+        def answer(self, request):
+            self.number += 1
+            token = f"<NextContinuationToken>{self.number}</NextContinuationToken>"
+            body = _PAGE.format(f"<IsTruncated>true</IsTruncated>{token}")
+            return Response(200, {"Content-Type": "application/xml"}, body.encode())
+
+    with Endless() as server:
+        client = S3Component(int(server.host.rpartition(":")[2]), tmp_path / "log").client()
+        with pytest.raises(InvalidInputError, match="more than 100 pages"):
+            S3StateStore(client, "bucket").list("x")
+        client.close()
+        assert server.number <= 102
