@@ -235,7 +235,7 @@ def test_an_image_of_too_many_blobs_is_refused():
     parts = [manifest_of(CONFIG, layers[at : at + 1000]) for at in range(0, len(layers), 1000)]
     index_of(source, *parts)
     with pytest.raises(InvalidManifestError, match="more than 10000 manifests and blobs"):
-        copy_image(source, SOURCE, MemoryRepository(), TARGET)
+        copy_between(source, SOURCE, MemoryRepository(), TARGET)
 
 
 @pytest.mark.parametrize(
