@@ -14,13 +14,21 @@ from typing import Any, ClassVar
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.mirror.asset_list import AssetList
-from kops_assets_provider.mirror.document import WrongValue, read_value
+from kops_assets_provider.mirror.document import WrongValue, line, read_value
 from kops_assets_provider.mirror.model import Name, Problem, name_of, problem
 from kops_assets_provider.mirror.outcome import SCHEMA, schema
 from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.mirror.results import Results, make_report
 
 _KEY = "clusters"  # what the list of one cluster does not have
+_GROUP = line(100)
+_CLUSTER = line(253)
+
+
+def _failures(value: object) -> dict[str, Problem]:
+    if not isinstance(value, Mapping):
+        raise WrongValue("expected clusters and why they could not be listed")
+    return {_CLUSTER(cluster): problem(error) for cluster, error in value.items()}
 
 
 @dataclass(frozen=True)
@@ -94,8 +102,8 @@ class FleetList:
                 tuple(files[number] for number in own["files"]),
             )
             lists.append(AssetList.from_dict({**own, **assets.to_dict()}))
-        failures = {str(name): problem(x) for name, x in values["failures"].items()}
-        return cls(group=values["group"], lists=tuple(lists), failures=failures)
+        group, failures = _GROUP(values["group"]), _failures(values["failures"])
+        return cls(group=group, lists=tuple(lists), failures=failures)
 
 
 def read_listed(values: object) -> AssetList | FleetList:

@@ -190,6 +190,19 @@ asset_name: Check[Name] = fields_of(
 """Check the name of an asset."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    kind: Kind
+
+
+_KIND = fields_of(_Kind, kind=one_of(Kind))
+
+
+def kind_of_assets(value: Any) -> Kind:
+    """Check a mapping with a ``kind`` of assets, and return that."""
+    return _KIND(value).kind
+
+
 def now() -> str:
     """Return the time, ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -54,10 +54,10 @@ def keep_record(
     return old
 
 
-def read_record(store: FileStore, path: str) -> MirrorRecord | None:
-    """Read the record, if there is one; raises what ``from_json`` raises."""
+def read_record(store: FileStore, path: str, cluster: str) -> MirrorRecord | None:
+    """Read the record of a cluster, if there is one; raises what ``from_json`` raises."""
     raw = _read_document(store, path)
-    return None if raw is None else MirrorRecord.from_json(raw, path)
+    return None if raw is None else _record_of(raw, path, cluster)
 
 
 def _read_document(store: FileStore, path: str) -> bytes | None:
@@ -73,7 +73,11 @@ def _own_record(raw: bytes, target: FileTarget, cluster: str) -> MirrorRecord:
     found = format_of(raw)
     if found != Format.RECORD and not (found is None and has_default_name(target, cluster)):
         raise foreign(Format.RECORD, str(target))
-    record = MirrorRecord.from_json(raw, str(target))
+    return _record_of(raw, str(target), cluster)
+
+
+def _record_of(raw: bytes, where: str, cluster: str) -> MirrorRecord:
+    record = MirrorRecord.from_json(raw, where)
     if record.cluster != cluster:
-        raise InvalidInputError(str(target), [f"it is the record of {record.cluster}"])
+        raise InvalidInputError(where, [f"it is the record of {record.cluster}"])
     return record

@@ -8,8 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
+from kops_assets_provider.mirror.document import NAME, Check, fields_of, line, list_of
 from kops_assets_provider.mirror.model import Kind, Name, Problem, ProblemKind, name_of
 from kops_assets_provider.mirror.outcome import Outcome, failed, not_mirrored
+from kops_assets_provider.mirror.record_reading import MOST_ASSETS
 from kops_assets_provider.mirror.report import Report
 
 _NO_PLAN = Problem(kind=ProblemKind.NO_PLAN, message="its plan failed; the plan's log says why")
@@ -19,9 +21,23 @@ _NO_RESULT = Problem(
 )
 
 
-def planned_name(kind: Kind, values: Mapping[str, Any]) -> Name:
-    """Return the name of an asset that a plan returned."""
-    return Name(kind=kind, canonical=values["canonical"], download=values["download"])
+@dataclass(frozen=True, slots=True)
+class _Named:
+    canonical: str
+    download: str
+
+
+_NAMED = fields_of(_Named, canonical=line(NAME), download=line(NAME))
+
+
+def planned_names(kind: Kind) -> Check[tuple[Name, ...]]:
+    """Return a check for the list that a plan returned; it gives the assets' names."""
+
+    def name(value: Any) -> Name:
+        found = _NAMED(value)
+        return Name(kind=kind, canonical=found.canonical, download=found.download)
+
+    return list_of(name, MOST_ASSETS)
 
 
 @dataclass(frozen=True)

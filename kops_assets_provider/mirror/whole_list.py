@@ -166,7 +166,7 @@ class Mirror:
 
     def _record(self, listed: AssetList) -> MirrorRecord | None:
         target = record_target(listed, self.record_url, self.stores)
-        return read_record(*self.stores.open_target(target)) if target else None
+        return read_record(*self.stores.open_target(target), listed.cluster) if target else None
 
     def _keep_record(self, listed: AssetList, report: Report) -> None:
         """Update the record. Without it less is known of the past, so nothing fails."""

@@ -224,6 +224,6 @@ class FileStoresOperator(_CloudOperator):
 
         def read(one: AssetList) -> MirrorRecord | None:
             target = record_target(one, place, stores())
-            return read_record(*stores().open_target(target)) if target else None
+            return read_record(*stores().open_target(target), one.cluster) if target else None
 
         return Known(*(partial(read, one) for one in lists_of(listed)))

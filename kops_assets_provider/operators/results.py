@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 from urllib.parse import quote
 
-from kops_assets_provider.mirror.document import read_value
-from kops_assets_provider.mirror.model import Kind, Name, problem
-from kops_assets_provider.mirror.outcome import Outcome
-from kops_assets_provider.mirror.results import Results, planned_name
+from kops_assets_provider.mirror.document import Check, list_of, read_value
+from kops_assets_provider.mirror.model import Kind, Name, Problem, kind_of_assets, problem
+from kops_assets_provider.mirror.outcome import Outcome, outcome
+from kops_assets_provider.mirror.record_reading import MOST_ASSETS
+from kops_assets_provider.mirror.results import Results, planned_names
 from kops_assets_provider.operators.errors import ERROR_KEY
 from kops_assets_provider.operators.plan import AHEAD_KEY, SETTLED_KEY
 
+T = TypeVar("T")
+_OUTCOMES = list_of(outcome, MOST_ASSETS)
+
 
 def gather_results(ti: Any, plan_task_ids: Sequence[str], copy_task_ids: Sequence[str]) -> Results:
-    """Collect what the plans and the copies left; those of images first, then those of files."""
+    """
+    Collect what the plans and the copies left; those of images first, then those of files.
+
+    :raises InvalidInputError: a value in an XCom is not what our tasks leave there.
+    """
     planned: set[Name] = set()
     copied: list[Outcome] = []
     logs: dict[Name | Kind, str] = {}
     for kind, plan_id, copy_id in zip(Kind, plan_task_ids, copy_task_ids, strict=True):
-        plan = [x for assets in _pull(ti, [plan_id], "return_value") for x in assets]
-        names = [planned_name(kind, x) for x in plan]
+        plans = _pull(ti, [plan_id], "return_value", planned_names(kind))
+        names = [name for plan in plans for name in plan]
         planned |= set(names)
         logs |= {name: _log_page(ti, copy_id, index) for index, name in enumerate(names)}
         logs[kind] = _log_page(ti, plan_id)
-        copied += _pull_results(ti, copy_id, len(plan))
+        copied += _pull_results(ti, copy_id, len(names))
     return Results(
         settled=_outcomes(ti, plan_task_ids, SETTLED_KEY),
         planned=planned,
         copied=copied,
-        errors={
-            Kind(x["kind"]): read_value(problem, x, "error of a plan")
-            for x in _pull(ti, plan_task_ids, ERROR_KEY)
-        },
+        errors=dict(_pull(ti, plan_task_ids, ERROR_KEY, _plan_error)),
         ahead=_outcomes(ti, plan_task_ids, AHEAD_KEY),
         logs=logs,
     )
@@ -50,7 +55,7 @@ def _log_page(ti: Any, task_id: str, map_index: int | None = None) -> str:
 
 
 def _outcomes(ti: Any, task_ids: Sequence[str], key: str) -> list[Outcome]:
-    return [Outcome.from_dict(x) for found in _pull(ti, task_ids, key) for x in found]
+    return [x for found in _pull(ti, task_ids, key, _OUTCOMES) for x in found]
 
 
 def _pull_results(ti: Any, task_id: str, count: int) -> list[Outcome]:
@@ -70,10 +75,26 @@ def _pull_results(ti: Any, task_id: str, count: int) -> list[Outcome]:
 
 def _copies(ti: Any, task_id: str, **options: Any) -> list[Outcome]:
     keys = "return_value", ERROR_KEY
-    return [Outcome.from_dict(x) for key in keys for x in _pull(ti, [task_id], key, **options)]
+    return [
+        found
+        for key in keys
+        for found in _pull(ti, [task_id], key, _copy_outcome, **options)
+        if found is not None
+    ]
 
 
-def _pull(ti: Any, task_ids: Sequence[str], key: str, **options: Any) -> list[Any]:
+def _copy_outcome(value: Any) -> Outcome | None:
+    # A copy of a value that is not an asset knows no names.
+    is_nameless = isinstance(value, Mapping) and value.get("canonical") == ""
+    return None if is_nameless else outcome(value)
+
+
+def _plan_error(value: Any) -> tuple[Kind, Problem]:
+    return kind_of_assets(value), problem(value)
+
+
+def _pull(ti: Any, task_ids: Sequence[str], key: str, check: Check[T], **options: Any) -> list[T]:
     # A task that was skipped, or failed before it pushed anything, left nothing.
     found = ti.xcom_pull(task_ids=list(task_ids), key=key, **options)
-    return [x for x in found if x is not None]
+    where = f"XCom {key} of {' or '.join(task_ids)}"
+    return [read_value(check, x, where) for x in found if x is not None]

@@ -62,7 +62,8 @@ class KopsAssetsReadySensor(FileStoresOperator, BaseSensorOperator):
         with translate_errors(context):
             cluster = as_cluster("cluster", self.cluster)
             url = as_required("record_url", self.record_url)
-            record = read_record(*self.file_stores().open_place(url, f"{cluster}.json"))
+            store, path = self.file_stores().open_place(url, f"{cluster}.json")
+            record = read_record(store, path, cluster)
             if record is None:
                 self.log.info("%s: no record yet at %s", cluster, url)
                 return False

@@ -55,6 +55,26 @@ def test_it_survives_xcom_and_is_small():
     assert lists_of(fleet) == fleet.lists
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("group", 1),
+        ("group", "g\x1b[31m"),
+        ("failures", 1),
+        ("failures", ["c"]),
+        ("failures", {"c": "why"}),
+        ("failures", {"c": {"message": 1}}),
+        ("failures", {"c\n": {"message": "why"}}),
+        ("clusters", [1]),
+        ("clusters", [{"images": [9], "files": []}]),
+    ],
+)
+def test_an_xcom_of_another_writer(key, value):
+    """What is wrong is one of our errors, also where only the report reads it."""
+    with pytest.raises(InvalidInputError, match="it is not the list of a group"):
+        read_listed({**FLEET.to_dict(), key: value})
+
+
 def test_the_list_of_one_cluster_is_read_as_before():
     """The same operators plan for one cluster and for many."""
     assert read_listed(A.to_dict()) == A

@@ -223,7 +223,7 @@ def test_a_huge_one_is_not_held_in_memory():
     store = MemoryStore()
     store.files["c.json"] = b" " * (17 << 20)
     with pytest.raises(InvalidInputError, match="longer than 16777216 bytes"):
-        read_record(store, "c.json")
+        read_record(store, "c.json", "c")
 
 
 @pytest.mark.parametrize(

@@ -262,9 +262,9 @@ def test_a_damaged_record_is_begun_anew(text):
     store = MemoryStore()
     store.write(RECORD.path, Content.of("x", text.encode()))
     with pytest.raises(InvalidInputError, match="record"):
-        read_record(store, RECORD.path)
+        read_record(store, RECORD.path, "c.example.com")
     keep_record(store, RECORD, report(COPIED, PRESENT), "1.36.2", "run-1")
-    assert read_record(store, RECORD.path).run == "run-1"
+    assert read_record(store, RECORD.path, "c.example.com").run == "run-1"
     assert store.files[f"{RECORD.path}.invalid"] == text.encode()
 
 

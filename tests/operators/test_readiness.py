@@ -112,7 +112,7 @@ def test_what_the_run_before_found_is_in_the_record():
     nights = [GOOD, GOOD, BAD, BAD, GOOD]
     before = [keep_record(store, target, report(x), "1.36.2", "run") for x in nights]
     assert [x and x.is_whole for x in before] == [None, True, True, False, False]
-    assert read_record(store, "r").is_whole
+    assert read_record(store, "r", CLUSTER).is_whole
 
 
 def test_making_the_asset_loads_no_sdk():

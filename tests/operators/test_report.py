@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
+from kops_assets_provider.mirror.outcome import Outcome
 from kops_assets_provider.operators.report import KopsReportOperator
 
 NAMES = [f"registry.k8s.io/{x}:1" for x in ("a", "b")]
@@ -95,6 +96,60 @@ def test_a_copy_that_left_nothing_failed(results):
     """It was killed before it could say why."""
     states = report(results, {})
     assert list(states.values()).count("failed") == 2 - len(results)
+
+
+JUNK = [
+    *(1, "text", 1.5, ["x"], [None], {}, [{}], {"kind": 1}, {"kind": ["image"]}),
+    [{"canonical": 1, "download": 2}],
+    [{"canonical": ["x"], "download": {}}],
+    [{"canonical": "a\x1b[31m", "download": "b"}],
+    {**copied(NAMES[0]), "canonical": {}},
+    {"kind": "nothing", "message": "m"},
+    {"kind": "file", "message": {}},
+    {"kind": "file", "message": "m", "type": [1]},
+]
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=repr)
+@pytest.mark.parametrize(
+    ("task", "key"),
+    [
+        *((x, k) for x in ("plan_images", "plan_files") for k in ("return_value", "error")),
+        *((x, k) for x in ("plan_images", "plan_files") for k in ("settled", "ahead")),
+        *((x, k) for x in ("copy_image", "copy_file") for k in ("return_value", "error")),
+    ],
+)
+def test_an_xcom_of_another_writer(task, key, junk):
+    """The report names the XCom in one line, whatever is in it."""
+    file = {"canonical": "https://h/f", "download": "https://m/f"}
+    left = {
+        ("get_assets", "return_value"): LIST,
+        ("plan_images", "return_value"): LIST["images"],
+        ("plan_files", "return_value"): [file],
+    }
+    left[task, key] = junk
+
+    def pull(task_ids, key="return_value", map_indexes=None):
+        if isinstance(task_ids, str):
+            return left[task_ids, key]
+        return [left[x, key] for x in task_ids if (x, key) in left]
+
+    ti = SimpleNamespace(xcom_pull=pull, xcom_push=lambda **_: None, dag_id="d", run_id="r")
+    operator = KopsReportOperator(
+        task_id="report",
+        get_assets_task_id="get_assets",
+        plan_task_ids=["plan_images", "plan_files"],
+        copy_task_ids=["copy_image", "copy_file"],
+    )
+    with pytest.raises(AirflowFailException, match=f"XCom {key} of .*{task}"):
+        operator.execute({"ti": ti, "run_id": "r"})
+
+
+def test_the_words_of_an_error_are_made_printable():
+    """Others than our tasks may have written them."""
+    error = {"type": "NotFoundError", "message": "no\x1b[31m\nway", "side": None, "more": 1}
+    found = Outcome.from_dict({**copied(NAMES[0]), "state": "failed", "error": error})
+    assert found.problem.message == "no [31m way"
 
 
 def test_the_report_is_written(tmp_path, logged):

@@ -112,6 +112,14 @@ def test_a_damaged_record_is_told(tmp_path):
         sensor(tmp_path).poke({})
 
 
+def test_the_record_of_another_cluster_is_refused(tmp_path):
+    """Somebody has copied it to this cluster's name: its assets are others."""
+    record = update_record(None, Report("other.example.com", (outcome("a"),)), "1.36.2", "1")
+    (tmp_path / f"{CLUSTER}.json").write_text(record.to_json())
+    with pytest.raises(AirflowFailException, match=r"it is the record of other\.example\.com"):
+        sensor(tmp_path).poke({})
+
+
 def test_an_older_record_has_no_downloads(tmp_path, poke):
     """Records of before are understood."""
     poke(outcome("a"))
