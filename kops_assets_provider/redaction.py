@@ -40,11 +40,17 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]{0,20}://\S+", re.IGNORECASE)
 _DIGEST = re.compile(r"@sha\d+:")
 _CLOSING = "\"'`:,;.)]}>"  # punctuation behind a URL that is not a part of it
 _SECRET_HEADERS = {"authorization", "cookie", "proxy-authorization", "x-amz-security-token"}
-# Parameters whose values a server may quote: they help whoever reads the message.
+# Parameters whose values a server may quote: they help whoever reads the message. Those of signed
+# URLs that are no secrets are words such as "https" and "host", without which no message is left.
 _HARMLESS = {
     *("service", "scope", "mount", "from", "digest", "n", "last", "uploadType", "name"),
     *("X-Amz-Algorithm", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders"),
+    *("X-Goog-Algorithm", "X-Goog-Date", "X-Goog-Expires", "X-Goog-SignedHeaders"),
+    *("Expires", "response-content-disposition", "response-content-type"),
+    # https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas
+    *("sv", "sr", "sp", "spr", "st", "se", "ske", "sks", "skt", "skv", "rscd", "rsct"),
     *("list-type", "prefix", "start-after", "max-keys", "ifGenerationMatch"),
+    *("arch", "os", "platform", "version", "checksum", "sha256"),
 }
 _NO_SECRET = re.compile(r"true|false|none|null|latest|v?\d{1,4}(\.\d{1,4})+", re.IGNORECASE)
 
@@ -171,11 +177,13 @@ def _parts_of_url(url: str) -> Iterator[str]:
         # A lone user name is a token; one beside a password names somebody.
         yield f"{match['user']}:{password}" if password else match["user"]
         yield password or ""
-    query = url.partition("?")[2].partition("#")[0]
+    query = url.partition("#")[0].partition("?")[2]
     pairs = [(name, value) for name, value in parse_qsl(query) if name not in _HARMLESS]
     if pairs:
         yield query
-    yield from (value for _, value in pairs)
+        # What the URL shows without its query is hidden from nobody.
+        shown = redact(url)
+        yield from (value for _, value in pairs if value not in shown)
     if query and "=" not in query:
         yield query
 

@@ -195,10 +195,8 @@ def _read(cluster_spec: str, *, from_shell: bool) -> Cluster:
     try:
         return read_cluster(cluster_spec, from_shell=from_shell)
     except OSError as err:
-        from kops_assets_provider.http.urls import redact
-
         problem = f"cannot be read: {err.strerror}; expected a manifest's path, or its text"
-        raise InvalidClusterError(f"cluster spec {redact(cluster_spec)!r}", [problem]) from err
+        raise InvalidClusterError(f"cluster spec {cluster_spec!r}", [problem]) from err
 
 
 def read_shas(path: str, *, pipes: bool = False) -> FindSha:

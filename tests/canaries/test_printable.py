@@ -161,16 +161,19 @@ def test_a_spec(command, tmp_path, nasty, output):
 
 
 def test_a_saved_list_s_other_words(command, tmp_path):
-    """Its release and its warnings."""
+    """Its warnings, and its release, which is refused."""
     path = tmp_path / "list.json"
     images = [{"canonical": "h/a:1", "download": "h/a:1"}]
     warnings = [{"code": ALL, "message": ALL}]
-    for version, expected, said in (("1.36.2", 0, "warning: a"), (f"1{ALL}", 1, "kops_version")):
+    for version, expected, words in (
+        ("1.36.2", 0, "warning: a"),
+        (f"1{ALL}", 1, "its kops_version is not printable text"),
+    ):
         values = {"images": images, "kops_version": version, "warnings": warnings}
         path.write_text(json.dumps(values))
         outputs, status = command("list", "--from", path)
         assert status == expected
-        assert said in outputs.texts["stderr"]
+        assert words in outputs.texts["stderr"]
         assert all(is_clean(x, lines=True) for x in outputs.texts.values())
 
 

@@ -60,11 +60,35 @@ def test_a_header_and_what_it_stands_for():
         ("https://h/token?service=registry.example.com&scope=repository:a:pull", set()),
         ("https://h/x?version=1.36.2&raw=true", {"version=1.36.2&raw=true"}),
         ("https://h:5000/@scope/x", set()),
+        ("https://h/get/kubelet?file=kubelet", {"file=kubelet"}),
+        ("https://bob:hunter2@h/x?token=hunter2", {"bob:hunter2", "hunter2", "token=hunter2"}),
     ],
 )
 def test_the_secrets_of_a_url(url, secrets):
     """Not what helps whoever reads the message, and no word that stands in every other message."""
     assert set(secrets_of_url(url)) == secrets
+
+
+SIGNED = {
+    "Google": "X-Goog-Algorithm=GOOG4-RSA-SHA256&X-Goog-Credential=a%2Fb%2Fstorage&X-Goog-Date="
+    "20261130T000000Z&X-Goog-Expires=3600&X-Goog-SignedHeaders=host&X-Goog-Signature=",
+    "Azure": "sv=2022-11-02&sr=blob&sp=read&spr=https&se=2026-11-30T05%3A00%3A00Z&rsct="
+    "application%2Foctet-stream&rscd=attachment%3B+filename%3Dkubelet&sig=",
+    "Amazon": "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20261130T000000Z&X-Amz-Expires=3600"
+    "&X-Amz-SignedHeaders=host&response-content-type=application%2Foctet-stream&X-Amz-Signature=",
+    "plain": "arch=amd64&file=kubelet&os=linux&version=release&token=",
+}
+
+
+@pytest.mark.parametrize("query", SIGNED.values(), ids=SIGNED)
+def test_a_signed_url_leaves_messages_readable(query):
+    """Its signature is hidden wherever it stands, and no word that others use."""
+    url = f"https://example.com/kubelet?{query}hunter2"
+    remember_urls_in(url)
+    words = "GET https://example.com/kubelet answered 404: no release of linux/amd64 on this host"
+    assert clean(f"{words}; sent application/octet-stream, hunter2") == (
+        f"{words}; sent application/octet-stream, ***"
+    )
 
 
 @pytest.mark.parametrize(
