@@ -100,8 +100,27 @@ def locate_place(place: str, path: str) -> FileTarget:
     parsed = _parse_place(place)
     if parsed is None:
         raise InvalidInputError(show_place(place), [f"it is not {_PLACES}"])
+    refuse_query(place)
     scheme, root, start = parsed
     return FileTarget(scheme, root, check_path(f"{start}/{path}" if start else path))
+
+
+def refuse_query(place: str) -> None:
+    """
+    Refuse a signed URL where the place of an object is expected.
+
+    It would become a part of the object's name, which everybody may see.
+
+    :raises InvalidInputError: the place is not a directory, and has a query or a fragment.
+    """
+    if _has_query(place):
+        problem = "a place has no query or fragment: buckets are opened with credentials alone"
+        raise InvalidInputError(show_place(place), [problem])
+
+
+def _has_query(place: str) -> bool:
+    is_directory = "://" not in place or place.startswith("file:")
+    return not is_directory and bool({"?", "#"}.intersection(place))
 
 
 def show_place(place: str) -> str:
@@ -123,6 +142,8 @@ def check_file_targets(file_targets: Mapping[str, str]) -> None:
             problems.append(f"{redact(prefix)!r} is not the beginning of an http(s) URL")
         if _parse_place(place) is None:
             problems.append(f"{show_place(place)!r} is not {_PLACES}")
+        elif _has_query(place):
+            problems.append(f"{show_place(place)!r} has a query or fragment, and a place has none")
     if problems:
         raise InvalidInputError("file_targets", problems)
 

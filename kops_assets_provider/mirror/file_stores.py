@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 
-from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.files.ports import FileStore
 from kops_assets_provider.files.stores import (
     FileTarget,
@@ -13,7 +12,7 @@ from kops_assets_provider.files.stores import (
     check_file_targets,
     locate,
     locate_place,
-    show_place,
+    refuse_query,
 )
 
 OpenStore = Callable[[FileTarget], FileStore]
@@ -52,9 +51,7 @@ class FileStores:
     def locate_place(self, place: str, path: str) -> FileTarget:
         """Return what ``open_place`` opens; raises InvalidInputError or UnsupportedTargetError."""
         if place.startswith(("http://", "https://")):
-            # What follows a query's "?" would not become a part of the path.
-            if {"?", "#"}.intersection(place):
-                raise InvalidInputError(show_place(place), ["a place has no query or fragment"])
+            refuse_query(place)
             return self.locate(f"{place.rstrip('/')}/{path}")
         return locate_place(place, path)
 

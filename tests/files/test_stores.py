@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from kops_assets_provider.exceptions import InvalidInputError, UnsupportedTargetError
 from kops_assets_provider.files.stores import FileTarget, Scheme, locate, locate_place
+from kops_assets_provider.mirror.state.places import split_place
 
 KEY = "kubernetes-release/release/v1.7.2/bin/linux/amd64/kubectl"
 
@@ -211,6 +212,23 @@ def test_user_info_is_no_bucket(place, shown):
         locate("https://files.example.com/a", {"https://files.example.com": place})
     assert "SECRET" not in str(error.value)
     assert "RET" not in str(error.value)
+
+
+@pytest.mark.parametrize("place", ["s3://bucket/x", "gs://bucket/a/b"])
+@pytest.mark.parametrize("query", ["?X-Amz-Signature=hunter2", "#hunter2"])
+def test_a_place_is_not_signed(place, query):
+    """A signature would become a part of each object's name; a directory may have any name."""
+    for locating in (
+        lambda x: locate_place(x, "c.json"),
+        lambda x: locate("https://h/f", {"https://h": x}),
+        lambda x: split_place(f"{x}/list.json{query}"),
+        lambda x: split_place(f"{x}{query}"),
+    ):
+        with pytest.raises(InvalidInputError, match="query or fragment") as caught:
+            locating(f"{place}{query}")
+        assert "hunter2" not in str(caught.value)
+    assert locate_place("/srv/a?b#c", "d").root == "/srv/a?b#c"
+    assert split_place("/srv/a?b/c") == ("/srv/a?b", "c")
 
 
 def test_no_secret_is_told():

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.files.stores import Scheme, locate_place, show_place
+from kops_assets_provider.files.stores import Scheme, locate_place, refuse_query, show_place
 from kops_assets_provider.mirror.state.directory import DirectoryStateStore
 from kops_assets_provider.mirror.state.gcs import GCSStateStore, gcs_told
 from kops_assets_provider.mirror.state.ports import StateStore
@@ -39,7 +39,12 @@ def default_gcs_client() -> Any:
 
 
 def split_place(url: str) -> tuple[str, str]:
-    """Split the place of a document into that of its folder, and its name."""
+    """
+    Split the place of a document into that of its folder, and its name.
+
+    :raises InvalidInputError: it has a query.
+    """
+    refuse_query(url)
     folder, slash, name = url.rpartition("/")
     if not slash:
         return url, name  # no place at all, as whoever opens it will say
