@@ -14,7 +14,7 @@ from kops_assets_provider.cli.copy_command import CHECK, COPY
 from kops_assets_provider.cli.list_command import LIST
 from kops_assets_provider.exceptions import KopsAssetsError
 from kops_assets_provider.logs import format_error, keep_secrets_out
-from kops_assets_provider.redaction import clean, remember_urls_in
+from kops_assets_provider.redaction import clean, remember, remember_urls_in
 
 # What argparse repeats of an argument, and what is left of it.
 _ECHOES = {
@@ -23,6 +23,8 @@ _ECHOES = {
     r"=\S*": "=…",
     r"(unrecognized arguments: )(?!-).*": r"\1those without a dash",
 }
+# Of the environment, as an S3 server may quote them.
+_KEYS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _COMMANDS: tuple[Command, ...] = (LIST, CHECK, COPY)
 
 
@@ -36,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     keep_secrets_out()
     remember_urls_in(arguments)
+    remember(*(os.environ.get(x, "") for x in _KEYS))
     options = make_parser(arguments).parse_args(arguments)
     try:
         status: int = options.run(options)

@@ -38,6 +38,7 @@ from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.errors import status_error
 from kops_assets_provider.http.pools import CHUNK_SIZE
 from kops_assets_provider.http.traffic import count
+from kops_assets_provider.redaction import remember_headers
 
 SHA_KEY = "kops-assets-sha256"  # of the object's metadata
 _READ_SIZE = 8 << 20  # bytes of each range that is read back
@@ -200,6 +201,8 @@ def _stored(blob: Any) -> StoredFile:
 
 def _count(response: Any, *_: Any, **__: Any) -> None:
     count(response.request.method)
+    # Whoever quotes the token later may do so in an answer to our own client.
+    remember_headers(response.request.headers)
 
 
 def _call_error(place: str, err: Any, needs: str) -> KopsAssetsError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kops_assets_provider.exceptions import InvalidInputError
+from kops_assets_provider.redaction import remember
 
 
 def aws_hook(service: str, aws_conn_id: str | None, region: str | None) -> Any:
@@ -13,6 +14,9 @@ def aws_hook(service: str, aws_conn_id: str | None, region: str | None) -> Any:
     from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 
     hook: Any = AwsGenericHook(aws_conn_id=aws_conn_id, region_name=region, client_type=service)
+    own = hook.conn_config
+    # They are never sent, but a server that speaks as S3 does knows them.
+    remember(*filter(None, (own.aws_secret_access_key, own.aws_session_token)))
     if hook.verify is False:
         name = f"connection {aws_conn_id}" if aws_conn_id else "the default AWS credentials"
         problem = "verify is false; name a file with the server's authority instead"

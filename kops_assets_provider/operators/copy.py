@@ -71,12 +71,12 @@ class _CopyOperator(BaseOperator):
 
     @property
     def source_name(self) -> str:
-        """Return the asset's canonical name; empty if it is not known."""
+        """Return the asset's canonical name as it may be shown; empty if it is not known."""
         return self._name("canonical")
 
     @property
     def target_name(self) -> str:
-        """Return the asset's download name; empty if it is not known."""
+        """Return the asset's download name as it may be shown; empty if it is not known."""
         return self._name("download")
 
     def _name(self, key: str) -> str:

@@ -24,6 +24,7 @@ from kops_assets_provider.operators.links import SourceLink, TargetLink
 from kops_assets_provider.testing.file_server import FileServer
 from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.testing.s3_server import S3Server
+from tests.canaries.switch import switch_off
 from tests.outcomes import make_outcome
 
 URL = "https://dl.example.com/kubelet"
@@ -272,6 +273,23 @@ def test_a_wrong_option_has_no_lineage(options):
     cls = KopsCopyFileOperator if options else KopsCopyImageOperator
     task = operator(cls, **options or {"download": "NOT an image"})
     assert task.get_openlineage_facets_on_failure(None) is None
+
+
+@pytest.mark.usefixtures("openlineage")
+@pytest.mark.parametrize("off", [True, False])
+def test_user_info_in_metrics_and_lineage(monkeypatch, counters, off):
+    """With redaction off both have it, which shows that this looks where it would be."""
+    url = "https://bob:canary@elsewhere.example.com/x?sig=canary"
+    task = operator(KopsCopyFileOperator, canonical=url, download=url)
+    with pytest.MonkeyPatch.context() as patch:
+        if off:
+            switch_off(patch)
+        with pytest.raises(AirflowFailException):
+            run(task, monkeypatch, error=NotFoundError("gone"))
+        lineage = task.get_openlineage_facets_on_failure(None)
+    assert "elsewhere.example.com" in str(counters)
+    assert "elsewhere.example.com" in str(lineage)
+    assert ("canary" in str(counters), "canary" in str(lineage)) == (off, off)
 
 
 def test_without_openlineage_nothing_breaks(monkeypatch):
