@@ -248,7 +248,9 @@ class Echo(HttpServer):
         if request.path == "/token":
             body = {"access_token": f"{CANARY}-token", "expires_in": 3600}
             return Response(200, {"Content-Type": "application/json"}, json.dumps(body).encode())
-        self.knows += f" {request.query} {request.headers.get('Authorization')}"
+        # An error is cut to length, so nothing harmless may stand before a secret.
+        parts = f"{request.query}&{request.headers.get('Authorization')}".split("&")
+        self.knows += "".join(f" {x}" for x in parts if CANARY in x and x not in self.knows)
         if request.method in ("GET", "HEAD"):
             return Response(404)
         if request.method == "POST":  # Google's upload session

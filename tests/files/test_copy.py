@@ -200,8 +200,11 @@ def test_wrong_bytes_of_unknown_size(without_length, http, store):
     assert store.files == {}
 
 
-@pytest.mark.parametrize("status", [201, 202, 203, 204, 205, 206, 226])
-@pytest.mark.parametrize("body", [RAW, b""])
+# Behind a 204 no client reads a body, so one would be taken for the next answer.
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [*((x, RAW) for x in (201, 202, 203, 205, 206, 226)), *((x, b"") for x in (201, 204, 206))],
+)
 def test_only_a_plain_answer_has_the_file(file_server, http, store, status, body):
     """Of all successes 200 alone says that the body is the file; the next source may have it."""
     file_server.put("/file", RAW)
