@@ -102,7 +102,8 @@ def _stores_objects(component: S3Component) -> bool:
         return False
     from botocore.exceptions import BotoCoreError, ClientError
 
-    s3 = component.client(connect_timeout=1, read_timeout=1, retries={"max_attempts": 0})
+    # A bucket that is made after we have given up would stay.
+    s3 = component.client(connect_timeout=1, read_timeout=10, retries={"max_attempts": 0})
     place = {"Bucket": "readiness", "Key": "probe"}
     try:
         if not any(b["Name"] == "readiness" for b in s3.list_buckets()["Buckets"]):

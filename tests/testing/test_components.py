@@ -133,7 +133,9 @@ def test_seaweedfs_keeps_what_it_acknowledged(tmp_path):
             urllib.request.urlopen(request)
         error.value.close()
         s3 = server.client()
-        assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["demo"]
+        names = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
+        # On a busy machine the bucket that the launcher tries the server with may come late.
+        assert names - {"readiness"} == {"demo"}
         s3.close()
     assert not list(Path("/tmp").glob(f"seaweedfs-*-grpc-{server.port + 10_000}.sock"))
 
