@@ -113,7 +113,8 @@ def read_listed(values: object) -> AssetList | FleetList:
     try:
         return FleetList.from_dict(values)
     except (KeyError, TypeError, IndexError, AttributeError, WrongValue) as err:
-        problem = f"it is not the list of a group: {type(err).__name__}"
+        what = err if isinstance(err, WrongValue) else type(err).__name__
+        problem = f"it is not the list of a group: {what}"
         raise InvalidInputError("asset list", [problem]) from err
 
 

@@ -14,6 +14,8 @@ from kops_assets_provider.mirror.outcome import not_mirrored
 from kops_assets_provider.mirror.record_update import update_record
 from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.ui.view import Shown, page_values
+from tests.canaries.switch import switch_off
+from tests.canaries.test_printable import ALL, is_clean
 from tests.outcomes import GONE, make_outcome, with_values
 
 NOW = datetime(2026, 11, 26, 8, tzinfo=UTC)
@@ -38,6 +40,36 @@ OLD = with_values(GOOD, verified_at=(NOW - timedelta(hours=27)).isoformat())
 def shown(*outcomes, **fields):
     record = update_record(None, Report("c", outcomes), "1.36.2", "r")
     return page_values([Shown(record, "copy", **fields)], NOW, timedelta(hours=26))
+
+
+@pytest.mark.parametrize("off", [True, False])
+def test_no_control_character_reaches_the_page(off):
+    """Whoever wrote the record, the XCom or the error; with the cleaning off all would."""
+    names = {"canonical": ALL, "download": ALL, "content": ALL}
+    nasty = with_values(BAD, **names, problem=replace(GONE, message=ALL))
+    more = {"last_check": {"kind": ALL, "url": ALL}}
+    with pytest.MonkeyPatch.context() as patch:
+        if off:
+            switch_off(patch)
+            patch.setattr("kops_assets_provider.ui.view.printable_values", dict)
+        record = update_record(None, Report(ALL, (nasty,)), ALL, ALL)
+        shown = Shown(record, ALL, dag_id=ALL, run_page=ALL, remark=ALL, more=more)
+        values = page_values([shown], NOW, timedelta(hours=26))
+    texts = list(_texts(values))
+    assert "\u202e" in ALL
+    assert all(map(is_clean, texts)) is not off
+    assert sum(x.startswith("a [31mb") for x in texts) >= (0 if off else 10)
+
+
+def _texts(value):
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from (key, *_texts(inner))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
 
 
 @pytest.mark.parametrize(
