@@ -13,7 +13,11 @@ from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from kops_assets_provider.exceptions import InvalidInputError, KopsAssetsError
+from kops_assets_provider.exceptions import (
+    ConflictingTargetsError,
+    InvalidInputError,
+    KopsAssetsError,
+)
 from kops_assets_provider.files.stores import FileTarget
 from kops_assets_provider.kops.assets import ClusterAssets
 from kops_assets_provider.mirror.document import (
@@ -169,8 +173,8 @@ def _list_record(value: Any) -> ListRecord:
     own = _LIST(value)
     try:
         assets = ClusterAssets.from_dict({k: value[k] for k in ("images", "files") if k in value})
-    except InvalidInputError as err:
-        raise WrongValue("; ".join(err.problems)) from None
+    except (InvalidInputError, ConflictingTargetsError) as err:
+        raise WrongValue(str(err)) from None
     return ListRecord(
         sha256=own.sha256, at=own.at, run=own.run, kops_version=own.kops_version, assets=assets
     )

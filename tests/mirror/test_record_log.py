@@ -6,14 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kops_assets_provider.exceptions import UnsupportedTargetError
-from kops_assets_provider.files.stores import locate
+from kops_assets_provider.exceptions import InvalidInputError, UnsupportedTargetError
+from kops_assets_provider.files.memory import MemoryStore
+from kops_assets_provider.files.stores import FileTarget, Scheme, locate
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.kops.warnings import Caveat
 from kops_assets_provider.mirror.asset_list import AssetList
 from kops_assets_provider.mirror.model import Kind, State
 from kops_assets_provider.mirror.record import MirrorRecord, Notified
 from kops_assets_provider.mirror.record_log import list_record, lists_after
+from kops_assets_provider.mirror.record_store import keep_record, read_record
 from kops_assets_provider.mirror.record_update import update_record
 from kops_assets_provider.mirror.report import Report
 from tests.outcomes import make_outcome, with_values
@@ -161,6 +163,29 @@ def test_a_record_of_schema_1_is_read():
     assert list(new)[:2] == ["format", "schema"]
     assert new["schema"] == 2
     assert len(new["lists"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        (["https://h/x?a=1", "https://h/x?a=2"], "two sources for one target"),
+        (["https://h/x", "https://h/x"], "twice"),
+        ([1], "not a name or URL"),
+    ],
+)
+def test_a_list_of_the_past_that_is_wrong(files, problem):
+    """Whatever is wrong with it, the record is invalid, and so a new one replaces it."""
+    record = read_again(after(None, [], "1", listed(1))).to_json()
+    values = json.loads(record)
+    rows = [{"canonical": x, "download": "https://m/x", "sha": None} for x in files]
+    values["lists"][0]["files"] = rows
+    store, target = MemoryStore(), FileTarget(Scheme.S3, "bucket", "kops-assets/c.example.com.json")
+    store.files[target.path] = json.dumps(values).encode()
+    with pytest.raises(InvalidInputError, match=f"not a mirror record: .*{problem}"):
+        MirrorRecord.from_json(store.files[target.path], "x")
+    keep_record(store, target, Report("c.example.com", ()), "1.36.2", "2")
+    assert read_record(store, target.path, "c.example.com").run == "2"
+    assert set(store.files) == {target.path, f"{target.path}.invalid"}
 
 
 def test_a_newer_record_is_refused():
