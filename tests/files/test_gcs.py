@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import traceback
 from contextlib import suppress
@@ -360,15 +359,6 @@ def test_a_malformed_answer_is_our_error(server, store, client, body, status):
             operation()
 
 
-@pytest.fixture
-def swept():
-    """Collect the connections that Google's client leaves to the collector."""
-    yield
-    gc.collect()
-
-
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-@pytest.mark.usefixtures("swept")
 @pytest.mark.parametrize(
     "headers",
     [
