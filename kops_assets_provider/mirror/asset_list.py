@@ -65,10 +65,10 @@ class AssetList:
         """
         Read what ``to_dict`` wrote, or with a cluster's name also what kOps wrote.
 
-        :param cluster: its name; a list that says another one is refused.
-        :param kops_version: likewise.
         A list's own ``record_url`` is ignored with a warning.
 
+        :param cluster: its name; a list that says another one is refused.
+        :param kops_version: likewise.
         :param default_cluster: its name if neither the list nor ``cluster`` says it.
         :raises InvalidInputError: with every problem of the list; an empty one is none.
         """

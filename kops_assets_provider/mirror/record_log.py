@@ -8,7 +8,7 @@ it. Whoever removes it must know both.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -207,10 +207,3 @@ COPIES = list_of(
     ),
     _MOST_COPIES,
 )
-
-
-def as_mapping(value: Any) -> Mapping[str, Any]:
-    """Check a mapping whose content other features know."""
-    if not isinstance(value, Mapping):
-        raise WrongValue("expected a mapping")
-    return value
