@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from kops_assets_provider.kops.assets import ClusterAssets
-from kops_assets_provider.kops.catalog import load_release
+from kops_assets_provider.kops.catalog import known_releases, load_release
 from kops_assets_provider.kops.cluster import read_cluster
 from kops_assets_provider.kops.inventory import first_known, list_assets
 
@@ -21,9 +21,14 @@ RELEASES = ("1.34.3", "1.35.2", "1.36.2")
 FORMATS_RELEASE = "1.36.2"
 
 
+def specs() -> list[Path]:
+    """Return the manifests of the releases that have a catalogue; others may lie there too."""
+    return sorted(x for x in FOLDER.glob("*/specs/*.yaml") if x.parts[-3] in known_releases())
+
+
 @pytest.mark.parametrize(
     "spec",
-    sorted(FOLDER.glob("*/specs/*.yaml")),
+    specs(),
     ids=lambda spec: f"{spec.parts[-3]}-{spec.stem}",
 )
 def test_list_equals_that_of_kops(spec: Path) -> None:
