@@ -9,7 +9,6 @@ asked as a node asks, for the length of the file alone.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
@@ -20,6 +19,7 @@ from kops_assets_provider.http.traffic import counted
 from kops_assets_provider.mirror.model import Download, Kind, Problem, ProblemKind, State
 from kops_assets_provider.mirror.outcome import Outcome
 from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.threads import Threads
 
 _AT_A_TIME = 16
 _NO_HEAD = {400, 405, 501}
@@ -28,8 +28,8 @@ _NO_HEAD = {400, 405, 501}
 def with_downloads(outcomes: Iterable[Outcome], http: HttpClient | None = None) -> list[Outcome]:
     """Return the outcomes, those of files at their targets with what their download URLs answer."""
     ask = partial(_with_download, http=http or HttpClient())
-    with ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="downloads") as pool:
-        return list(pool.map(ask, outcomes))
+    with Threads(_AT_A_TIME, "downloads") as threads:
+        return threads.map(ask, outcomes)
 
 
 def report_with_downloads(report: Report) -> Report:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
@@ -17,6 +16,7 @@ from kops_assets_provider.mirror.lists import make_list
 from kops_assets_provider.mirror.model import Problem
 from kops_assets_provider.mirror.rewrites import refuse_lost_queries, source_urls
 from kops_assets_provider.mirror.state.places import StateStores
+from kops_assets_provider.threads import Threads
 
 _AT_A_TIME = 8  # clusters that are read from state stores
 _Answers = Mapping[str, FetchedSha | KopsAssetsError]
@@ -41,8 +41,8 @@ def make_fleet_list(
     """
     shared = stores or StateStores()
     lister = partial(_list, stores=lambda: shared)
-    with ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="lists") as pool:
-        found = dict(zip(requests, pool.map(lister, requests.items()), strict=True))
+    with Threads(_AT_A_TIME, "lists") as threads:
+        found = dict(zip(requests, threads.map(lister, requests.items()), strict=True))
     if any(x.fetch_hashes for x in requests.values()):
         found = _with_hashes(found, requests)
     errors = {name: x for name, x in found.items() if isinstance(x, Exception)}

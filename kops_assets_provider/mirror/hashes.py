@@ -8,7 +8,6 @@ tries everything three times; we do not ask again a server that said that there 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
@@ -18,6 +17,7 @@ from kops_assets_provider.files.verify import is_sha256
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.urls import redact
 from kops_assets_provider.mirror.file_sources import file_sources
+from kops_assets_provider.threads import Threads
 
 _SUFFIXES = (".sha256", ".sha256sum")
 _TRIES = 3
@@ -74,8 +74,8 @@ def try_fetch_shas(
         except KopsAssetsError as err:
             return err
 
-    with ThreadPoolExecutor(workers, thread_name_prefix="hashes") as pool:
-        return dict(zip(canonicals, pool.map(fetch, canonicals), strict=True))
+    with Threads(workers, "hashes") as threads:
+        return dict(zip(canonicals, threads.map(fetch, canonicals), strict=True))
 
 
 def fetch_sha(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -17,6 +16,7 @@ from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.kops.assets import FileAsset, ImageAsset
 from kops_assets_provider.mirror.model import Change, Problem, State, name_of
 from kops_assets_provider.mirror.outcome import Outcome, failed
+from kops_assets_provider.threads import Threads
 
 _Asset = TypeVar("_Asset", ImageAsset, FileAsset)
 _Planned = TypeVar("_Planned")
@@ -63,8 +63,8 @@ def make_plan(
     :param bare: what the copy of an asset is told that could not be asked about.
     :raises KopsAssetsError: the target answered no question at all.
     """
-    with ThreadPoolExecutor(workers, thread_name_prefix="plan") as pool:
-        answers = list(pool.map(lambda asset: _ask(asset, settle), assets))
+    with Threads(workers, "plan") as threads:
+        answers = threads.map(lambda asset: _ask(asset, settle), assets)
     failures = [x for x in answers if isinstance(x, Exception) and _is_of_target(x)]
     asked = [x for x in answers if not (isinstance(x, Outcome) and x.state is State.NOT_MIRRORED)]
     if failures and len(failures) == len(asked):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
@@ -45,11 +44,11 @@ from kops_assets_provider.mirror.target_places import (
     image_writes,
     split_conflicts,
 )
+from kops_assets_provider.threads import Threads
 
 log = get_logger(__name__)
 
 _ASKED_AT_A_TIME = 16
-_GRACE = 1.0  # seconds that copies have to cancel what they had begun
 _Asset = TypeVar("_Asset", ImageAsset, FileAsset)
 _LONG_WAIT = 300.0  # seconds that a server may ask for: nobody comes back later for a command
 
@@ -99,10 +98,11 @@ class Mirror:
         known = Known(partial(self._record, listed))
         image = check_images(assets.images, self.registries, self.rules, known)
         file = check_files(assets.files, self.stores, known, deep=self.deep)
-        with ThreadPoolExecutor(_ASKED_AT_A_TIME, thread_name_prefix="check") as pool:
-            images = pool.map(lambda x: self._settled(x, image), assets.images)
-            files = pool.map(lambda x: self._settled(x, file), assets.files)
-            return self._asked(Report(listed.cluster, (*images, *files)))
+        with Threads(_ASKED_AT_A_TIME, "check") as threads:
+            images = [threads.submit(self._settled, x, image) for x in assets.images]
+            files = [threads.submit(self._settled, x, file) for x in assets.files]
+            outcomes = tuple(x.result() for x in (*images, *files))
+        return self._asked(Report(listed.cluster, outcomes))
 
     def copy(self, listed: AssetList) -> Report:
         """
@@ -198,17 +198,9 @@ class Mirror:
             self._tell_result(result)
             return result
 
-        with ThreadPoolExecutor(self.jobs, thread_name_prefix="files") as pool:
-            futures = [pool.submit(copy, file) for file in files]
-            try:
-                return [future.result() for future in futures]
-            except BaseException:
-                # Ctrl-C: the threads must end, too, or the command would wait for them.
-                control.retries.stop.set()
-                pool.shutdown(wait=False, cancel_futures=True)
-                if wait(futures, _GRACE).not_done:
-                    http.abort()
-                raise
+        stop = control.retries.stop.set
+        with Threads(self.jobs, "files", stop=stop, aborts=[http.abort]) as threads:
+            return threads.map(copy, files)
 
     def _tell_result(self, result: CopyResult) -> None:
         if result.error is not None and not isinstance(result.error, KopsAssetsError):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from functools import partial
 
 from kops_assets_provider.exceptions import Side, StoppedError, TransientError
@@ -25,8 +25,7 @@ from kops_assets_provider.oci.reader import BlobReader
 from kops_assets_provider.oci.reference import Reference
 from kops_assets_provider.oci.survey import chosen_platforms
 from kops_assets_provider.oci.tree import ImageTree, read_tree
-
-_GRACE = 1.0  # seconds that threads have to end by themselves
+from kops_assets_provider.threads import Threads
 
 
 def warm_image(
@@ -60,16 +59,9 @@ def warm_image(
     tree = retries.call(partial(read_tree, cache, trimmed, root.digest))
     failed = threading.Event()
     read = partial(_read, cache, retries, failed, on_chunk)
-    with ThreadPoolExecutor(workers, thread_name_prefix="warm") as pool:
-        futures = [pool.submit(read, blob) for blob in tree.blobs]
-        try:
-            wait(futures)
-        except BaseException:
-            # The task was stopped: the threads must be, too, or it would wait for them.
-            failed.set()
-            if wait(futures, _GRACE).not_done:
-                abort()
-            raise
+    with Threads(workers, "warm", stop=failed.set, aborts=[abort]) as threads:
+        futures = [threads.submit(read, blob) for blob in tree.blobs]
+        wait(futures)
     if errors := [err for x in futures if (err := x.exception())]:
         # Those that were stopped by the first failure are not the news.
         raise min(errors, key=lambda err: isinstance(err, StoppedError))

@@ -5,10 +5,9 @@ from __future__ import annotations
 import heapq
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import count
 
-_GRACE = 1.0  # seconds that threads have to cancel what they had begun
+from kops_assets_provider.threads import Threads
 
 
 class WorkQueue:
@@ -38,20 +37,15 @@ class WorkQueue:
         :param aborts: called one after another if threads wait for a server when it is ended from
             outside, each as long as there are some.
         """
-        with ThreadPoolExecutor(workers, thread_name_prefix="images") as pool:
-            futures = [pool.submit(self._work) for _ in range(workers)]
-            try:
-                for future in futures:
-                    future.result()
-            except BaseException:
-                # The task was stopped: the threads must be, too, or it would wait for them.
-                self._stop.set()
-                with self._changed:
-                    self._changed.notify_all()
-                for abort in aborts:
-                    if wait(futures, _GRACE).not_done:
-                        abort()
-                raise
+        with Threads(workers, "images", stop=self._end, aborts=aborts) as threads:
+            futures = [threads.submit(self._work) for _ in range(workers)]
+            for future in futures:
+                future.result()
+
+    def _end(self) -> None:
+        self._stop.set()
+        with self._changed:
+            self._changed.notify_all()
 
     def _work(self) -> None:
         while work := self._next():
