@@ -23,18 +23,18 @@ from typing import Any
 from kops_assets_provider.exceptions import KopsAssetsError, PermanentError
 from kops_assets_provider.kops.assets import ClusterAssets
 from kops_assets_provider.mirror.lists import list_cluster
-from kops_assets_provider.testing.airflow_api import AirflowApiError
-from kops_assets_provider.testing.components import seaweedfs
-from kops_assets_provider.testing.file_server import FileServer
-from kops_assets_provider.testing.images import put_image
-from kops_assets_provider.testing.local_airflow import LocalAirflow
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
-from kops_assets_provider.testing.processes import free_ports
-from kops_assets_provider.testing.reread import wrong_assets
-from kops_assets_provider.testing.upstream import Upstream
+from tests.support.airflow_api import AirflowApiError
+from tests.support.components import seaweedfs
+from tests.support.file_server import FileServer
+from tests.support.images import put_image
+from tests.support.local_airflow import LocalAirflow
+from tests.support.oci_registry import OciRegistryServer
+from tests.support.processes import free_ports
+from tests.support.reread import wrong_assets
+from tests.support.upstream import Upstream
 
 ROOT = Path(__file__).resolve().parent.parent
-SPEC = ROOT / "kops_assets_provider" / "testing" / "demo.example.com.yaml"
+SPEC = ROOT / "tests/support" / "demo.example.com.yaml"
 KOPS_VERSION = "1.36.2"
 DAG_ID = "kops_copy_assets_manual"
 ACCESS_KEY, SECRET_KEY = "AKIADEMODEMODEMO1234", "demo-secret-key"

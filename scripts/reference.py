@@ -18,7 +18,7 @@ MODULES = {
     ),
     "Operators": (
         *("operators.get_assets", "operators.get_fleet_assets", "operators.plan"),
-        *("operators.copy", "operators.check", "operators.report", "operators.places"),
+        *("operators.copy", "operators.check", "operators.report", "operators.place_parameters"),
     ),
     "Readiness": ("operators.readiness", "sensors.ready"),
     "Hooks": ("hooks.oci_registry", "hooks.file_repository"),

@@ -27,9 +27,9 @@ os.environ |= {
 }
 
 from kops_assets_provider import redaction
-from kops_assets_provider.testing.file_server import FileServer
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
-from kops_assets_provider.testing.processes import MissingComponentError, find_program
+from tests.support.file_server import FileServer
+from tests.support.oci_registry import OciRegistryServer
+from tests.support.processes import MissingComponentError, find_program
 
 
 @pytest.fixture

@@ -16,12 +16,12 @@ from dataclasses import replace
 import pytest
 
 from kops_assets_provider.cli import main
-from kops_assets_provider.testing.file_server import FileServer
-from kops_assets_provider.testing.images import make_image, put_image
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
-from kops_assets_provider.testing.registry.auth import BasicAuth
-from kops_assets_provider.testing.s3_server import S3Server
+from tests.support.file_server import FileServer
+from tests.support.images import make_image, put_image
+from tests.support.messages import Fault
+from tests.support.oci_registry import OciRegistryServer
+from tests.support.registry.auth import BasicAuth
+from tests.support.s3_server import S3Server
 
 FILE = b"kubelet" * 1000
 DOWNLOAD = "https://files.example.com/k/kubelet"

@@ -24,7 +24,7 @@ from kops_assets_provider.task_groups.options import CopyAssetsOptions
 ROOT = Path(__file__).parent.parent
 GUIDE = ROOT / "docs" / "guide"
 PACKAGE = ROOT / "kops_assets_provider"
-SPEC = PACKAGE / "testing" / "demo.example.com.yaml"
+SPEC = ROOT / "tests/support" / "demo.example.com.yaml"
 DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "CHANGELOG.md",
@@ -277,7 +277,7 @@ def strings_of(tree: ast.AST) -> list[str]:
 @cache
 def said() -> str:
     """Return all that the package may say."""
-    sources = [x for x in PACKAGE.rglob("*.py") if "testing" not in x.parts]
+    sources = PACKAGE.rglob("*.py")
     return "\n".join(y for x in sources for y in strings_of(ast.parse(x.read_text())))
 
 

@@ -12,7 +12,7 @@ from kops_assets_provider.mirror.lists import list_cluster
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-SPEC = ROOT / "kops_assets_provider" / "testing" / "demo.example.com.yaml"
+SPEC = ROOT / "tests/support" / "demo.example.com.yaml"
 
 
 def test_the_two_commands_exist():

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from benchmarks.measuring import run_commands
 from kops_assets_provider.exceptions import PermanentError
-from measuring import run_commands
 
 TIMEOUT = 900.0
 

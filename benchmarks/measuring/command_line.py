@@ -9,11 +9,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from benchmarks.measuring.client import Usage
+from benchmarks.measuring.engines import Engine
+from benchmarks.measuring.runs import FLOOR, NO_CHANGE_FLOOR, AnyRun, DiscardRule
+from benchmarks.measuring.tables import Table
 from kops_assets_provider.exceptions import KopsAssetsError
-from measuring.client import Usage
-from measuring.engines import Engine
-from measuring.runs import FLOOR, NO_CHANGE_FLOOR, AnyRun, DiscardRule
-from measuring.tables import Table
 
 
 def add_options(parser: argparse.ArgumentParser, engines: Iterable[Engine], jobs: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from kops_assets_provider.testing.processes import MissingComponentError, find_program
+from tests.support.processes import MissingComponentError, find_program
 
 OURS = "kops-assets"
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from measuring.client import Client, run_client
-from measuring.processes import read_cpu_times
+from benchmarks.measuring.client import Client, run_client
+from benchmarks.measuring.processes import read_cpu_times
 
 FEWEST_RUNS = 3
 FLOOR = 0.3

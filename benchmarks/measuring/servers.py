@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kops_assets_provider.testing.component import Component
-from kops_assets_provider.testing.messages import RecordedRequest
+from tests.support.component import Component
+from tests.support.messages import RecordedRequest
 
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - the one place that is memory on every Linux
 _SPARE_BYTES = 1_000_000_000

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Generic, TypeVar
 
-from measuring.engines import OURS
-from measuring.runs import FEWEST_RUNS, Run
+from benchmarks.measuring.engines import OURS
+from benchmarks.measuring.runs import FEWEST_RUNS, Run
 
 # Contravariant: what can be told of any run can be told of those of one benchmark.
 AnyRun_contra = TypeVar("AnyRun_contra", bound=Run, contravariant=True)

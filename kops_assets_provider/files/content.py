@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
-from kops_assets_provider.http.verify import OnChunk, verified
+from kops_assets_provider.http.hashing import OnChunk, verified
 
 
 @dataclass(frozen=True, slots=True)

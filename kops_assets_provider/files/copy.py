@@ -18,9 +18,9 @@ from kops_assets_provider.exceptions import (
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.ports import FileSource, FileStore, SourceFile
 from kops_assets_provider.files.verify import SIDECAR, Look, Presence, check_sha, verify_file
+from kops_assets_provider.http.hashing import OnChunk
 from kops_assets_provider.http.pools import CHUNK_SIZE
 from kops_assets_provider.http.urls import redact
-from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.logs import get_logger
 
 log = get_logger(__name__)

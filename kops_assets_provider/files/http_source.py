@@ -11,8 +11,8 @@ from kops_assets_provider.exceptions import Side, SourceChangedError, TransientE
 from kops_assets_provider.files.ports import SourceFile
 from kops_assets_provider.http.client import HttpClient, Response
 from kops_assets_provider.http.errors import place
+from kops_assets_provider.http.hashing import without_first
 from kops_assets_provider.http.retries import Retries
-from kops_assets_provider.http.verify import without_first
 
 _CHUNK = 256 << 10  # bytes; several files are on their way, three chunks of each in memory
 _PROGRESS = 1 << 20  # bytes between two failures that make the later one a first one

@@ -3,7 +3,7 @@ What a file can be copied from and to.
 
 An implementation of ``FileStore`` makes one promise that kOps' own copier does not: nothing wrong
 is ever visible. A file appears under its path whole, with the SHA-256 that was asked for, or not at
-all. ``FileStoreContract`` in ``kops_assets_provider.testing`` holds it to that.
+all. ``FileStoreContract`` in ``tests.support`` holds it to that.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from kops_assets_provider.exceptions import InvalidInputError, NotFoundError, Side, TransientError
 from kops_assets_provider.files.ports import FileStore, StoredFile
-from kops_assets_provider.http.verify import OnChunk
+from kops_assets_provider.http.hashing import OnChunk
 
 SIDECAR = ".sha256"
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)

@@ -36,11 +36,11 @@ from kops_assets_provider.http.errors import (
     root_cause,
     status_error,
 )
+from kops_assets_provider.http.hashing import Upload
 from kops_assets_provider.http.pools import CHUNK_SIZE, Pools
 from kops_assets_provider.http.traffic import count
 from kops_assets_provider.http.trust import Tls
 from kops_assets_provider.http.urls import is_forbidden, lead, origin
-from kops_assets_provider.http.verify import Upload
 from kops_assets_provider.redaction import remember_headers, secrets_of_url
 
 SMALL_BODY = 64 << 10  # bytes; limit of an error's or a token's body

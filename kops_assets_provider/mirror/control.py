@@ -8,8 +8,8 @@ from threading import Event
 from typing import Any
 
 from kops_assets_provider.exceptions import StoppedError
+from kops_assets_provider.http.hashing import OnChunk
 from kops_assets_provider.http.retries import Retries
-from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.mirror.outcome import Outcome
 from kops_assets_provider.oci.copy import IsComing, always
 

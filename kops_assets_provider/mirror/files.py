@@ -13,9 +13,9 @@ from kops_assets_provider.files.copy import copy_file as copy_content
 from kops_assets_provider.files.http_source import HttpFileSource
 from kops_assets_provider.files.verify import FileState, Presence
 from kops_assets_provider.http.client import HttpClient
+from kops_assets_provider.http.hashing import OnChunk
 from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.http.traffic import counted
-from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.kops.assets import FileAsset
 from kops_assets_provider.mirror.control import Control, CopyResult
 from kops_assets_provider.mirror.file_looks import FileLooks, sha_of

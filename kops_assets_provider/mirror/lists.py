@@ -149,7 +149,7 @@ def _known(assets: ClusterAssets, source: str) -> dict[str, str]:
 
 
 def _with_more(listed: AssetList, cluster: Cluster, request: ListRequest) -> AssetList:
-    from kops_assets_provider.kops.extended import unlisted_images
+    from kops_assets_provider.kops.unlisted import unlisted_images
     from kops_assets_provider.mirror.extras import with_files, with_images
 
     own = unlisted_images(cluster, listed.assets) if request.extended else []

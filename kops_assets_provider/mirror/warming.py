@@ -15,10 +15,10 @@ from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.record import AssetRecord
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.oci.digest import Digest
+from kops_assets_provider.oci.pull_through import warm_image
 from kops_assets_provider.oci.reference import Reference
 from kops_assets_provider.oci.remote import RemoteRepository
 from kops_assets_provider.oci.survey import source_digest
-from kops_assets_provider.oci.warm import warm_image
 
 
 def plan_warming(

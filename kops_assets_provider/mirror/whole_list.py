@@ -13,8 +13,8 @@ from kops_assets_provider.exceptions import (
     KopsAssetsError,
 )
 from kops_assets_provider.http.client import HttpClient
+from kops_assets_provider.http.hashing import OnChunk
 from kops_assets_provider.http.retries import Retries
-from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.kops.assets import FileAsset, ImageAsset
 from kops_assets_provider.logs import get_logger
 from kops_assets_provider.mirror.asset_list import AssetList

@@ -21,8 +21,8 @@ from enum import IntEnum
 from functools import partial
 
 from kops_assets_provider.exceptions import PermanentError, Side, StoppedError, TransientError
+from kops_assets_provider.http.hashing import OnChunk
 from kops_assets_provider.http.retries import Retries
-from kops_assets_provider.http.verify import OnChunk
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.jobs import ImageJob, ImageResult
 from kops_assets_provider.oci.manifest import Descriptor

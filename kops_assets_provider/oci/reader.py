@@ -19,8 +19,8 @@ from kops_assets_provider.exceptions import (
     Side,
     TransientError,
 )
+from kops_assets_provider.http.hashing import OnChunk, without_first
 from kops_assets_provider.http.retries import Retries
-from kops_assets_provider.http.verify import OnChunk, without_first
 from kops_assets_provider.oci.manifest import Descriptor
 from kops_assets_provider.oci.ports import ImageSource
 

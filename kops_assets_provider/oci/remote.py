@@ -20,8 +20,8 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.http.client import Response
 from kops_assets_provider.http.errors import place
+from kops_assets_provider.http.hashing import without_first
 from kops_assets_provider.http.traffic import Traffic
-from kops_assets_provider.http.verify import without_first
 from kops_assets_provider.oci.client import RegistryClient
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.manifest import (

@@ -29,8 +29,8 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.http.client import Response
 from kops_assets_provider.http.errors import place
+from kops_assets_provider.http.hashing import started
 from kops_assets_provider.http.urls import lead
-from kops_assets_provider.http.verify import started
 from kops_assets_provider.oci.manifest import Descriptor
 from kops_assets_provider.oci.ports import OpenBlob
 

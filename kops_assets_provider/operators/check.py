@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 
+from kops_assets_provider.operators.cluster_status import Done, leave_standing
 from kops_assets_provider.operators.errors import translate_errors
-from kops_assets_provider.operators.places import FileStoresOperator, RegistriesOperator
+from kops_assets_provider.operators.place_parameters import FileStoresOperator, RegistriesOperator
 from kops_assets_provider.operators.report import REPORT_KEY
-from kops_assets_provider.operators.standing import Done, leave_standing
 from kops_assets_provider.operators.values import as_flag, as_mapping, as_names, as_optional
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.

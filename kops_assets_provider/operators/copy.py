@@ -16,7 +16,7 @@ from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.lineage import copy_lineage
 from kops_assets_provider.operators.links import SourceLink, TargetLink
 from kops_assets_provider.operators.metrics import count_outcome, measured
-from kops_assets_provider.operators.places import FileStoresOperator, RegistriesOperator
+from kops_assets_provider.operators.place_parameters import FileStoresOperator, RegistriesOperator
 from kops_assets_provider.operators.progress import Progress
 from kops_assets_provider.operators.values import as_flag, as_mapping, as_optional
 from kops_assets_provider.redaction import printable, redact

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Context
 
 from kops_assets_provider.operators.errors import translate_errors
-from kops_assets_provider.operators.places import FileStoresOperator
+from kops_assets_provider.operators.place_parameters import FileStoresOperator
 from kops_assets_provider.operators.values import (
     as_flag,
     as_mapping,

@@ -12,7 +12,7 @@ from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.mirror.changes import read_on_drift
 from kops_assets_provider.mirror.model import Kind, Problem
 from kops_assets_provider.operators.errors import translate_errors
-from kops_assets_provider.operators.places import FileStoresOperator, RegistriesOperator
+from kops_assets_provider.operators.place_parameters import FileStoresOperator, RegistriesOperator
 from kops_assets_provider.operators.values import as_flag, as_mapping, as_names, as_optional
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.

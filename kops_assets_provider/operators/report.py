@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Context
 
 from kops_assets_provider.exceptions import KopsAssetsError, MissingAssetsError
+from kops_assets_provider.operators.cluster_status import Done, leave_standing
 from kops_assets_provider.operators.errors import translate_errors
-from kops_assets_provider.operators.places import FileStoresOperator
+from kops_assets_provider.operators.place_parameters import FileStoresOperator
 from kops_assets_provider.operators.readiness import READY, Notify, notify, publish
-from kops_assets_provider.operators.standing import Done, leave_standing
 from kops_assets_provider.operators.values import as_flag, as_optional
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.

@@ -20,10 +20,10 @@ from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 
 from kops_assets_provider.operators.results import run_page
+from kops_assets_provider.ui.config import SECTION
 from kops_assets_provider.ui.headers import HEADERS
 from kops_assets_provider.ui.mirrors import MayRun, all_mirrors, mirrors_of_run
 from kops_assets_provider.ui.places import DEFAULT_CONN_IDS, RecordPlaces
-from kops_assets_provider.ui.plugin import SECTION
 from kops_assets_provider.ui.records import Records
 from kops_assets_provider.ui.view import page_values
 

@@ -15,8 +15,8 @@ from kops_assets_provider.mirror.outcome import Outcome
 from kops_assets_provider.mirror.record import MirrorRecord
 from kops_assets_provider.mirror.record_update import update_record
 from kops_assets_provider.mirror.report import NOTHING_MIRRORED, Report
+from kops_assets_provider.operators.cluster_status import Done
 from kops_assets_provider.operators.results import run_page
-from kops_assets_provider.operators.standing import Done
 from kops_assets_provider.ui.places import Place, RecordPlaces
 from kops_assets_provider.ui.records import Found, Records, places_of
 from kops_assets_provider.ui.runs import RunLeft, newest, of_run

@@ -16,8 +16,8 @@ from urllib.parse import unquote
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.files.stores import Scheme, locate_place, show_place
 from kops_assets_provider.mirror.state.places import split_place
-from kops_assets_provider.operators.standing import Standing
-from kops_assets_provider.ui.plugin import SECTION
+from kops_assets_provider.operators.cluster_status import Standing
+from kops_assets_provider.ui.config import SECTION
 
 DEFAULT_CONN_IDS = ("aws_default", "google_cloud_default")
 _PLACES = f"[{SECTION}] record_places"

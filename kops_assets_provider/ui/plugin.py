@@ -11,7 +11,8 @@ from typing import Any
 from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
-SECTION = "kops_assets"
+from kops_assets_provider.ui.config import SECTION
+
 _PREFIX = "/kops-assets"
 _NAME = "kOps assets"
 

@@ -21,8 +21,8 @@ from kops_assets_provider.logs import get_logger
 from kops_assets_provider.mirror.document import Check, fields_of, list_of, parse_json, read_value
 from kops_assets_provider.mirror.outcome import Outcome, outcome
 from kops_assets_provider.mirror.record_reading import MOST_ASSETS
+from kops_assets_provider.operators.cluster_status import Done, Standing
 from kops_assets_provider.operators.report import REPORT_KEY
-from kops_assets_provider.operators.standing import Done, Standing
 
 log = get_logger(__name__)
 

@@ -24,9 +24,9 @@ from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.client import RegistryClient
 from kops_assets_provider.oci.remote import RemoteRepository
-from kops_assets_provider.testing.http_server import HttpServer, Response
-from kops_assets_provider.testing.images import ImageKind, make_image
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
+from tests.support.http_server import HttpServer, Response
+from tests.support.images import ImageKind, make_image
+from tests.support.oci_registry import OciRegistryServer
 
 SECRET = "canary-password"
 

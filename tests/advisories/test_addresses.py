@@ -12,15 +12,15 @@ from urllib3.connection import HTTPConnection
 from kops_assets_provider.exceptions import InvalidInputError, Side, UntrustedServerError
 from kops_assets_provider.files.copy import copy_file
 from kops_assets_provider.files.http_source import HttpFileSource
-from kops_assets_provider.files.memory import MemoryStore
 from kops_assets_provider.http import client as http_client
 from kops_assets_provider.http import connections, urls
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.oci.auth import RegistryAuth
 from kops_assets_provider.oci.manifest import parse_manifest
-from kops_assets_provider.testing.connect_proxy import ConnectProxy
-from kops_assets_provider.testing.http_server import Response
-from kops_assets_provider.testing.messages import Fault
+from tests.support.connect_proxy import ConnectProxy
+from tests.support.http_server import Response
+from tests.support.memory_files import MemoryStore
+from tests.support.messages import Fault
 
 SHA = "0" * 64
 

@@ -13,7 +13,7 @@ from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.s3 import S3Options, S3Store
 from kops_assets_provider.files.verify import verify_file
 from kops_assets_provider.http.client import HttpClient
-from kops_assets_provider.testing.http_server import HttpServer, Response
+from tests.support.http_server import HttpServer, Response
 
 OURS, THEIRS = "111122223333", "999999999999"
 BYTES = b"kubelet"

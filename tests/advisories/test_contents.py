@@ -15,7 +15,6 @@ from urllib3.response import HTTPResponse
 from kops_assets_provider.exceptions import InvalidManifestError, KopsAssetsError, Side
 from kops_assets_provider.files.copy import copy_file
 from kops_assets_provider.files.http_source import HttpFileSource
-from kops_assets_provider.files.memory import MemoryStore
 from kops_assets_provider.http.client import HttpClient, Response
 from kops_assets_provider.mirror import lists
 from kops_assets_provider.mirror.lists import list_cluster
@@ -25,11 +24,12 @@ from kops_assets_provider.oci import manifest as manifests
 from kops_assets_provider.oci import remote
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.manifest import MAX_MANIFEST, OCI_INDEX, OCI_MANIFEST, parse_manifest
-from kops_assets_provider.testing.http_server import Response as Answer
-from kops_assets_provider.testing.images import ImageKind, make_image, put_image
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from tests.copies import copy_between
+from tests.support.http_server import Response as Answer
+from tests.support.images import ImageKind, make_image, put_image
+from tests.support.memory_files import MemoryStore
+from tests.support.messages import Fault
+from tests.support.oci_registry import OciRegistryServer
 
 CONFIG = {"mediaType": "application/json", "digest": "sha256:" + "a" * 64, "size": 2}
 CHILD = {"mediaType": OCI_MANIFEST, "digest": "sha256:" + "b" * 64, "size": 2}

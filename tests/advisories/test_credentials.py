@@ -17,12 +17,12 @@ from kops_assets_provider.oci.auth import RegistryAuth
 from kops_assets_provider.oci.client import RegistryClient
 from kops_assets_provider.oci.manifest import parse_manifest
 from kops_assets_provider.oci.remote import RemoteRepository
-from kops_assets_provider.testing.connect_proxy import ConnectProxy
-from kops_assets_provider.testing.http_server import Response
-from kops_assets_provider.testing.images import put_image
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
-from kops_assets_provider.testing.registry.auth import BasicAuth, TokenAuth
+from tests.support.connect_proxy import ConnectProxy
+from tests.support.http_server import Response
+from tests.support.images import put_image
+from tests.support.messages import Fault
+from tests.support.oci_registry import OciRegistryServer
+from tests.support.registry.auth import BasicAuth, TokenAuth
 
 SECRET = "canary-password"
 

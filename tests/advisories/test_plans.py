@@ -7,9 +7,9 @@ from kops_assets_provider.mirror import images
 from kops_assets_provider.mirror.image_plans import plan_images
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.registries import Registries
-from kops_assets_provider.testing.images import make_image, put_image
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from tests.copies import copy_planned_image
+from tests.support.images import make_image, put_image
+from tests.support.oci_registry import OciRegistryServer
 
 
 def test_what_was_planned_is_what_is_copied(defended):

@@ -22,10 +22,10 @@ from kops_assets_provider.oci import auth as auth_module
 from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.manifest import OCI_MANIFEST, parse_manifest
 from kops_assets_provider.oci.reference import Reference
-from kops_assets_provider.testing.http_server import Response
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.registry.auth import TokenAuth
 from tests.canaries.switch import switch_off
+from tests.support.http_server import Response
+from tests.support.messages import Fault
+from tests.support.registry.auth import TokenAuth
 
 SECRET = "canary-password"
 KEYS = {

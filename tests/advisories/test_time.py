@@ -10,13 +10,13 @@ import pytest
 from kops_assets_provider.exceptions import ConnectionFailedError, UntrustedServerError
 from kops_assets_provider.files.copy import copy_file
 from kops_assets_provider.files.http_source import HttpFileSource
-from kops_assets_provider.files.memory import MemoryStore
 from kops_assets_provider.files.ports import SourceFile
 from kops_assets_provider.http import client as http_client
 from kops_assets_provider.http import connections, pace
 from kops_assets_provider.http.client import HttpClient
-from kops_assets_provider.testing.http_server import Response
-from kops_assets_provider.testing.messages import Fault
+from tests.support.http_server import Response
+from tests.support.memory_files import MemoryStore
+from tests.support.messages import Fault
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -8,15 +8,16 @@ import time
 from pathlib import Path
 
 import pytest
-from image_copies.image_set import planned_images
-from image_copies.measure import check_digests
-from image_copies.servers import delayed, fresh_registry, registry
-from image_copies.storage import write_images
-from measuring.client import BenchmarkError
+
+from benchmarks.images.image_set import planned_images
+from benchmarks.images.measure import check_digests
+from benchmarks.images.servers import delayed, fresh_registry, registry
+from benchmarks.images.storage import write_images
+from benchmarks.measuring.client import BenchmarkError
 
 pytestmark = pytest.mark.component
 
-IMAGES = Path(__file__).parents[2] / "benchmarks/images"
+IMAGES = [Path(__file__).parents[2] / "benchmarks/run", "images"]
 TINY = ("--scale", "0.0005", "--rounds", "1", "--repeats", "0")
 
 
@@ -28,7 +29,7 @@ def benchmark(require, tmp_path):
 
     def run(*arguments):
         file = tmp_path / "figures.json"
-        command = [IMAGES, *TINY, "--json", file, "--engine", "skopeo-sync", *arguments]
+        command = [*IMAGES, *TINY, "--json", file, "--engine", "skopeo-sync", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=100)
         assert done.returncode == 0, done.stderr
         return done.stdout, json.loads(file.read_text())

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 
 import pytest
-from measuring import client
-from measuring.client import BenchmarkError, Client, interpreter_usage, run_client
+
+from benchmarks.measuring import client
+from benchmarks.measuring.client import BenchmarkError, Client, interpreter_usage, run_client
 
 
 def test_usage_is_the_sum_of_times_and_the_largest_peak(tmp_path):

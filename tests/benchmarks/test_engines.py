@@ -7,10 +7,10 @@ import sys
 
 import pytest
 import yaml
-from image_copies.engines import ENGINES, Engine, Job, another_build
-from measuring.engines import OURS, chosen_engines, rotated, turns
 
-from kops_assets_provider.testing.processes import MissingComponentError
+from benchmarks.images.engines import ENGINES, Engine, Job, another_build
+from benchmarks.measuring.engines import OURS, chosen_engines, rotated, turns
+from tests.support.processes import MissingComponentError
 
 JOB = Job("127.0.0.1:1", "127.0.0.1:2", ("app01", "app02"), 7)
 

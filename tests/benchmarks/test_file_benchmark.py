@@ -8,17 +8,18 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from file_copies.engines import ENGINES, Job
-from file_copies.file_set import SourceFile, write_files
-from file_copies.measure import Bench, measure
-from file_copies.servers import BUCKET, file_server, fresh_target
-from file_copies.verify import check_objects
-from measuring.client import BenchmarkError, Client, Usage, run_client
-from measuring.runs import DiscardRule
+
+from benchmarks.files.engines import ENGINES, Job
+from benchmarks.files.file_set import SourceFile, write_files
+from benchmarks.files.measure import Bench, measure
+from benchmarks.files.servers import BUCKET, file_server, fresh_target
+from benchmarks.files.verify import check_objects
+from benchmarks.measuring.client import BenchmarkError, Client, Usage, run_client
+from benchmarks.measuring.runs import DiscardRule
 
 pytestmark = pytest.mark.component
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks/files"
+SCRIPT = [Path(__file__).parents[2] / "benchmarks/run", "files"]
 TINY = ("--count", "3", "--size", "0.5", "--rounds", "1", "--repeats", "0")
 SIZE = 512 * 1024
 UPLOAD = next(x for x in ENGINES if x.name == "upload_fileobj")
@@ -33,7 +34,7 @@ def benchmark(require, tmp_path):
     def run(*arguments):
         file = tmp_path / "figures.json"
         engines = ["--engine", "kops-assets", "--engine", "upload_fileobj"]
-        command = [SCRIPT, *TINY, "--json", file, *engines, *arguments]
+        command = [*SCRIPT, *TINY, "--json", file, *engines, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=200)
         assert done.returncode == 0, done.stderr
         return done.stdout, json.loads(file.read_text())

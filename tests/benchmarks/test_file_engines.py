@@ -8,16 +8,16 @@ import sys
 from dataclasses import replace
 
 import pytest
-from file_copies import __main__ as program
-from file_copies import trial
-from file_copies.engines import ENGINES, Engine, Job
-from file_copies.file_set import SourceFile, write_files
-from file_copies.servers import Target
-from file_copies.trial import able_engines
-from measuring.client import BenchmarkError
-from measuring.servers import Server
 
-from kops_assets_provider.testing.component import Component, S3Component
+from benchmarks.files import __main__ as program
+from benchmarks.files import trial
+from benchmarks.files.engines import ENGINES, Engine, Job
+from benchmarks.files.file_set import SourceFile, write_files
+from benchmarks.files.servers import Target
+from benchmarks.files.trial import able_engines
+from benchmarks.measuring.client import BenchmarkError
+from benchmarks.measuring.servers import Server
+from tests.support.component import Component, S3Component
 
 FILES = [SourceFile("file01", 5, "a" * 64), SourceFile("file02", 6, "b" * 64)]
 S3 = S3Component(2, None, access_key="key", secret_key="secret")

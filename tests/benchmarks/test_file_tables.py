@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from file_copies.engines import ENGINES
-from file_copies.measure import Bench
-from file_copies.runs import FileRun
-from file_copies.summary import aim_lines, summary_document, summary_lines
-from file_copies.tables import file_table
-from measuring.client import Usage
-from measuring.runs import Cost, DiscardRule
+
+from benchmarks.files.engines import ENGINES
+from benchmarks.files.measure import Bench
+from benchmarks.files.runs import FileRun
+from benchmarks.files.summary import aim_lines, summary_document, summary_lines
+from benchmarks.files.tables import file_table
+from benchmarks.measuring.client import Usage
+from benchmarks.measuring.runs import Cost, DiscardRule
 
 PYTHON = Usage(0.02, 0.02, 10_000_000)
 

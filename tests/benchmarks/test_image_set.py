@@ -10,9 +10,10 @@ import tarfile
 from collections import Counter
 
 import pytest
-from image_copies.image_set import Layer, planned_images
-from image_copies.layers import write_layer
-from image_copies.storage import write_images
+
+from benchmarks.images.image_set import Layer, planned_images
+from benchmarks.images.layers import write_layer
+from benchmarks.images.storage import write_images
 
 
 def test_full_size():

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from image_copies.runs import Traffic, traffic_of
-from measuring.processes import CpuTimes, busy_seconds, cpu_seconds
-from measuring.runs import Cost, DiscardRule, Run, attempts
 
-from kops_assets_provider.testing.access_log import read_access_log
+from benchmarks.images.runs import Traffic, traffic_of
+from benchmarks.measuring.processes import CpuTimes, busy_seconds, cpu_seconds
+from benchmarks.measuring.runs import Cost, DiscardRule, Run, attempts
+from tests.support.access_log import read_access_log
 
 
 def make_run(wall=10.0, other_cpu=0.0):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from image_copies.engines import ENGINES
-from image_copies.measure import Bench
-from image_copies.runs import ImageRun, Traffic
-from image_copies.storage import ImageSet
-from image_copies.summary import bounds, head_round_trips, summary_document, summary_lines
-from image_copies.tables import TABLE
-from measuring.client import Usage
-from measuring.runs import Cost, DiscardRule
+
+from benchmarks.images.engines import ENGINES
+from benchmarks.images.measure import Bench
+from benchmarks.images.runs import ImageRun, Traffic
+from benchmarks.images.storage import ImageSet
+from benchmarks.images.summary import bounds, head_round_trips, summary_document, summary_lines
+from benchmarks.images.tables import TABLE
+from benchmarks.measuring.client import Usage
+from benchmarks.measuring.runs import Cost, DiscardRule
 
 
 def runs_of(engine, *walls, delay=0.0, discarded=()):

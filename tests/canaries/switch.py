@@ -15,7 +15,7 @@ from kops_assets_provider.files import stores
 from kops_assets_provider.http import errors, pools
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset
 from kops_assets_provider.mirror import fleet_lists, rewrites
-from kops_assets_provider.operators import places
+from kops_assets_provider.operators import place_parameters as places
 
 # All of them now: one that is imported while redaction is off would keep it off.
 for _module in pkgutil.walk_packages(kops_assets_provider.__path__, "kops_assets_provider."):

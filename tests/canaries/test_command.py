@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from kops_assets_provider.cli.commands import make_parser
-from kops_assets_provider.testing.file_server import FileServer
-from kops_assets_provider.testing.http_server import HttpServer, Response
-from kops_assets_provider.testing.images import make_image, put_image
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
-from kops_assets_provider.testing.registry.auth import BasicAuth, TokenAuth
+from tests.support.file_server import FileServer
+from tests.support.http_server import HttpServer, Response
+from tests.support.images import make_image, put_image
+from tests.support.messages import Fault
+from tests.support.oci_registry import OciRegistryServer
+from tests.support.registry.auth import BasicAuth, TokenAuth
 
 CANARY = "canary-7f3a"
 FILE = b"kubelet" * 1000

@@ -8,13 +8,13 @@ import pytest
 
 from kops_assets_provider.files.directory import DirectoryStore
 from kops_assets_provider.files.gcs import GCSStore
-from kops_assets_provider.files.memory import MemoryStore
 from kops_assets_provider.files.s3 import S3Store
 from kops_assets_provider.http.client import HttpClient
-from kops_assets_provider.testing.components import gcs_emulator, moto, seaweedfs
-from kops_assets_provider.testing.file_store_contract import FileStoreContract
-from kops_assets_provider.testing.gcs_server import GCSServer
-from kops_assets_provider.testing.s3_server import S3Server
+from tests.support.components import gcs_emulator, moto, seaweedfs
+from tests.support.file_store_contract import FileStoreContract
+from tests.support.gcs_server import GCSServer
+from tests.support.memory_files import MemoryStore
+from tests.support.s3_server import S3Server
 
 BUCKET = "files"
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from kops_assets_provider.mirror.lists import list_cluster
-from kops_assets_provider.testing.file_server import FileServer
-from kops_assets_provider.testing.images import put_image
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
-from kops_assets_provider.testing.upstream import Upstream
+from tests.support.file_server import FileServer
+from tests.support.images import put_image
+from tests.support.oci_registry import OciRegistryServer
+from tests.support.upstream import Upstream
 
 SPEC = """\
 apiVersion: kops.k8s.io/v1alpha2

@@ -27,16 +27,16 @@ from sqlalchemy import delete, select
 
 from kops_assets_provider import redaction
 from kops_assets_provider.operators.copy import _CopyOperator
-from kops_assets_provider.testing.asset_lists import asset_list
-from kops_assets_provider.testing.google_account import service_account
-from kops_assets_provider.testing.http_server import HttpServer, Response
-from kops_assets_provider.testing.images import make_image, put_image
-from kops_assets_provider.testing.messages import Fault
 from kops_assets_provider.ui.mirrors import all_mirrors
 from kops_assets_provider.ui.places import RecordPlaces
 from kops_assets_provider.ui.records import Records
 from kops_assets_provider.ui.view import page_values
 from tests.canaries.switch import switch_off
+from tests.support.asset_lists import asset_list
+from tests.support.google_account import service_account
+from tests.support.http_server import HttpServer, Response
+from tests.support.images import make_image, put_image
+from tests.support.messages import Fault
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow_db")]
 

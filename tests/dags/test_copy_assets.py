@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from kops_assets_provider.testing.messages import Fault
+from tests.support.messages import Fault
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow_db")]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from kops_assets_provider.testing.asset_lists import asset_list
-from kops_assets_provider.testing.file_server import FileServer
-from kops_assets_provider.testing.images import make_image, put_image
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
+from tests.support.asset_lists import asset_list
+from tests.support.file_server import FileServer
+from tests.support.images import make_image, put_image
+from tests.support.messages import Fault
+from tests.support.oci_registry import OciRegistryServer
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow_db")]
 

@@ -16,15 +16,15 @@ from pathlib import Path
 
 import pytest
 
-from kops_assets_provider.testing.asset_lists import asset_list
-from kops_assets_provider.testing.celery_airflow import WORKERS, CeleryAirflow
-from kops_assets_provider.testing.file_server import FileServer
-from kops_assets_provider.testing.images import make_image, put_image
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
-from kops_assets_provider.testing.postgresql import postgresql
-from kops_assets_provider.testing.redis import redis
-from kops_assets_provider.testing.reread import wrong_assets
+from tests.support.asset_lists import asset_list
+from tests.support.celery_airflow import WORKERS, CeleryAirflow
+from tests.support.file_server import FileServer
+from tests.support.images import make_image, put_image
+from tests.support.messages import Fault
+from tests.support.oci_registry import OciRegistryServer
+from tests.support.postgresql import postgresql
+from tests.support.redis import redis
+from tests.support.reread import wrong_assets
 
 pytestmark = [pytest.mark.distributed, pytest.mark.timeout(900)]
 

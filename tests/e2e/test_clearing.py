@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from kops_assets_provider.testing.asset_lists import asset_list
-from kops_assets_provider.testing.file_server import FileServer
-from kops_assets_provider.testing.images import make_image, put_image
-from kops_assets_provider.testing.local_airflow import LocalAirflow
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
-from kops_assets_provider.testing.pull import pull_image
+from tests.support.asset_lists import asset_list
+from tests.support.file_server import FileServer
+from tests.support.images import make_image, put_image
+from tests.support.local_airflow import LocalAirflow
+from tests.support.oci_registry import OciRegistryServer
+from tests.support.pull import pull_image
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
 

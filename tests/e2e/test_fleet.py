@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from kops_assets_provider.testing.asset_lists import asset_list
-from kops_assets_provider.testing.images import make_image, put_image
-from kops_assets_provider.testing.local_airflow import LocalAirflow
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
+from tests.support.asset_lists import asset_list
+from tests.support.images import make_image, put_image
+from tests.support.local_airflow import LocalAirflow
+from tests.support.oci_registry import OciRegistryServer
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from kops_assets_provider.testing.components import docker_registry
-from kops_assets_provider.testing.images import make_image
-from kops_assets_provider.testing.local_airflow import LocalAirflow
 from tests.mirror.test_wire_counts import PLATFORMS, B, P, Wire, full, total
+from tests.support.components import docker_registry
+from tests.support.images import make_image
+from tests.support.local_airflow import LocalAirflow
 
 ROOT = Path(__file__).parent.parent.parent
 DAG_ID = "kops_copy_assets_manual"

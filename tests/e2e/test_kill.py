@@ -14,13 +14,13 @@ import pytest
 
 from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.mirror.registries import Registries
-from kops_assets_provider.testing.components import docker_registry
-from kops_assets_provider.testing.images import make_image, push_image
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
-from kops_assets_provider.testing.pull import pull_image
-from kops_assets_provider.testing.tcp_proxy import TcpProxy
 from tests.copies import copy_between
 from tests.e2e.kill_wire import KillWire
+from tests.support.components import docker_registry
+from tests.support.images import make_image, push_image
+from tests.support.oci_registry import OciRegistryServer
+from tests.support.pull import pull_image
+from tests.support.tcp_proxy import TcpProxy
 
 PLATFORMS = ["linux/amd64", "linux/arm64", "linux/s390x"]
 OLD = make_image("old", platforms=PLATFORMS, layers=2, base_layers=1)

@@ -26,11 +26,11 @@ from kops_assets_provider.files.gcs import GCSStore
 from kops_assets_provider.files.http_source import HttpFileSource
 from kops_assets_provider.files.s3 import S3Store
 from kops_assets_provider.http.client import HttpClient
-from kops_assets_provider.testing.components import seaweedfs
-from kops_assets_provider.testing.file_server import FileServer
-from kops_assets_provider.testing.gcs_server import GCSServer
-from kops_assets_provider.testing.tcp_proxy import TcpProxy
 from tests.e2e.kill_wire import KillWire
+from tests.support.components import seaweedfs
+from tests.support.file_server import FileServer
+from tests.support.gcs_server import GCSServer
+from tests.support.tcp_proxy import TcpProxy
 
 RAW = random.Random(5).randbytes(1_500_000)
 OLD = random.Random(6).randbytes(700_000)

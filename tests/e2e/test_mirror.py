@@ -15,14 +15,14 @@ from urllib.parse import quote
 import pytest
 
 from kops_assets_provider.mirror.lists import list_cluster
-from kops_assets_provider.testing.components import docker_registry, nginx, seaweedfs
-from kops_assets_provider.testing.images import make_image, push_image
-from kops_assets_provider.testing.local_airflow import LocalAirflow
-from kops_assets_provider.testing.reread import wrong_assets
-from kops_assets_provider.testing.upstream import PLATFORMS, Upstream
+from tests.support.components import docker_registry, nginx, seaweedfs
+from tests.support.images import make_image, push_image
+from tests.support.local_airflow import LocalAirflow
+from tests.support.reread import wrong_assets
+from tests.support.upstream import PLATFORMS, Upstream
 
 ROOT = Path(__file__).parent.parent.parent
-SPEC = ROOT / "kops_assets_provider" / "testing" / "demo.example.com.yaml"
+SPEC = ROOT / "tests/support" / "demo.example.com.yaml"
 DAG_ID = "kops_copy_assets_manual"
 LOGIN = ("robot", "canary-registry-password")
 KEYS = {"access_key": "AKIACANARYCANARY0001", "secret_key": "canary-s3-secret"}

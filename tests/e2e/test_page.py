@@ -18,13 +18,13 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from kops_assets_provider.testing.airflow_api import AirflowApi, AirflowApiError
-from kops_assets_provider.testing.asset_lists import asset_list
-from kops_assets_provider.testing.chromium import start_chromium
-from kops_assets_provider.testing.images import make_image, put_image
-from kops_assets_provider.testing.local_airflow import LocalAirflow
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
-from kops_assets_provider.testing.s3_server import S3Server
+from tests.support.airflow_api import AirflowApi, AirflowApiError
+from tests.support.asset_lists import asset_list
+from tests.support.chromium import start_chromium
+from tests.support.images import make_image, put_image
+from tests.support.local_airflow import LocalAirflow
+from tests.support.oci_registry import OciRegistryServer
+from tests.support.s3_server import S3Server
 
 # A busy machine may take its time: nothing here measures it.
 expect.set_options(timeout=60_000)

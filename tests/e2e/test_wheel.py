@@ -7,6 +7,7 @@ Everything else that is installed comes from what ``scripts/setup`` has download
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -16,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from kops_assets_provider.testing.asset_lists import asset_list
-from kops_assets_provider.testing.images import make_image, put_image
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
-from kops_assets_provider.testing.processes import find_program
+from tests.support.asset_lists import asset_list
+from tests.support.images import make_image, put_image
+from tests.support.oci_registry import OciRegistryServer
+from tests.support.processes import find_program
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "kops_assets_provider"
@@ -113,6 +114,16 @@ def test_the_wheel_has_all_files(installed):
     }
 
 
+def test_the_wheel_is_the_product_alone(installed):
+    """No test server, no launcher of one, and no class of tests ships to users."""
+    wheel = zipfile.ZipFile(installed.wheel)
+    code = {x: wheel.read(x).decode() for x in wheel.namelist() if x.endswith(".py")}
+    assert len(code) > 100
+    of_tests = re.compile(r"^\s*(import|from) (pytest|http\.server|tests)\b", re.MULTILINE)
+    assert not [x for x in code if {"testing", "tests", "support"} & set(Path(x).parts)]
+    assert not [x for x, text in code.items() if of_tests.search(text)]
+
+
 def test_airflow_finds_all_of_it(installed):
     """Provider, plugin and connection type."""
     found = json.loads(installed.run("python", "-c", FACTS))
@@ -123,7 +134,7 @@ def test_airflow_finds_all_of_it(installed):
 
 def test_the_command_runs(installed):
     """From its own files alone."""
-    spec = ROOT / PACKAGE / "testing/demo.example.com.yaml"
+    spec = ROOT / "tests/support/demo.example.com.yaml"
     options = ("--spec", spec, "--kops-version", "1.36.2", "--no-fetch-hashes", "--output", "json")
     assert installed.run("kops-assets", "list", *options).endswith("}")
 

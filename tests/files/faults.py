@@ -21,11 +21,11 @@ from kops_assets_provider.files.directory import DirectoryStore
 from kops_assets_provider.files.gcs import GCSStore
 from kops_assets_provider.files.s3 import S3Store
 from kops_assets_provider.http.client import HttpClient
-from kops_assets_provider.testing.component import S3Component
-from kops_assets_provider.testing.components import gcs_emulator, seaweedfs
-from kops_assets_provider.testing.gcs_server import GCSServer
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.s3_server import S3Server
+from tests.support.component import S3Component
+from tests.support.components import gcs_emulator, seaweedfs
+from tests.support.gcs_server import GCSServer
+from tests.support.messages import Fault
+from tests.support.s3_server import S3Server
 
 BUCKET = "files"
 # Google's client asks for the bucket, too, now and then.

@@ -19,8 +19,8 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.files.copy import CopiedFile, copy_file
 from kops_assets_provider.files.http_source import HttpFileSource
-from kops_assets_provider.files.memory import MemorySource, MemoryStore
-from kops_assets_provider.testing.messages import Fault
+from tests.support.memory_files import MemorySource, MemoryStore
+from tests.support.messages import Fault
 
 URL = "https://example.com/bin/kubelet"
 RAW = b"the bytes of a binary"

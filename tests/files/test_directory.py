@@ -27,7 +27,7 @@ from kops_assets_provider.exceptions import (
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.copy import copy_file
 from kops_assets_provider.files.directory import DirectoryStore
-from kops_assets_provider.files.memory import MemorySource
+from tests.support.memory_files import MemorySource
 
 CONTENT = Content.of("test", b"content")
 

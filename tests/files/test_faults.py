@@ -34,8 +34,6 @@ from kops_assets_provider.files.copy import copy_file
 from kops_assets_provider.files.http_source import HttpFileSource
 from kops_assets_provider.files.s3 import S3Options
 from kops_assets_provider.http.retries import Retries
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.tcp_proxy import TcpProxy
 from tests.files.faults import (
     Cut,
     LostAnswer,
@@ -48,6 +46,8 @@ from tests.files.faults import (
     sha256,
 )
 from tests.http.test_retries import Waits
+from tests.support.messages import Fault
+from tests.support.tcp_proxy import TcpProxy
 
 MIB = 1 << 20
 RAW = bytes(range(251)) * (3 * MIB // 251) + b"the end"

@@ -30,8 +30,8 @@ from kops_assets_provider.files.gcs import GCSStore
 from kops_assets_provider.files.ports import StoredFile
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.mirror.state.gcs import GCSStateStore
-from kops_assets_provider.testing.gcs_server import GCSServer
-from kops_assets_provider.testing.messages import Fault
+from tests.support.gcs_server import GCSServer
+from tests.support.messages import Fault
 from tests.waits import wait_for
 
 RAW = b"0123456789" * 300_000

@@ -13,7 +13,7 @@ from kops_assets_provider.exceptions import ConnectionFailedError
 from kops_assets_provider.files import gcs_transport
 from kops_assets_provider.files.gcs import GCSStore
 from kops_assets_provider.files.gcs_transport import limit_requests
-from kops_assets_provider.testing.http_server import HttpServer, Response
+from tests.support.http_server import HttpServer, Response
 
 MIB = 1 << 20
 

@@ -10,8 +10,8 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.files.http_source import HttpFileSource
 from kops_assets_provider.http.retries import Retries
-from kops_assets_provider.testing.messages import Fault
 from tests.http.test_retries import Waits
+from tests.support.messages import Fault
 
 MIB = 1 << 20
 RAW = bytes(range(256)) * (4 * MIB // 256)

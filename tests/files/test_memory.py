@@ -10,10 +10,10 @@ import sys
 
 import pytest
 
-from kops_assets_provider.testing.components import gcs_emulator, seaweedfs
-from kops_assets_provider.testing.file_server import FileServer
-from kops_assets_provider.testing.gcs_server import GCSServer
-from kops_assets_provider.testing.s3_server import S3Server
+from tests.support.components import gcs_emulator, seaweedfs
+from tests.support.file_server import FileServer
+from tests.support.gcs_server import GCSServer
+from tests.support.s3_server import S3Server
 
 SIZE = 200 << 20  # bytes
 LIMIT = 64 << 20  # above a Python that does nothing: imports, SDKs, connections and buffers
@@ -45,7 +45,7 @@ assert copied.copied
 print(before, peak())
 """
 MEMORY = """
-from kops_assets_provider.files.memory import MemoryStore
+from tests.support.memory_files import MemoryStore
 def make_store(http): return MemoryStore()
 """
 DIRECTORY = """

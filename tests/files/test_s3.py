@@ -28,9 +28,9 @@ from kops_assets_provider.files.http_source import HttpFileSource
 from kops_assets_provider.files.ports import StoredFile
 from kops_assets_provider.files.s3 import MAX_SIZE, S3Store
 from kops_assets_provider.http.client import HttpClient
-from kops_assets_provider.testing.components import seaweedfs
-from kops_assets_provider.testing.http_server import HttpServer, Response
-from kops_assets_provider.testing.messages import Fault
+from tests.support.components import seaweedfs
+from tests.support.http_server import HttpServer, Response
+from tests.support.messages import Fault
 
 RAW = b"content"
 SHA = hashlib.sha256(RAW).hexdigest()

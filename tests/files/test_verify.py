@@ -9,7 +9,6 @@ import pytest
 
 from kops_assets_provider.exceptions import InvalidInputError, StoppedError
 from kops_assets_provider.files.directory import DirectoryStore
-from kops_assets_provider.files.memory import MemoryStore
 from kops_assets_provider.files.ports import StoredFile
 from kops_assets_provider.files.verify import (
     FileState,
@@ -18,6 +17,7 @@ from kops_assets_provider.files.verify import (
     Presence,
     verify_file,
 )
+from tests.support.memory_files import MemoryStore
 
 RAW = b"content"
 SHA = hashlib.sha256(RAW).hexdigest()

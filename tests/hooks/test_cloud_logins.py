@@ -10,10 +10,10 @@ from kops_assets_provider.exceptions import (
     InvalidInputError,
 )
 from kops_assets_provider.hooks.cloud_logins import cloud_login, ecr_at
-from kops_assets_provider.testing.components import moto
-from kops_assets_provider.testing.file_server import FileServer
-from kops_assets_provider.testing.google_account import service_account
-from kops_assets_provider.testing.messages import Fault
+from tests.support.components import moto
+from tests.support.file_server import FileServer
+from tests.support.google_account import service_account
+from tests.support.messages import Fault
 
 ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 GOOGLE = "europe-west1-docker.pkg.dev"

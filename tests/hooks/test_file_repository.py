@@ -13,13 +13,13 @@ from kops_assets_provider.exceptions import (
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.hooks.file_repository import S3FileRepositoryHook, open_file_stores
 from kops_assets_provider.mirror.store_options import read_store_options
-from kops_assets_provider.testing.components import gcs_emulator, moto
-from kops_assets_provider.testing.connect_proxy import ConnectProxy
-from kops_assets_provider.testing.file_server import FileServer
-from kops_assets_provider.testing.gcs_server import GCSServer
-from kops_assets_provider.testing.google_account import service_account
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.s3_server import S3Server
+from tests.support.components import gcs_emulator, moto
+from tests.support.connect_proxy import ConnectProxy
+from tests.support.file_server import FileServer
+from tests.support.gcs_server import GCSServer
+from tests.support.google_account import service_account
+from tests.support.messages import Fault
+from tests.support.s3_server import S3Server
 
 CONTENT = b"nodeup"
 

@@ -10,9 +10,9 @@ from kops_assets_provider.exceptions import InvalidInputError, Side
 from kops_assets_provider.hooks.oci_registry import OciRegistryHook
 from kops_assets_provider.hooks.registries import open_registries
 from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint, Way
-from kops_assets_provider.testing.connect_proxy import ConnectProxy
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
-from kops_assets_provider.testing.registry.auth import BasicAuth, TokenAuth
+from tests.support.connect_proxy import ConnectProxy
+from tests.support.oci_registry import OciRegistryServer
+from tests.support.registry.auth import BasicAuth, TokenAuth
 
 PASSWORD = "canary-password"
 FILES = {"ca_file": "ca", "client_cert": "cert", "client_key": "key"}

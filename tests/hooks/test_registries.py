@@ -14,12 +14,12 @@ from kops_assets_provider.mirror.registries import Registries, anonymous
 from kops_assets_provider.oci.copy import copy_images
 from kops_assets_provider.oci.jobs import ImageJob
 from kops_assets_provider.oci.tree import read_tree
-from kops_assets_provider.testing.components import moto
-from kops_assets_provider.testing.connect_proxy import ConnectProxy
-from kops_assets_provider.testing.images import make_image, put_image
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.oci_registry import BasicAuth, OciRegistryServer, Quirks
 from tests.copies import copy_between
+from tests.support.components import moto
+from tests.support.connect_proxy import ConnectProxy
+from tests.support.images import make_image, put_image
+from tests.support.messages import Fault
+from tests.support.oci_registry import BasicAuth, OciRegistryServer, Quirks
 
 ACCOUNT = "123456789012"
 ECR = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"

@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from kops_assets_provider.http.client import HttpClient
-from kops_assets_provider.testing.http_server import HttpServer, Response
+from tests.support.http_server import HttpServer, Response
 
 
 class Server(HttpServer):

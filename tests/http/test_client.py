@@ -27,8 +27,8 @@ from kops_assets_provider.exceptions import (
     UntrustedServerError,
 )
 from kops_assets_provider.http.client import HttpClient
-from kops_assets_provider.testing.http_server import Response
-from kops_assets_provider.testing.messages import Fault
+from tests.support.http_server import Response
+from tests.support.messages import Fault
 
 SECRETS = {"Authorization": "Bearer secret", "Cookie": "session=secret", "X-Other": "kept"}
 

@@ -25,7 +25,6 @@ from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.copy import copy_file
 from kops_assets_provider.files.gcs import GCSStore
 from kops_assets_provider.files.http_source import HttpFileSource
-from kops_assets_provider.files.memory import MemoryStore
 from kops_assets_provider.files.s3 import S3Store
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.mirror.hashes import fetch_sha
@@ -33,13 +32,14 @@ from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint
 from kops_assets_provider.mirror.saved_lists import read_saved_list
 from kops_assets_provider.mirror.state.places import StateStores
 from kops_assets_provider.oci.auth import Login
-from kops_assets_provider.testing.connect_proxy import ConnectProxy
-from kops_assets_provider.testing.file_server import FileServer
-from kops_assets_provider.testing.http_server import HttpServer, Response
-from kops_assets_provider.testing.images import make_image, put_image
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
-from kops_assets_provider.testing.registry.auth import TokenAuth
 from tests.copies import copy_between
+from tests.support.connect_proxy import ConnectProxy
+from tests.support.file_server import FileServer
+from tests.support.http_server import HttpServer, Response
+from tests.support.images import make_image, put_image
+from tests.support.memory_files import MemoryStore
+from tests.support.oci_registry import OciRegistryServer
+from tests.support.registry.auth import TokenAuth
 
 RAW = b"content"
 SHA = hashlib.sha256(RAW).hexdigest()

@@ -14,8 +14,8 @@ from kops_assets_provider.exceptions import (
     UntrustedServerError,
 )
 from kops_assets_provider.http.client import HttpClient
-from kops_assets_provider.testing.connect_proxy import ConnectProxy
-from kops_assets_provider.testing.http_server import HttpServer, Response
+from tests.support.connect_proxy import ConnectProxy
+from tests.support.http_server import HttpServer, Response
 
 
 class Mutual(HttpServer):

@@ -6,7 +6,7 @@ import pytest
 
 from kops_assets_provider.kops.assets import ClusterAssets, ImageAsset
 from kops_assets_provider.kops.cluster import load_cluster
-from kops_assets_provider.kops.extended import unlisted_images
+from kops_assets_provider.kops.unlisted import unlisted_images
 
 NOTHING = ClusterAssets((), ())
 

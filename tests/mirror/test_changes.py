@@ -26,13 +26,13 @@ from kops_assets_provider.mirror.model import Change, Kind, State
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.whole_list import Mirror
-from kops_assets_provider.testing.file_server import FileServer
-from kops_assets_provider.testing.images import make_image, put_image
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
-from kops_assets_provider.testing.s3_server import S3Server
 from tests.copies import copy_planned_image
 from tests.outcomes import make_asset_record, with_values
+from tests.support.file_server import FileServer
+from tests.support.images import make_image, put_image
+from tests.support.messages import Fault
+from tests.support.oci_registry import OciRegistryServer
+from tests.support.s3_server import S3Server
 
 BASE = "https://files.example.com"
 FILE = b"kubelet" * 1000

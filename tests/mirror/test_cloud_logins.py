@@ -27,10 +27,10 @@ from kops_assets_provider.mirror.cloud_logins import (
     google_login,
     is_google,
 )
-from kops_assets_provider.testing.components import moto
-from kops_assets_provider.testing.file_server import FileServer
-from kops_assets_provider.testing.google_account import service_account
-from kops_assets_provider.testing.messages import Fault
+from tests.support.components import moto
+from tests.support.file_server import FileServer
+from tests.support.google_account import service_account
+from tests.support.messages import Fault
 
 ACCOUNT = "123456789012"
 ECR = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"

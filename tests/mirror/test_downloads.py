@@ -10,10 +10,10 @@ from kops_assets_provider.mirror.model import Download, Kind, State
 from kops_assets_provider.mirror.outcome import Outcome
 from kops_assets_provider.mirror.record_update import update_record
 from kops_assets_provider.mirror.report import Report
-from kops_assets_provider.testing.gcs_server import GCSServer
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.s3_server import S3Server
 from tests.outcomes import make_outcome
+from tests.support.gcs_server import GCSServer
+from tests.support.messages import Fault
+from tests.support.s3_server import S3Server
 
 RAW = b"the bytes of kubelet"
 

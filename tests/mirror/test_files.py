@@ -26,11 +26,11 @@ from kops_assets_provider.mirror.model import State
 from kops_assets_provider.mirror.record import MirrorRecord
 from kops_assets_provider.mirror.record_update import update_record
 from kops_assets_provider.mirror.report import Report
-from kops_assets_provider.testing.file_server import FileServer
-from kops_assets_provider.testing.gcs_server import GCSServer
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.s3_server import S3Server
 from tests.copies import copy_one_file
+from tests.support.file_server import FileServer
+from tests.support.gcs_server import GCSServer
+from tests.support.messages import Fault
+from tests.support.s3_server import S3Server
 
 BASE = "https://files.example.com"
 NAMES = [

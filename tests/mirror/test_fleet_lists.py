@@ -7,8 +7,8 @@ import pytest
 from kops_assets_provider.exceptions import InvalidInputError, PermanentError, TransientError
 from kops_assets_provider.mirror.fleet_lists import make_fleet_list
 from kops_assets_provider.mirror.list_request import ListRequest
-from kops_assets_provider.testing.file_server import FileServer
-from kops_assets_provider.testing.messages import Fault
+from tests.support.file_server import FileServer
+from tests.support.messages import Fault
 
 SHA = "ab" * 32
 

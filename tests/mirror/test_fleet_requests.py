@@ -17,10 +17,10 @@ from kops_assets_provider.mirror.fleet_lists import make_fleet_list
 from kops_assets_provider.mirror.image_plans import plan_images
 from kops_assets_provider.mirror.list_request import ListRequest
 from kops_assets_provider.mirror.registries import Registries
-from kops_assets_provider.testing.asset_lists import asset_list
-from kops_assets_provider.testing.images import make_image, put_image
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
-from kops_assets_provider.testing.s3_server import S3Server
+from tests.support.asset_lists import asset_list
+from tests.support.images import make_image, put_image
+from tests.support.oci_registry import OciRegistryServer
+from tests.support.s3_server import S3Server
 
 CLUSTERS, IMAGES, FILES = 200, 37, 13  # of each cluster
 ALL_IMAGES, ALL_FILES = 370, 130

@@ -12,8 +12,8 @@ import pytest
 from kops_assets_provider.exceptions import PermanentError, TransientError
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.mirror.hashes import FetchedSha, fetch_sha, fetch_shas
-from kops_assets_provider.testing.file_server import FileServer
-from kops_assets_provider.testing.messages import Fault
+from tests.support.file_server import FileServer
+from tests.support.messages import Fault
 
 SHA = "0123456789abcdef" * 4
 NODEUP = "https://artifacts.k8s.io/binaries/kops/1.36.2/linux/amd64/nodeup"

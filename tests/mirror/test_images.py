@@ -15,10 +15,10 @@ from kops_assets_provider.mirror.images import ImageCopy, copy_images
 from kops_assets_provider.mirror.model import ProblemKind, State
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.registries import Registries
-from kops_assets_provider.testing.images import make_image, put_image
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from tests.copies import copy_planned_image, copy_planned_images
+from tests.support.images import make_image, put_image
+from tests.support.messages import Fault
+from tests.support.oci_registry import OciRegistryServer
 
 
 @pytest.fixture

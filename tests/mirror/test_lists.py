@@ -17,7 +17,7 @@ from kops_assets_provider.exceptions import (
 from kops_assets_provider.mirror.hosts import source_hosts
 from kops_assets_provider.mirror.lists import ListRequest, list_cluster, make_list
 from kops_assets_provider.mirror.releases import find_release
-from kops_assets_provider.testing.file_server import FileServer
+from tests.support.file_server import FileServer
 
 SPEC = Path(__file__).parent.parent / "golden" / "1.36.2" / "specs" / "own-aws-registry.yaml"
 DOCUMENTS = list(yaml.safe_load_all(SPEC.read_text()))

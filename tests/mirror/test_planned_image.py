@@ -11,8 +11,8 @@ from kops_assets_provider.mirror.planned_image import PlannedImage, resolve_hint
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.jobs import ImageJob
 from kops_assets_provider.oci.manifest import OCI_MANIFEST, Descriptor, Manifest
-from kops_assets_provider.oci.memory import MemoryRegistry, MemoryRepository
 from kops_assets_provider.oci.tree import ImageTree
+from tests.support.memory_registry import MemoryRegistry, MemoryRepository
 
 REGISTRY = MemoryRegistry()
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kops_assets_provider.exceptions import InvalidInputError, UnsupportedTargetError
-from kops_assets_provider.files.memory import MemoryStore
 from kops_assets_provider.files.stores import FileTarget, Scheme, locate
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.kops.warnings import Caveat
@@ -19,6 +18,7 @@ from kops_assets_provider.mirror.record_store import keep_record, read_record
 from kops_assets_provider.mirror.record_update import update_record
 from kops_assets_provider.mirror.report import Report
 from tests.outcomes import make_outcome, with_values
+from tests.support.memory_files import MemoryStore
 
 START = datetime(2026, 1, 1, 2, tzinfo=UTC)
 DIGEST, OTHER = (f"sha256:{x * 64}" for x in "ab")

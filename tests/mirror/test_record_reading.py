@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kops_assets_provider.exceptions import InvalidInputError, Side, UnsupportedTargetError
-from kops_assets_provider.files.memory import MemoryStore
 from kops_assets_provider.mirror.image_rules import ImageRules
 from kops_assets_provider.mirror.model import Download, Kind, State
 from kops_assets_provider.mirror.outcome import Outcome
@@ -21,6 +20,7 @@ from kops_assets_provider.mirror.record_update import update_record
 from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.ui.view import Shown, page_values
 from tests.outcomes import GONE, make_outcome, with_values
+from tests.support.memory_files import MemoryStore
 
 LOG = "dags/d/runs/manual__2026-11-26T08%3A00%3A00/tasks/copy_image/mapped/3"
 IMAGE = make_outcome(

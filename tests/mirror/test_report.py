@@ -12,7 +12,6 @@ from kops_assets_provider.exceptions import (
     UnsupportedTargetError,
 )
 from kops_assets_provider.files.content import Content
-from kops_assets_provider.files.memory import MemoryStore
 from kops_assets_provider.files.stores import FileTarget, Scheme
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.mirror.model import Download, Kind, Problem, ProblemKind, State, name_of
@@ -23,6 +22,7 @@ from kops_assets_provider.mirror.record_update import update_record
 from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.mirror.results import Results, make_report
 from tests.outcomes import make_outcome, with_values
+from tests.support.memory_files import MemoryStore
 
 ASSETS = ClusterAssets(
     (ImageAsset("registry.k8s.io/pause:3.10", "h/pause:3.10"), ImageAsset("quay.io/a:1", "h/a:1")),

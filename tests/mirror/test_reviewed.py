@@ -20,12 +20,12 @@ from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint
 from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.mirror.whole_list import Mirror
 from kops_assets_provider.oci.limits import Limits
-from kops_assets_provider.testing.images import make_image, put_image
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from tests.copies import copy_planned_image, copy_planned_images
 from tests.mirror.test_lists import SPEC
 from tests.outcomes import make_outcome
+from tests.support.images import make_image, put_image
+from tests.support.messages import Fault
+from tests.support.oci_registry import OciRegistryServer
 
 
 @pytest.fixture

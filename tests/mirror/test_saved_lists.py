@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kops_assets_provider.exceptions import InvalidInputError, NotFoundError
-from kops_assets_provider.files.memory import MemoryStore
 from kops_assets_provider.files.stores import Scheme
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.kops.warnings import Caveat
@@ -20,7 +19,8 @@ from kops_assets_provider.mirror.file_stores import FileStores
 from kops_assets_provider.mirror.lists import ListRequest, list_cluster, make_list
 from kops_assets_provider.mirror.saved_lists import read_saved_list, save_list
 from kops_assets_provider.mirror.state.places import StateStores
-from kops_assets_provider.testing.file_server import FileServer
+from tests.support.file_server import FileServer
+from tests.support.memory_files import MemoryStore
 
 SPEC = Path(__file__).parent.parent / "golden" / "1.36.2" / "specs" / "own-aws-registry.yaml"
 LISTED = list_cluster(str(SPEC), "1.36.2", fetch_hashes=False)

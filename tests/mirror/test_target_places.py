@@ -281,7 +281,7 @@ def test_one_bad_pair_does_not_stop_a_group(tmp_path: Path) -> None:
 
 def test_equal_files_are_both_copied(tmp_path: Path) -> None:
     """Two clusters may spell one place differently."""
-    from kops_assets_provider.testing.file_server import FileServer
+    from tests.support.file_server import FileServer
 
     raw = b"kubelet" * 1000
     with FileServer() as server:

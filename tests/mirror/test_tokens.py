@@ -14,11 +14,11 @@ from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint
 from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.scopes import Scopes
-from kops_assets_provider.testing.images import make_image, put_image
-from kops_assets_provider.testing.messages import Fault, Response
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
-from kops_assets_provider.testing.registry.auth import TokenAuth
 from tests.copies import copy_planned_image, copy_planned_images
+from tests.support.images import make_image, put_image
+from tests.support.messages import Fault, Response
+from tests.support.oci_registry import OciRegistryServer
+from tests.support.registry.auth import TokenAuth
 
 LOGIN = Login("robot", "canary-password")
 NAMES = ("one", "two", "three", "four")

@@ -13,7 +13,6 @@ from kops_assets_provider.exceptions import (
     RequestRejectedError,
     TransientError,
 )
-from kops_assets_provider.files.memory import MemoryStore
 from kops_assets_provider.files.stores import Scheme
 from kops_assets_provider.kops.assets import ClusterAssets, ImageAsset
 from kops_assets_provider.mirror.asset_list import AssetList
@@ -24,12 +23,13 @@ from kops_assets_provider.mirror.model import State
 from kops_assets_provider.mirror.planned_image import PlannedImage
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.whole_list import Mirror
-from kops_assets_provider.testing.components import docker_registry
-from kops_assets_provider.testing.images import make_image, push_image
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from tests.copies import copy_planned_image, copy_planned_images
 from tests.outcomes import make_asset_record, with_values
+from tests.support.components import docker_registry
+from tests.support.images import make_image, push_image
+from tests.support.memory_files import MemoryStore
+from tests.support.messages import Fault
+from tests.support.oci_registry import OciRegistryServer
 
 IMAGE = make_image("app", layers=3)
 

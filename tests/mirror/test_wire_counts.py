@@ -26,10 +26,10 @@ from kops_assets_provider.mirror.record_update import update_record
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.oci.digest import Digest
-from kops_assets_provider.testing.components import docker_registry
-from kops_assets_provider.testing.images import make_image, push_image
 from tests.copies import copy_planned_image, copy_planned_images
 from tests.outcomes import with_values
+from tests.support.components import docker_registry
+from tests.support.images import make_image, push_image
 
 pytestmark = pytest.mark.component
 

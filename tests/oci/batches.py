@@ -14,12 +14,12 @@ from kops_assets_provider.oci.copy import copy_images
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.jobs import ImageJob
 from kops_assets_provider.oci.manifest import OCI_INDEX, OCI_MANIFEST, parse_manifest
-from kops_assets_provider.oci.memory import MemoryRegistry, MemoryRepository
 from kops_assets_provider.oci.profile import GENERIC, Profile
 from kops_assets_provider.oci.remote import RemoteRepository
 from kops_assets_provider.oci.tree import read_tree
-from kops_assets_provider.testing.images import make_image, put_image
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
+from tests.support.images import make_image, put_image
+from tests.support.memory_registry import MemoryRegistry, MemoryRepository
+from tests.support.oci_registry import OciRegistryServer
 
 PLATFORM = ["linux/amd64"]
 ECR = Profile(mounts_published=True)

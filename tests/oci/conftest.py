@@ -2,7 +2,7 @@
 
 import pytest
 
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
+from tests.support.oci_registry import OciRegistryServer
 
 
 @pytest.fixture

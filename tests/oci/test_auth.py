@@ -20,11 +20,11 @@ from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.client import RegistryClient
 from kops_assets_provider.oci.manifest import parse_manifest
 from kops_assets_provider.oci.remote import RemoteRepository
-from kops_assets_provider.testing.images import ImageKind, make_image, put_image
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
-from kops_assets_provider.testing.registry.auth import BasicAuth, TokenAuth
 from tests.copies import copy_between
+from tests.support.images import ImageKind, make_image, put_image
+from tests.support.messages import Fault
+from tests.support.oci_registry import OciRegistryServer
+from tests.support.registry.auth import BasicAuth, TokenAuth
 
 SECRET = "canary-password"
 LOGIN = Login("robot", SECRET, name="connection my_registry")

@@ -21,10 +21,6 @@ from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.manifest import parse_manifest
 from kops_assets_provider.oci.remote import RemoteRepository
-from kops_assets_provider.testing.images import put_image
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.oci_registry import BasicAuth, OciRegistryServer, Quirks
-from kops_assets_provider.testing.pull import pull_image
 from tests.copies import copy_planned_images
 from tests.oci.batches import (
     ECR,
@@ -41,6 +37,10 @@ from tests.oci.batches import (
     tiny,
     tiny_index,
 )
+from tests.support.images import put_image
+from tests.support.messages import Fault
+from tests.support.oci_registry import BasicAuth, OciRegistryServer, Quirks
+from tests.support.pull import pull_image
 
 
 def test_each_blob_crosses_once():

@@ -5,10 +5,6 @@ from hypothesis import strategies as st
 
 from kops_assets_provider.exceptions import AccessDeniedError, PermanentError, ServerFailedError
 from kops_assets_provider.oci.digest import Digest
-from kops_assets_provider.testing.images import make_image
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
-from kops_assets_provider.testing.pull import pull_image
 from tests.oci.batches import (
     PLATFORM,
     Faulty,
@@ -22,6 +18,10 @@ from tests.oci.batches import (
     tiny,
     tiny_index,
 )
+from tests.support.images import make_image
+from tests.support.messages import Fault
+from tests.support.oci_registry import OciRegistryServer
+from tests.support.pull import pull_image
 
 BLOBS = st.integers(0, 5)
 IMAGES = st.lists(

@@ -11,8 +11,6 @@ from kops_assets_provider.mirror.image_plans import plan_images
 from kops_assets_provider.mirror.registries import Registries
 from kops_assets_provider.oci.copy import copy_images
 from kops_assets_provider.oci.jobs import ImageJob
-from kops_assets_provider.testing.images import put_image
-from kops_assets_provider.testing.messages import Fault
 from tests.copies import copy_planned_images
 from tests.oci.batches import (
     Noticing,
@@ -27,6 +25,8 @@ from tests.oci.batches import (
     timed,
     tiny,
 )
+from tests.support.images import put_image
+from tests.support.messages import Fault
 
 
 def test_stop_ends_a_batch_soon(servers):

@@ -7,11 +7,11 @@ import pytest
 from kops_assets_provider.exceptions import AccessDeniedError
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.jobs import ImageJob
-from kops_assets_provider.testing.images import make_image, put_image
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.oci_registry import OciRegistryServer, Quirks
-from kops_assets_provider.testing.pull import pull_image
 from tests.oci.batches import ECR, PLATFORM, Noticing, client, gets, named, remote_jobs, run, timed
+from tests.support.images import make_image, put_image
+from tests.support.messages import Fault
+from tests.support.oci_registry import OciRegistryServer, Quirks
+from tests.support.pull import pull_image
 
 
 def hinted(job, count=1, repository="kops/other"):

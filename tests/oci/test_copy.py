@@ -26,13 +26,13 @@ from kops_assets_provider.oci.manifest import (
     OCI_MANIFEST,
     parse_manifest,
 )
-from kops_assets_provider.oci.memory import MemoryRepository
 from kops_assets_provider.oci.reference import Reference
 from kops_assets_provider.oci.tree import read_tree
-from kops_assets_provider.testing.images import ImageKind, make_image, put_image
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
 from tests.copies import copy_between
+from tests.support.images import ImageKind, make_image, put_image
+from tests.support.memory_registry import MemoryRepository
+from tests.support.messages import Fault
+from tests.support.oci_registry import OciRegistryServer
 
 SOURCE, TARGET = Reference.parse("quay.io/app/app:1"), Reference.parse("h.example/kops/app:1")
 

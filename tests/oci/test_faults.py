@@ -37,19 +37,19 @@ from kops_assets_provider.oci.manifest import Descriptor
 from kops_assets_provider.oci.reader import BlobReader
 from kops_assets_provider.oci.reference import Reference
 from kops_assets_provider.oci.remote import RemoteRepository
-from kops_assets_provider.testing.components import docker_registry
-from kops_assets_provider.testing.images import make_image, put_image
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.oci_registry import (
+from tests.copies import copy_between, copy_planned_image, copy_planned_images
+from tests.http.test_retries import Waits
+from tests.support.components import docker_registry
+from tests.support.images import make_image, put_image
+from tests.support.messages import Fault
+from tests.support.oci_registry import (
     BasicAuth,
     OciRegistryServer,
     Quirks,
     TokenAuth,
 )
-from kops_assets_provider.testing.pull import pull_image
-from kops_assets_provider.testing.tcp_proxy import TcpProxy
-from tests.copies import copy_between, copy_planned_image, copy_planned_images
-from tests.http.test_retries import Waits
+from tests.support.pull import pull_image
+from tests.support.tcp_proxy import TcpProxy
 from tests.waits import wait_for
 
 MIB = 1 << 20

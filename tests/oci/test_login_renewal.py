@@ -12,8 +12,8 @@ from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.oci.auth import Login, RegistryAuth
 from kops_assets_provider.oci.client import RegistryClient
 from kops_assets_provider.oci.remote import RemoteRepository
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
-from kops_assets_provider.testing.registry.auth import BasicAuth, TokenAuth
+from tests.support.oci_registry import OciRegistryServer
+from tests.support.registry.auth import BasicAuth, TokenAuth
 
 
 class Clock:

@@ -14,7 +14,7 @@ from kops_assets_provider.oci.manifest import (
     parse_manifest,
 )
 from kops_assets_provider.oci.reference import Reference
-from kops_assets_provider.testing.images import ImageKind, make_image
+from tests.support.images import ImageKind, make_image
 
 CONFIG = {"mediaType": "application/json", "digest": "sha256:" + "a" * 64, "size": 2}
 

@@ -16,10 +16,10 @@ from kops_assets_provider.oci.platforms import trim
 from kops_assets_provider.oci.reference import Reference
 from kops_assets_provider.oci.remote import RemoteRepository
 from kops_assets_provider.oci.tree import read_tree
-from kops_assets_provider.testing.images import Image, Manifest, make_image, put_image
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
-from kops_assets_provider.testing.pull import pull_image
 from tests.copies import copy_between
+from tests.support.images import Image, Manifest, make_image, put_image
+from tests.support.oci_registry import OciRegistryServer
+from tests.support.pull import pull_image
 
 PLATFORMS = ["linux/amd64", "linux/arm64", "linux/arm64/v8", "linux/arm/v7", "windows/amd64"]
 OWNER = "vnd.docker.reference.digest"

@@ -8,13 +8,13 @@ from kops_assets_provider.exceptions import Side
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.client import RegistryClient
-from kops_assets_provider.oci.memory import MemoryRegistry, MemoryRepository
 from kops_assets_provider.oci.remote import RemoteRepository
-from kops_assets_provider.testing.components import docker_registry
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
-from kops_assets_provider.testing.registry.auth import BasicAuth, TokenAuth
-from kops_assets_provider.testing.registry.quirks import Quirks
-from kops_assets_provider.testing.repository_contract import RepositoryContract
+from tests.support.components import docker_registry
+from tests.support.memory_registry import MemoryRegistry, MemoryRepository
+from tests.support.oci_registry import OciRegistryServer
+from tests.support.registry.auth import BasicAuth, TokenAuth
+from tests.support.registry.quirks import Quirks
+from tests.support.repository_contract import RepositoryContract
 
 LOGIN = Login("robot", "canary-password")
 

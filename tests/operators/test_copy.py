@@ -21,11 +21,11 @@ from kops_assets_provider.mirror.model import Kind, Name, Problem, State
 from kops_assets_provider.mirror.outcome import failed
 from kops_assets_provider.operators.copy import KopsCopyFileOperator, KopsCopyImageOperator
 from kops_assets_provider.operators.links import SourceLink, TargetLink
-from kops_assets_provider.testing.file_server import FileServer
-from kops_assets_provider.testing.messages import Fault
-from kops_assets_provider.testing.s3_server import S3Server
 from tests.canaries.switch import switch_off
 from tests.outcomes import make_outcome
+from tests.support.file_server import FileServer
+from tests.support.messages import Fault
+from tests.support.s3_server import S3Server
 
 URL = "https://dl.example.com/kubelet"
 IMAGE = {

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from kops_assets_provider.exceptions import StoppedError, TransientError
 from kops_assets_provider.hooks.state_store import kops_environment
 from kops_assets_provider.operators.get_assets import KopsGetAssetsOperator
-from kops_assets_provider.testing.components import gcs_emulator, moto
+from tests.support.components import gcs_emulator, moto
 
 SPEC = Path(__file__).parent.parent / "golden" / "1.36.2" / "specs" / "own-aws-registry.yaml"
 DOCUMENTS = list(yaml.safe_load_all(SPEC.read_text()))

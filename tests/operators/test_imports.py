@@ -10,10 +10,10 @@ import pytest
 
 from kops_assets_provider.hooks.aws import aws_client, aws_hook
 from kops_assets_provider.hooks.file_repository import S3FileRepositoryHook
-from kops_assets_provider.testing.file_server import FileServer
-from kops_assets_provider.testing.images import make_image, put_image
-from kops_assets_provider.testing.oci_registry import OciRegistryServer
-from kops_assets_provider.testing.s3_server import S3Server
+from tests.support.file_server import FileServer
+from tests.support.images import make_image, put_image
+from tests.support.oci_registry import OciRegistryServer
+from tests.support.s3_server import S3Server
 
 DATA = b"kubelet" * 1000
 AWS = {

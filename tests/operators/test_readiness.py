@@ -9,13 +9,13 @@ import pytest
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.sdk import DAG, Asset
 
-from kops_assets_provider.files.memory import MemoryStore
 from kops_assets_provider.files.stores import FileTarget, Scheme
 from kops_assets_provider.mirror.model import Kind, State, now
 from kops_assets_provider.mirror.record_store import keep_record, read_record
 from kops_assets_provider.mirror.report import Report
 from kops_assets_provider.operators.readiness import READY, notify, publish, ready_asset
 from tests.outcomes import GONE, make_outcome
+from tests.support.memory_files import MemoryStore
 
 CLUSTER = "prod.example.com"
 GOOD = make_outcome(Kind.FILE, "a", "d/a", State.COPIED, sent=7, verified_at=now())

@@ -23,9 +23,9 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.kops.cluster import load_cluster
 from kops_assets_provider.mirror.state.clusters import read_stored_cluster, stored_kops_version
-from kops_assets_provider.mirror.state.memory import MemoryStateStore
 from kops_assets_provider.mirror.state.places import StateStores
-from kops_assets_provider.testing.components import nginx, seaweedfs
+from tests.support.components import nginx, seaweedfs
+from tests.support.memory_state_store import MemoryStateStore
 
 TESTS = Path(__file__).parent.parent.parent
 SPECS = TESTS / "golden" / "1.36.2" / "specs"

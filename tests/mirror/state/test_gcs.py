@@ -6,8 +6,8 @@ import pytest
 
 from kops_assets_provider.exceptions import AccessDeniedError
 from kops_assets_provider.mirror.state.gcs import GCSStateStore
-from kops_assets_provider.testing.file_server import FileServer
-from kops_assets_provider.testing.http_server import Fault
+from tests.support.file_server import FileServer
+from tests.support.http_server import Fault
 
 
 @pytest.fixture

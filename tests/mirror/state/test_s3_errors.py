@@ -25,9 +25,9 @@ from kops_assets_provider.exceptions import (
 from kops_assets_provider.mirror.state.places import StateStores
 from kops_assets_provider.mirror.state.s3 import S3StateStore
 from kops_assets_provider.mirror.state.s3_errors import s3_told
-from kops_assets_provider.testing.component import S3Component
-from kops_assets_provider.testing.file_server import FileServer
-from kops_assets_provider.testing.http_server import Fault, HttpServer, Response
+from tests.support.component import S3Component
+from tests.support.file_server import FileServer
+from tests.support.http_server import Fault, HttpServer, Response
 
 
 def test_a_server_that_is_down_is_transient(monkeypatch):
