@@ -29,7 +29,7 @@ from kops_assets_provider.task_groups.options import (
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
-    from kops_assets_provider.mirror.fleet_file import ClusterGroup
+    from kops_assets_provider.mirror.lists.fleet_file import ClusterGroup
 
 __all__ = [
     "check_params",
@@ -123,7 +123,7 @@ def kops_copy_fleet_dags(
         ``on_readiness_change``, which a file cannot say.
     :raises InvalidInputError: the file is wrong, with every problem.
     """
-    from kops_assets_provider.mirror.fleet_file import read_fleet_file
+    from kops_assets_provider.mirror.lists.fleet_file import read_fleet_file
 
     refuse_unknown(options)
     groups = read_fleet_file(path, FILE_OPTIONS, CLUSTER_OPTIONS)

@@ -22,7 +22,7 @@ from typing import Any
 
 from kops_assets_provider.exceptions import KopsAssetsError, PermanentError
 from kops_assets_provider.kops.assets import ClusterAssets
-from kops_assets_provider.mirror.lists import list_cluster
+from kops_assets_provider.mirror.lists.get_list import list_cluster
 from tests.support.airflow_api import AirflowApiError
 from tests.support.components import seaweedfs
 from tests.support.file_server import FileServer

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kops_assets_provider.mirror.changes import OnDrift
-from kops_assets_provider.mirror.control import Control
-from kops_assets_provider.mirror.files import FileCopy, copy_file
-from kops_assets_provider.mirror.image_rules import ALL, ImageRules
-from kops_assets_provider.mirror.images import ImageCopy, copy_image, copy_images
-from kops_assets_provider.mirror.model import State
-from kops_assets_provider.mirror.planned_image import PlannedImage
+from kops_assets_provider.mirror.copy.control import Control
+from kops_assets_provider.mirror.copy.files import FileCopy, copy_file
+from kops_assets_provider.mirror.copy.images import ImageCopy, copy_image, copy_images
+from kops_assets_provider.mirror.model.asset import State
+from kops_assets_provider.mirror.plan.drift import OnDrift
+from kops_assets_provider.mirror.plan.image_policy import ALL, ImageRules
+from kops_assets_provider.mirror.plan.planned_image import PlannedImage
 
 
 def copy_planned_image(planned, registries, rules=ALL, **control):

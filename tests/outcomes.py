@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
-from kops_assets_provider.mirror.model import Name, Problem, ProblemKind
-from kops_assets_provider.mirror.outcome import Cost, Estimate, Facts, Outcome
-from kops_assets_provider.mirror.record import AssetRecord
+from kops_assets_provider.mirror.model.asset import Name, Problem, ProblemKind
+from kops_assets_provider.mirror.model.outcome import Cost, Estimate, Facts, Outcome
+from kops_assets_provider.mirror.record.record import AssetRecord
 
 GONE = Problem(kind=ProblemKind.NOT_FOUND, message="gone")
 

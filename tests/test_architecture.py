@@ -4,6 +4,8 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Collection
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,8 @@ ALLOWED = {
     "cli": {"mirror", "kops"},
     "get_provider_info": {"__init__"},
 }
+# The rooms of the use cases: each imports only from those before it.
+ROOMS = ("model", "places", "lists", "record", "plan", "copy", "report", "run")
 # Everybody may import them; they import nobody of ours but each other.
 LEAVES = {"exceptions", "logs", "redaction", "regular_files", "threads"}
 KNOWS_AIRFLOW = {"hooks", "operators", "sensors", "task_groups", "dag_params", "dag_factory", "ui"}
@@ -48,11 +52,23 @@ def imports(path: Path) -> set[str]:
     return names
 
 
-def part(dotted: str) -> str:
+def dotted(path: Path) -> str:
+    """Return the name by which a module is imported."""
+    return ".".join((PACKAGE, *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(
+        ".__init__"
+    )
+
+
+def module(name: str, known: Collection[str]) -> str:
+    """Return the module that a dotted name is, or is in."""
+    return name if name in known else name.rpartition(".")[0]
+
+
+def part(name: str) -> str:
     """Return the part of our package that a dotted name belongs to."""
-    rest = dotted.removeprefix(f"{PACKAGE}.")
-    name = rest.split(".")[0]
-    return name if (ROOT / name).is_dir() or (ROOT / f"{name}.py").exists() else "__init__"
+    rest = name.removeprefix(f"{PACKAGE}.")
+    own = rest.split(".")[0]
+    return own if (ROOT / own).is_dir() or (ROOT / f"{own}.py").exists() else "__init__"
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda x: str(x.relative_to(ROOT)))
@@ -63,6 +79,36 @@ def test_imports_point_inwards(path):
         return
     used = {part(x) for x in imports(path) if x.startswith(PACKAGE)}
     assert used - {own, *LEAVES} <= ALLOWED.get(own, set())
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_knows_only_those_before_it(room):
+    """From the list to the record and the report, also where only types are imported."""
+    later = ROOMS[ROOMS.index(room) + 1 :]
+    files = list((ROOT / "mirror" / room).rglob("*.py"))
+    assert len(files) > 2
+    for path in files:
+        used = {x.split(".")[2] for x in imports(path) if x.startswith(f"{PACKAGE}.mirror.")}
+        assert not used & {*later}, path
+
+
+def test_every_file_of_the_use_cases_is_in_a_room():
+    """The folder is no bag."""
+    assert {x.name for x in (ROOT / "mirror").iterdir() if x.name != "__pycache__"} == {
+        "__init__.py",
+        *ROOMS,
+    }
+
+
+def test_no_files_import_each_other_in_a_circle():
+    """Neither directly nor through others; imports in functions and of types count too."""
+    names = {dotted(path): path for path in modules()}
+    graph = {
+        name: {module(x, names) for x in imports(path) if x.startswith(PACKAGE)} - {name}
+        for name, path in names.items()
+    }
+    assert sum(map(len, graph.values())) > len(graph)
+    list(TopologicalSorter(graph).static_order())
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda x: str(x.relative_to(ROOT)))
@@ -85,7 +131,14 @@ def test_every_logger_is_a_clean_one(path):
 
 @pytest.mark.parametrize(
     "module",
-    ["cli", "get_provider_info", "kops.inventory", "oci.copy", "files.copy", "mirror.lists"],
+    [
+        "cli",
+        "get_provider_info",
+        "kops.inventory",
+        "oci.copy",
+        "files.copy",
+        "mirror.lists.get_list",
+    ],
 )
 def test_importing_the_core_loads_nothing_heavy(module):
     """Neither Airflow nor a cloud SDK is the price of importing the core."""

@@ -17,7 +17,7 @@ import yaml
 from kops_assets_provider import exceptions
 from kops_assets_provider.cli import main
 from kops_assets_provider.get_provider_info import get_provider_info
-from kops_assets_provider.mirror.rewrites import rewrite
+from kops_assets_provider.mirror.places.rewrites import rewrite
 from kops_assets_provider.oci.reference import Reference
 from kops_assets_provider.task_groups.options import CopyAssetsOptions
 
@@ -190,7 +190,7 @@ def test_the_policy_of_workers_has_what_our_code_needs():
     """The rights that errors ask for, and no right to delete."""
     workers = next(x for x in POLICIES if x.page == "aws.md" and "ecr:PutImage" in x.text)
     from kops_assets_provider.files.s3_requests import _NEEDS
-    from kops_assets_provider.mirror.cloud_logins import EcrRepositories
+    from kops_assets_provider.mirror.places.cloud_registries import EcrRepositories
 
     for needed in ("s3:GetObject", "s3:PutObject", "s3:ListBucket"):
         assert any(needed in x for x in _NEEDS.values())

@@ -8,7 +8,7 @@ import pytest
 
 from kops_assets_provider.get_provider_info import get_provider_info
 from kops_assets_provider.kops.catalog import known_releases
-from kops_assets_provider.mirror.lists import list_cluster
+from kops_assets_provider.mirror.lists.get_list import list_cluster
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -13,11 +13,11 @@ import yaml
 
 from kops_assets_provider.exceptions import InvalidClusterError, InvalidInputError
 from kops_assets_provider.http.trust import Tls
-from kops_assets_provider.mirror.docker_config import DockerConfig
-from kops_assets_provider.mirror.fleet_file import read_fleet_file
-from kops_assets_provider.mirror.lists import ListRequest, make_list, read_shas
-from kops_assets_provider.mirror.saved_lists import read_saved_list
-from kops_assets_provider.mirror.state.places import StateStores
+from kops_assets_provider.mirror.lists.fleet_file import read_fleet_file
+from kops_assets_provider.mirror.lists.get_list import ListRequest, make_list, read_shas
+from kops_assets_provider.mirror.lists.saved_lists import read_saved_list
+from kops_assets_provider.mirror.places.docker_config import DockerConfig
+from kops_assets_provider.mirror.places.state.places import StateStores
 from kops_assets_provider.regular_files import (
     MAX_DOCUMENT,
     IrregularFileError,

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from kops_assets_provider.mirror.lists import list_cluster
+from kops_assets_provider.mirror.lists.get_list import list_cluster
 
 # The mirror's own hosts have the sample's name in them, and are those of all clusters.
 _NAME = re.compile(r"(?<!registry\.)(?<!files\.)\bdemo\.example\.com")

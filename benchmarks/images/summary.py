@@ -12,7 +12,7 @@ from benchmarks.measuring.client import Usage
 from benchmarks.measuring.engines import OURS
 from benchmarks.measuring.tables import Medians
 
-ASKED_AT_A_TIME = 16  # images that a plan asks about, see kops_assets_provider/mirror/plan.py
+ASKED_AT_A_TIME = 16  # images that a plan asks about, see kops_assets_provider/mirror/plan/plan.py
 
 
 def summary_lines(bench: Bench, runs: Sequence[ImageRun], python: Usage) -> Iterator[str]:

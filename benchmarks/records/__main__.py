@@ -18,12 +18,12 @@ from functools import partial
 
 from kops_assets_provider.files.stores import FileTarget, locate
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
-from kops_assets_provider.mirror import record_update
-from kops_assets_provider.mirror.asset_list import AssetList
-from kops_assets_provider.mirror.model import State, now
-from kops_assets_provider.mirror.outcome import Outcome, outcome_of
-from kops_assets_provider.mirror.record import MirrorRecord
-from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.mirror.model.asset import State, now
+from kops_assets_provider.mirror.model.asset_list import AssetList
+from kops_assets_provider.mirror.model.outcome import Outcome, outcome_of
+from kops_assets_provider.mirror.record import update as record_update
+from kops_assets_provider.mirror.record.reader import parse_record
+from kops_assets_provider.mirror.report.report import Report
 
 IMAGES, FILES = 37, 13
 _MONTH = 30  # nights between two upgrades
@@ -60,7 +60,7 @@ def grow(cluster: str, nights: int) -> Iterator[Night]:
         is_upgrade = night % _MONTH == 0
         report = Report(cluster, tuple(_outcomes(listed.assets, is_upgrade=is_upgrade)))
         began = time.perf_counter()
-        old = MirrorRecord.from_json(text, cluster) if text else None
+        old = parse_record(text, cluster) if text else None
         update = partial(record_update.update_record, listed=listed, locate=_locate)
         text = update(old, report, "1.36.2", f"night {night}").to_json().encode()
         yield Night(len(text), time.perf_counter() - began)

@@ -20,9 +20,9 @@ from kops_assets_provider.cli.sources import (
 
 if TYPE_CHECKING:
     from kops_assets_provider.cli.progress import Progress
-    from kops_assets_provider.mirror.lists import AssetList
-    from kops_assets_provider.mirror.report import Report, RunFacts
-    from kops_assets_provider.mirror.whole_list import Mirror
+    from kops_assets_provider.mirror.lists.get_list import AssetList
+    from kops_assets_provider.mirror.report.report import Report, RunFacts
+    from kops_assets_provider.mirror.run.mirror import Mirror
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -163,11 +163,11 @@ def _copy(options: argparse.Namespace) -> int:
 
 
 def _mirror(options: argparse.Namespace, progress: Progress | None = None) -> Mirror:
-    from kops_assets_provider.mirror.changes import OnDrift
-    from kops_assets_provider.mirror.cloud_logins import EcrRepositories
-    from kops_assets_provider.mirror.default_places import open_default_places
-    from kops_assets_provider.mirror.image_rules import ImageRules
-    from kops_assets_provider.mirror.store_options import read_store_options
+    from kops_assets_provider.mirror.places.cloud_registries import EcrRepositories
+    from kops_assets_provider.mirror.places.object_options import read_store_options
+    from kops_assets_provider.mirror.plan.drift import OnDrift
+    from kops_assets_provider.mirror.plan.image_policy import ImageRules
+    from kops_assets_provider.mirror.run.open_mirror import open_default_places
 
     mirror = open_default_places(
         registry_config=options.registry_config,
@@ -205,8 +205,8 @@ def _report_place(options: argparse.Namespace) -> str:
 
 
 def _facts(command: str, listed: AssetList, began: float) -> RunFacts:
-    from kops_assets_provider.mirror.model import now
-    from kops_assets_provider.mirror.report import RunFacts
+    from kops_assets_provider.mirror.model.asset import now
+    from kops_assets_provider.mirror.report.report import RunFacts
 
     seconds = round(time.monotonic() - began, 3)
     return RunFacts(f"kops-assets {command} at {now()}", listed.kops_version, seconds=seconds)
@@ -216,7 +216,7 @@ def _write_report(
     options: argparse.Namespace, mirror: Mirror, report: Report, facts: RunFacts
 ) -> None:
     """Write the report as files, if they are wanted. It is printed all the same."""
-    from kops_assets_provider.mirror.report_files import write_report
+    from kops_assets_provider.mirror.report.files import write_report
 
     if not options.report_url:
         return

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from kops_assets_provider.cli.command import Command, tell, write
 from kops_assets_provider.cli.sources import add_content, add_sources, get_list, tell_warnings
 from kops_assets_provider.kops.assets import ClusterAssets
-from kops_assets_provider.mirror.asset_list import AssetList
+from kops_assets_provider.mirror.model.asset_list import AssetList
 
 _PRINTERS: dict[str, Callable[[ClusterAssets], str]] = {
     "table": ClusterAssets.to_table,
@@ -46,7 +46,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _hosts(found: AssetList) -> str:
-    from kops_assets_provider.mirror.hosts import source_hosts
+    from kops_assets_provider.mirror.lists.hosts import source_hosts
 
     return "".join(
         " ".join((host, *others)) + "\n" for host, others in source_hosts(found.assets).items()

@@ -10,8 +10,8 @@ from typing import TextIO
 from rich import progress as bars
 from rich.console import Console
 
-from kops_assets_provider.mirror.model import State
-from kops_assets_provider.mirror.outcome import Outcome
+from kops_assets_provider.mirror.model.asset import State
+from kops_assets_provider.mirror.model.outcome import Outcome
 from kops_assets_provider.redaction import clean
 
 

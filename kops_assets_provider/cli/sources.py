@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from kops_assets_provider.cli.command import tell
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.mirror.lists import AssetList, ListRequest, make_list, read_shas
+from kops_assets_provider.mirror.lists.get_list import AssetList, ListRequest, make_list, read_shas
 from kops_assets_provider.redaction import remember_url
 
 if TYPE_CHECKING:
-    from kops_assets_provider.mirror.kops_command import KopsCommand
+    from kops_assets_provider.mirror.lists.kops_command import KopsCommand
 
 _SHA_LENGTH = 64
 
@@ -157,6 +157,6 @@ def _url_and_sha(value: str) -> tuple[str, str | None]:
 def _kops(program: str | None) -> KopsCommand | None:
     if program is None:
         return None
-    from kops_assets_provider.mirror.kops_command import KopsCommand
+    from kops_assets_provider.mirror.lists.kops_command import KopsCommand
 
     return KopsCommand(program, os.environ)

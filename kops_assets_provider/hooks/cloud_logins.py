@@ -11,7 +11,12 @@ from airflow.sdk.log import mask_secret
 
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.hooks.aws import aws_client, aws_hook
-from kops_assets_provider.mirror.cloud_logins import Ecr, default_google, google_login, is_google
+from kops_assets_provider.mirror.places.cloud_registries import (
+    Ecr,
+    default_google,
+    google_login,
+    is_google,
+)
 from kops_assets_provider.oci.auth import Login
 
 

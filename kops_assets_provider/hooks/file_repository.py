@@ -16,8 +16,8 @@ from kops_assets_provider.files.s3_requests import s3_http_client, signing_confi
 from kops_assets_provider.files.stores import FileTarget, Scheme
 from kops_assets_provider.hooks.aws import aws_client, aws_hook
 from kops_assets_provider.http.client import HttpClient
-from kops_assets_provider.mirror.file_stores import FileStores
-from kops_assets_provider.mirror.store_options import StoreOptions
+from kops_assets_provider.mirror.places.file_stores import FileStores
+from kops_assets_provider.mirror.places.object_options import StoreOptions
 
 
 class S3FileRepositoryHook(BaseHook):
@@ -72,7 +72,7 @@ class GCSFileRepositoryHook(BaseHook):
         from airflow.providers.google.cloud.hooks.gcs import GCSHook
         from google.auth.exceptions import DefaultCredentialsError
 
-        from kops_assets_provider.mirror.state.places import default_gcs_client
+        from kops_assets_provider.mirror.places.state.places import default_gcs_client
 
         where = f"connection {self.gcp_conn_id}" if self.gcp_conn_id else "no connection"
         try:

@@ -13,7 +13,7 @@ from airflow.sdk.log import mask_secret
 
 from kops_assets_provider.exceptions import InvalidInputError, KopsAssetsError, Side
 from kops_assets_provider.http.urls import origin
-from kops_assets_provider.mirror.registries import RegistryEndpoint, default_url
+from kops_assets_provider.mirror.places.registries import RegistryEndpoint, default_url
 from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.limits import Limits
 from kops_assets_provider.oci.reference import Reference

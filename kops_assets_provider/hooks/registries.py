@@ -9,9 +9,16 @@ from typing import Any
 
 from kops_assets_provider.hooks.cloud_logins import cloud_login, ecr_at
 from kops_assets_provider.hooks.oci_registry import OciRegistryHook
-from kops_assets_provider.mirror.cloud_logins import EcrRepositories
-from kops_assets_provider.mirror.options import Readers, flag, mapping, one_of, read_options, text
-from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint, default_url
+from kops_assets_provider.mirror.model.mapping_options import (
+    Readers,
+    flag,
+    mapping,
+    one_of,
+    read_options,
+    text,
+)
+from kops_assets_provider.mirror.places.cloud_registries import EcrRepositories
+from kops_assets_provider.mirror.places.registries import Registries, RegistryEndpoint, default_url
 
 
 def open_registries(

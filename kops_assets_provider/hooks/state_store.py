@@ -12,8 +12,8 @@ from airflow.sdk.log import mask_secret
 
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.hooks.file_repository import GCSFileRepositoryHook, S3FileRepositoryHook
-from kops_assets_provider.mirror.state.places import StateStores
-from kops_assets_provider.mirror.state.s3 import s3_told
+from kops_assets_provider.mirror.places.state.places import StateStores
+from kops_assets_provider.mirror.places.state.s3 import s3_told
 
 # What kops may know of the worker's environment: what every program needs, and what kops reads. Not
 # Airflow's own, which has its database and its connections in it.

@@ -16,8 +16,8 @@ from kops_assets_provider.operators.values import as_flag, as_mapping, as_names,
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
-    from kops_assets_provider.mirror.asset_list import AssetList
-    from kops_assets_provider.mirror.report import Report
+    from kops_assets_provider.mirror.model.asset_list import AssetList
+    from kops_assets_provider.mirror.report.report import Report
 
 
 class KopsCheckAssetsOperator(FileStoresOperator, RegistriesOperator):
@@ -67,7 +67,7 @@ class KopsCheckAssetsOperator(FileStoresOperator, RegistriesOperator):
 
     def execute(self, context: Context) -> None:
         """Check, and fail if anything is missing."""
-        from kops_assets_provider.mirror.asset_list import AssetList
+        from kops_assets_provider.mirror.model.asset_list import AssetList
 
         with translate_errors(context):
             listed = AssetList.from_dict(self.assets)
@@ -79,7 +79,7 @@ class KopsCheckAssetsOperator(FileStoresOperator, RegistriesOperator):
 
     def check(self, listed: AssetList) -> Report:
         """Ask the targets."""
-        from kops_assets_provider.mirror.whole_list import Mirror
+        from kops_assets_provider.mirror.run.mirror import Mirror
 
         mirror = Mirror(
             self.registries(),

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from kops_assets_provider.mirror.document import (
+from kops_assets_provider.mirror.model.json_reader import (
     NAME,
     Check,
     fields_of,
@@ -23,7 +23,7 @@ from kops_assets_provider.mirror.document import (
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
-    from kops_assets_provider.mirror.report import Report
+    from kops_assets_provider.mirror.report.report import Report
 
 
 class Done(StrEnum):

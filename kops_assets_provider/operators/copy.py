@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator, Context, TaskInstanceState
 
 from kops_assets_provider.exceptions import KopsAssetsError, StoppedError
-from kops_assets_provider.mirror.model import Kind, Name, Problem
-from kops_assets_provider.mirror.outcome import Outcome, failed
+from kops_assets_provider.mirror.model.asset import Kind, Name, Problem
+from kops_assets_provider.mirror.model.outcome import Outcome, failed
 from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.lineage import copy_lineage
 from kops_assets_provider.operators.links import SourceLink, TargetLink
@@ -24,8 +24,8 @@ from kops_assets_provider.redaction import printable, redact
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
     from kops_assets_provider.kops.assets import FileAsset
-    from kops_assets_provider.mirror.control import Control, CopyResult
-    from kops_assets_provider.mirror.planned_image import PlannedImage
+    from kops_assets_provider.mirror.copy.control import Control, CopyResult
+    from kops_assets_provider.mirror.plan.planned_image import PlannedImage
 
 
 class _Killed(BaseException):
@@ -117,7 +117,7 @@ class _CopyOperator(BaseOperator):
 
     def control(self, **options: Any) -> Control:
         """Return how the copy runs, and how it is stopped."""
-        from kops_assets_provider.mirror.control import Control
+        from kops_assets_provider.mirror.copy.control import Control
 
         return Control.until(self._stop, on_chunk=self.on_chunk, **options)
 
@@ -159,7 +159,7 @@ class _CopyOperator(BaseOperator):
 
     def target_host(self) -> str:
         """Return the target's registry or bucket, for metrics."""
-        from kops_assets_provider.mirror.lineage import dataset
+        from kops_assets_provider.mirror.places.lineage import dataset
 
         try:
             return dataset(self.kind, self.target_name, self.written_elsewhere()).host
@@ -211,7 +211,7 @@ class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
 
     def planned(self) -> PlannedImage:
         """Return the image to copy; raises InvalidInputError."""
-        from kops_assets_provider.mirror.planned_image import PlannedImage
+        from kops_assets_provider.mirror.plan.planned_image import PlannedImage
 
         own = {
             "canonical": self.canonical,
@@ -222,7 +222,7 @@ class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
 
     def copy(self, context: Context) -> CopyResult:
         """Copy the image unless the target has it."""
-        from kops_assets_provider.mirror.images import ImageCopy, copy_image
+        from kops_assets_provider.mirror.copy.images import ImageCopy, copy_image
 
         image = self.planned()
         is_coming = partial(_is_running, context["ti"], image.leaders)
@@ -288,7 +288,7 @@ class KopsCopyFileOperator(_CopyOperator, FileStoresOperator):
 
     def copy(self, context: Context) -> CopyResult:
         """Copy the file unless the target has it."""
-        from kops_assets_provider.mirror.files import FileCopy, copy_file
+        from kops_assets_provider.mirror.copy.files import FileCopy, copy_file
 
         rewrites = as_mapping("source_rewrites", self.source_rewrites)
         deep = as_flag("deep", self.deep)

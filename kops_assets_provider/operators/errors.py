@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import (
 
 from kops_assets_provider.exceptions import KopsAssetsError, PermanentError, TransientError
 from kops_assets_provider.logs import get_logger
-from kops_assets_provider.mirror.times import AHEAD, parse_time
+from kops_assets_provider.mirror.model.times import AHEAD, parse_time
 
 log = get_logger(__name__)
 

@@ -21,9 +21,9 @@ from kops_assets_provider.operators.values import (
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
-    from kops_assets_provider.mirror.kops_command import KopsCommand
-    from kops_assets_provider.mirror.lists import AssetList, ListRequest
-    from kops_assets_provider.mirror.state.places import StateStores
+    from kops_assets_provider.mirror.lists.get_list import AssetList, ListRequest
+    from kops_assets_provider.mirror.lists.kops_command import KopsCommand
+    from kops_assets_provider.mirror.places.state.places import StateStores
 
 HASH_SOURCES_KEY = "hash_sources"
 SOURCES = ("cluster_spec", "state_store", "asset_list")
@@ -143,7 +143,7 @@ class KopsGetAssetsOperator(FileStoresOperator):
         with translate_errors(context):
             found = self.make_list()
             if output_url := as_optional(self.output_url):
-                from kops_assets_provider.mirror.saved_lists import save_list
+                from kops_assets_provider.mirror.lists.saved_lists import save_list
 
                 save_list(found, output_url, self.file_stores())
         images, files = len(found.assets.images), len(found.assets.files)
@@ -155,8 +155,8 @@ class KopsGetAssetsOperator(FileStoresOperator):
 
     def make_list(self) -> AssetList:
         """Read the parameters, and get the list."""
-        from kops_assets_provider.mirror.lists import make_list
-        from kops_assets_provider.mirror.rewrites import refuse_lost_queries
+        from kops_assets_provider.mirror.lists.get_list import make_list
+        from kops_assets_provider.mirror.places.rewrites import refuse_lost_queries
 
         request = self.request()
         with self._opened_kops() as kops:
@@ -172,7 +172,7 @@ class KopsGetAssetsOperator(FileStoresOperator):
 
     def request(self, **own: Any) -> ListRequest:
         """Return what the parameters say, and ``own`` before them; raises InvalidInputError."""
-        from kops_assets_provider.mirror.lists import ListRequest, read_shas
+        from kops_assets_provider.mirror.lists.get_list import ListRequest, read_shas
 
         names = (*_TEXTS, *_FLAGS, *_OTHERS, "sha_file", "source_rewrites")
         values = {name: getattr(self, name) for name in names} | own
@@ -201,7 +201,7 @@ class KopsGetAssetsOperator(FileStoresOperator):
             yield None
             return
         from kops_assets_provider.hooks.state_store import kops_environment
-        from kops_assets_provider.mirror.kops_command import KopsCommand
+        from kops_assets_provider.mirror.lists.kops_command import KopsCommand
 
         with kops_environment(*self.cloud_conn_ids()) as env:
             self._kops = KopsCommand(program, env)

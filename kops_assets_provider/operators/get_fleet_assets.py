@@ -19,9 +19,9 @@ from kops_assets_provider.operators.values import as_optional
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
-    from kops_assets_provider.mirror.asset_list import AssetList
-    from kops_assets_provider.mirror.fleet import FleetList
-    from kops_assets_provider.mirror.list_request import ListRequest
+    from kops_assets_provider.mirror.lists.fleet import FleetList
+    from kops_assets_provider.mirror.lists.request import ListRequest
+    from kops_assets_provider.mirror.model.asset_list import AssetList
 
 NOT_FOR_GROUPS = ("kops_command", "output_url")
 
@@ -69,7 +69,7 @@ class KopsGetFleetAssetsOperator(KopsGetAssetsOperator):
 
     def make_fleet_list(self, *, patient: bool) -> FleetList:
         """Read the parameters, and get the lists."""
-        from kops_assets_provider.mirror.fleet_lists import make_fleet_list
+        from kops_assets_provider.mirror.lists.fleet_lists import make_fleet_list
 
         requests = self.requests()
         return make_fleet_list(self.group, requests, self.state_stores(), patient=patient)

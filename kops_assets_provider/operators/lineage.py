@@ -7,7 +7,7 @@ from typing import Any
 
 from kops_assets_provider.exceptions import KopsAssetsError
 from kops_assets_provider.logs import get_logger
-from kops_assets_provider.mirror.model import Kind
+from kops_assets_provider.mirror.model.asset import Kind
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 
@@ -22,7 +22,7 @@ def copy_lineage(
         from airflow.providers.common.compat.openlineage.facet import Dataset
         from airflow.providers.openlineage.extractors import OperatorLineage
 
-        from kops_assets_provider.mirror.lineage import dataset
+        from kops_assets_provider.mirror.places.lineage import dataset
 
         source, target = dataset(kind, canonical), dataset(kind, download, file_targets)
     except (ImportError, KopsAssetsError) as err:

@@ -30,7 +30,7 @@ class TargetLink(BaseOperatorLink):
 
 
 def _page(operator: Any, name: str) -> str:
-    from kops_assets_provider.mirror.web_pages import web_page
+    from kops_assets_provider.mirror.places.web_pages import web_page
 
     # A task that failed while its templates were rendered has no names yet.
     return web_page(operator.kind, name) if name else ""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowTaskTimeout
 
 from kops_assets_provider.logs import get_logger
-from kops_assets_provider.mirror.outcome import Outcome
+from kops_assets_provider.mirror.model.outcome import Outcome
 
 log = get_logger(__name__)
 

@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.log import mask_secret
 
 from kops_assets_provider.logs import CleanLogger, get_logger, keep_secrets_out
-from kops_assets_provider.mirror.changes import read_on_drift
+from kops_assets_provider.mirror.plan.drift import read_on_drift
 from kops_assets_provider.operators.values import (
     as_days,
     as_mapping,
@@ -22,13 +22,13 @@ from kops_assets_provider.redaction import remember_urls_in
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
-    from kops_assets_provider.mirror.asset_list import AssetList
-    from kops_assets_provider.mirror.file_stores import FileStores
-    from kops_assets_provider.mirror.fleet import FleetList
-    from kops_assets_provider.mirror.image_rules import ImageRules
-    from kops_assets_provider.mirror.known import Known
-    from kops_assets_provider.mirror.record import MirrorRecord
-    from kops_assets_provider.mirror.registries import Registries
+    from kops_assets_provider.mirror.lists.fleet import FleetList
+    from kops_assets_provider.mirror.model.asset_list import AssetList
+    from kops_assets_provider.mirror.places.file_stores import FileStores
+    from kops_assets_provider.mirror.places.registries import Registries
+    from kops_assets_provider.mirror.plan.image_policy import ImageRules
+    from kops_assets_provider.mirror.plan.known_assets import Known
+    from kops_assets_provider.mirror.record.record import MirrorRecord
 
 
 class CleanOperator(BaseOperator):
@@ -137,7 +137,7 @@ class RegistriesOperator(_CloudOperator):
 
     def rules(self, immutable_tags: Sequence[str] = ()) -> ImageRules:
         """Return what to copy of the images; raises InvalidInputError."""
-        from kops_assets_provider.mirror.image_rules import ImageRules
+        from kops_assets_provider.mirror.plan.image_policy import ImageRules
 
         return ImageRules(
             as_names("platforms", self.platforms),
@@ -199,7 +199,7 @@ class FileStoresOperator(_CloudOperator):
     def file_stores(self) -> FileStores:
         """Open the file repositories."""
         from kops_assets_provider.hooks.file_repository import open_file_stores
-        from kops_assets_provider.mirror.store_options import read_store_options
+        from kops_assets_provider.mirror.places.object_options import read_store_options
 
         targets = as_mapping("file_targets", self.file_targets)
         options = read_store_options(
@@ -215,10 +215,10 @@ class FileStoresOperator(_CloudOperator):
 
         Without them more is asked, and caches are read through again.
         """
-        from kops_assets_provider.mirror.fleet import lists_of
-        from kops_assets_provider.mirror.known import Known
-        from kops_assets_provider.mirror.record_places import record_target
-        from kops_assets_provider.mirror.record_store import read_record
+        from kops_assets_provider.mirror.lists.fleet import lists_of
+        from kops_assets_provider.mirror.plan.known_assets import Known
+        from kops_assets_provider.mirror.record.places import record_target
+        from kops_assets_provider.mirror.record.store import read_record
 
         stores, place = cache(self.file_stores), as_optional(record_url)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Context, conf
 
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.mirror.changes import read_on_drift
-from kops_assets_provider.mirror.model import Kind, Problem
+from kops_assets_provider.mirror.model.asset import Kind, Problem
+from kops_assets_provider.mirror.plan.drift import read_on_drift
 from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.place_parameters import FileStoresOperator, RegistriesOperator
 from kops_assets_provider.operators.values import as_flag, as_mapping, as_names, as_optional
@@ -18,11 +18,11 @@ from kops_assets_provider.operators.values import as_flag, as_mapping, as_names,
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
     from kops_assets_provider.kops.assets import FileAsset
-    from kops_assets_provider.mirror.asset_list import AssetList
-    from kops_assets_provider.mirror.file_stores import FileStores
-    from kops_assets_provider.mirror.fleet import FleetList
-    from kops_assets_provider.mirror.plan import Plan
-    from kops_assets_provider.mirror.target_places import Write
+    from kops_assets_provider.mirror.lists.fleet import FleetList
+    from kops_assets_provider.mirror.model.asset_list import AssetList
+    from kops_assets_provider.mirror.places.file_stores import FileStores
+    from kops_assets_provider.mirror.places.target_conflicts import Write
+    from kops_assets_provider.mirror.plan.plan import Plan
 
 SETTLED_KEY = "settled"
 AHEAD_KEY = "ahead"
@@ -63,7 +63,7 @@ class _PlanOperator(FileStoresOperator):
 
     def listed(self) -> AssetList | FleetList:
         """Return the list that is planned for."""
-        from kops_assets_provider.mirror.fleet import read_listed
+        from kops_assets_provider.mirror.lists.fleet import read_listed
 
         return read_listed(self.assets)
 
@@ -112,8 +112,8 @@ class KopsPlanImagesOperator(_PlanOperator, RegistriesOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return what must be copied."""
-        from kops_assets_provider.mirror.image_plans import plan_images
-        from kops_assets_provider.mirror.planned_image import PlannedImage
+        from kops_assets_provider.mirror.plan.images import plan_images
+        from kops_assets_provider.mirror.plan.planned_image import PlannedImage
 
         with translate_errors(context, partial(_plan_error, Kind.IMAGE)):
             listed = self.listed()
@@ -179,7 +179,7 @@ class KopsPlanFilesOperator(_PlanOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return what must be copied."""
-        from kops_assets_provider.mirror.file_plans import FileRules, plan_files
+        from kops_assets_provider.mirror.plan.files import FileRules, plan_files
 
         with translate_errors(context, partial(_plan_error, Kind.FILE)):
             listed = self.listed()
@@ -202,8 +202,8 @@ class KopsPlanFilesOperator(_PlanOperator):
 
     def documents(self, listed: AssetList | FleetList, stores: FileStores) -> Iterable[Write]:
         """Return what the run writes beside the files."""
-        from kops_assets_provider.mirror.fleet import lists_of
-        from kops_assets_provider.mirror.record_places import document_writes
+        from kops_assets_provider.mirror.lists.fleet import lists_of
+        from kops_assets_provider.mirror.record.places import document_writes
 
         urls = as_optional(self.record_url), as_optional(self.report_url)
         return document_writes(lists_of(listed), stores, urls[0], urls[1])

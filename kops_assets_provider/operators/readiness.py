@@ -11,7 +11,7 @@ from kops_assets_provider.logs import get_logger
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
-    from kops_assets_provider.mirror.report import Report
+    from kops_assets_provider.mirror.report.report import Report
 
 log = get_logger(__name__)
 

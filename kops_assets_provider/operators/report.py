@@ -19,11 +19,11 @@ from kops_assets_provider.operators.values import as_flag, as_optional
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
-    from kops_assets_provider.mirror.asset_list import AssetList
-    from kops_assets_provider.mirror.fleet import FleetList
-    from kops_assets_provider.mirror.fleet_report import FleetReport
-    from kops_assets_provider.mirror.report import Report
-    from kops_assets_provider.mirror.results import Results
+    from kops_assets_provider.mirror.lists.fleet import FleetList
+    from kops_assets_provider.mirror.model.asset_list import AssetList
+    from kops_assets_provider.mirror.report.fleet import FleetReport
+    from kops_assets_provider.mirror.report.report import Report
+    from kops_assets_provider.mirror.report.task_results import Results
 
 REPORT_KEY = "report"
 
@@ -66,7 +66,7 @@ class _ResultsOperator(FileStoresOperator):
 
     def gather(self, ti: Any) -> tuple[AssetList | FleetList, Results]:
         """Collect what the other tasks left in XCom."""
-        from kops_assets_provider.mirror.fleet import read_listed
+        from kops_assets_provider.mirror.lists.fleet import read_listed
         from kops_assets_provider.operators.results import gather_results
 
         listed = ti.xcom_pull(task_ids=self.get_assets_task_id)
@@ -155,18 +155,16 @@ class KopsReportOperator(_ResultsOperator):
 
     def make_report(self, ti: Any) -> tuple[AssetList, Report]:
         """Report on the cluster, by what the other tasks left in XCom."""
-        from kops_assets_provider.mirror.asset_list import AssetList
-        from kops_assets_provider.mirror.results import make_report
+        from kops_assets_provider.mirror.model.asset_list import AssetList
+        from kops_assets_provider.mirror.report.task_results import make_report
 
         listed, results = self.gather(ti)
-        if isinstance(listed, AssetList):
-            return listed, make_report(listed.cluster, listed.assets, results)
-        own = listed.find(self.cluster or "")
-        return own, listed.report(own, results)
+        own = listed if isinstance(listed, AssetList) else listed.find(self.cluster or "")
+        return own, make_report(own.cluster, own.assets, results)
 
     def record_place(self, listed: AssetList) -> dict[str, str | None]:
         """Return where the mirror's record is, and the connections that read it."""
-        from kops_assets_provider.mirror.record_places import record_target
+        from kops_assets_provider.mirror.record.places import record_target
 
         try:
             place = record_target(listed, as_optional(self.record_url), self.file_stores())
@@ -184,8 +182,8 @@ class KopsReportOperator(_ResultsOperator):
         Without it less is known of the past, so nothing fails.
         """
         unknown = True if report.ready else None
-        from kops_assets_provider.mirror.record_places import record_target
-        from kops_assets_provider.mirror.record_store import keep_record
+        from kops_assets_provider.mirror.record.places import record_target
+        from kops_assets_provider.mirror.record.store import keep_record
 
         try:
             stores = self.file_stores()
@@ -215,8 +213,8 @@ class KopsReportOperator(_ResultsOperator):
         url = as_optional(self.report_url)
         if not url:
             return
-        from kops_assets_provider.mirror.report import RunFacts
-        from kops_assets_provider.mirror.report_files import write_report
+        from kops_assets_provider.mirror.report.files import write_report
+        from kops_assets_provider.mirror.report.report import RunFacts
 
         try:
             facts = RunFacts(
@@ -229,7 +227,7 @@ class KopsReportOperator(_ResultsOperator):
 
 
 def _with_downloads(report: Report) -> Report:
-    from kops_assets_provider.mirror.downloads import report_with_downloads
+    from kops_assets_provider.mirror.report.download_checks import report_with_downloads
 
     return report_with_downloads(report)
 
@@ -257,14 +255,14 @@ class KopsFleetReportOperator(_ResultsOperator):
 
     def execute(self, context: Context) -> None:
         """Report, and fail if anything is missing."""
-        from kops_assets_provider.mirror.asset_list import AssetList
-        from kops_assets_provider.mirror.fleet_report import FleetReport
+        from kops_assets_provider.mirror.model.asset_list import AssetList
+        from kops_assets_provider.mirror.report.fleet import FleetReport, group_report
 
         with translate_errors(context):
             listed, results = self.gather(context["ti"])
             if isinstance(listed, AssetList):
                 raise MissingAssetsError(f"{self.get_assets_task_id} has no list of a group")
-            whole = listed.whole_report(results)
+            whole = group_report(listed, results)
             if as_flag("plan_only", self.plan_only):
                 whole = replace(whole, dry_run=True)
             elif as_flag("check_downloads", self.check_downloads):

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from kops_assets_provider.mirror.document import Check, list_of, read_value
-from kops_assets_provider.mirror.model import Kind, Name, Problem, kind_of_assets, problem
-from kops_assets_provider.mirror.outcome import Outcome, outcome
-from kops_assets_provider.mirror.record_reading import MOST_ASSETS
-from kops_assets_provider.mirror.results import Results, planned_names
+from kops_assets_provider.mirror.model.asset import Kind, Name, Problem, kind_of_assets, problem
+from kops_assets_provider.mirror.model.json_reader import Check, list_of, read_value
+from kops_assets_provider.mirror.model.outcome import Outcome, outcome
+from kops_assets_provider.mirror.record.reader import MOST_ASSETS
+from kops_assets_provider.mirror.report.task_results import Results, planned_names
 from kops_assets_provider.operators.errors import ERROR_KEY
 from kops_assets_provider.operators.plan import AHEAD_KEY, SETTLED_KEY
 

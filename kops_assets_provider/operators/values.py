@@ -54,7 +54,7 @@ def as_versions(name: str, value: Sequence[str] | str | None) -> tuple[str, ...]
         problem = "expected a version in quotes, or a list of them"
         raise InvalidInputError(f"parameter {name}", [problem])
     # Here, and not above: copies need none of what it brings.
-    from kops_assets_provider.mirror.list_request import split_versions
+    from kops_assets_provider.mirror.lists.request import split_versions
 
     return split_versions(texts)
 

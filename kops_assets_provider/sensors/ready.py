@@ -57,7 +57,7 @@ class KopsAssetsReadySensor(FileStoresOperator, BaseSensorOperator):
 
     def poke(self, context: Context) -> bool:
         """Look at the record."""
-        from kops_assets_provider.mirror.record_store import read_record
+        from kops_assets_provider.mirror.record.store import read_record
 
         with translate_errors(context):
             cluster = as_cluster("cluster", self.cluster)

@@ -10,11 +10,11 @@ from typing import Any
 
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.logs import get_logger
-from kops_assets_provider.mirror.model import Problem, State
-from kops_assets_provider.mirror.outcome import Outcome
-from kops_assets_provider.mirror.record import MirrorRecord
-from kops_assets_provider.mirror.record_update import update_record
-from kops_assets_provider.mirror.report import NOTHING_MIRRORED, Report
+from kops_assets_provider.mirror.model.asset import Problem, State
+from kops_assets_provider.mirror.model.outcome import Outcome
+from kops_assets_provider.mirror.record.record import MirrorRecord
+from kops_assets_provider.mirror.record.update import update_record
+from kops_assets_provider.mirror.report.report import NOTHING_MIRRORED, Report
 from kops_assets_provider.operators.cluster_status import Done
 from kops_assets_provider.operators.results import run_page
 from kops_assets_provider.ui.places import Place, RecordPlaces

@@ -17,10 +17,11 @@ from functools import cached_property
 
 from kops_assets_provider.files.stores import show_place
 from kops_assets_provider.hooks.state_store import open_state_stores
-from kops_assets_provider.mirror.model import Problem
-from kops_assets_provider.mirror.record import MirrorRecord
-from kops_assets_provider.mirror.state.places import StateStores
-from kops_assets_provider.mirror.state.ports import StateStore
+from kops_assets_provider.mirror.model.asset import Problem
+from kops_assets_provider.mirror.places.state.places import StateStores
+from kops_assets_provider.mirror.places.state.ports import StateStore
+from kops_assets_provider.mirror.record.reader import parse_record
+from kops_assets_provider.mirror.record.record import MirrorRecord
 from kops_assets_provider.ui.places import Place
 
 _READERS = 10  # as many connections as boto3 keeps
@@ -119,7 +120,7 @@ class _Folders:
 def _read_record(place: Place, folders: _Folders) -> Found:
     raw = folders.open(place._replace(path="")).read(place.path)
     where = show_place(place.url)
-    return MirrorRecord.from_json(raw, where) if raw is not None else f"{where}: there is none"
+    return parse_record(raw, where) if raw is not None else f"{where}: there is none"
 
 
 def places_of(lefts: Iterable[tuple[Place, datetime]]) -> dict[Place, datetime]:

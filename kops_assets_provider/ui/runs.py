@@ -18,9 +18,15 @@ from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func, sele
 
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.logs import get_logger
-from kops_assets_provider.mirror.document import Check, fields_of, list_of, parse_json, read_value
-from kops_assets_provider.mirror.outcome import Outcome, outcome
-from kops_assets_provider.mirror.record_reading import MOST_ASSETS
+from kops_assets_provider.mirror.model.json_reader import (
+    Check,
+    fields_of,
+    list_of,
+    parse_json,
+    read_value,
+)
+from kops_assets_provider.mirror.model.outcome import Outcome, outcome
+from kops_assets_provider.mirror.record.reader import MOST_ASSETS
 from kops_assets_provider.operators.cluster_status import Done, Standing
 from kops_assets_provider.operators.report import REPORT_KEY
 

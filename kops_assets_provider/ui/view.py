@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from kops_assets_provider.http.urls import printable, redact
-from kops_assets_provider.mirror.history import RecordChange
-from kops_assets_provider.mirror.model import Kind, Name, State
-from kops_assets_provider.mirror.outcome import run_of_log
-from kops_assets_provider.mirror.record import AssetRecord, MirrorRecord
-from kops_assets_provider.mirror.times import Freshness
+from kops_assets_provider.mirror.model.asset import Kind, Name, State
+from kops_assets_provider.mirror.model.outcome import run_of_log
+from kops_assets_provider.mirror.model.times import Freshness
+from kops_assets_provider.mirror.record.record import AssetRecord, MirrorRecord
+from kops_assets_provider.mirror.record.runs import RecordChange
 from kops_assets_provider.redaction import printable_values
 
 Values = dict[str, Any]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from kops_assets_provider.kops.assets import ImageAsset
-from kops_assets_provider.mirror import images
-from kops_assets_provider.mirror.image_plans import plan_images
-from kops_assets_provider.mirror.planned_image import PlannedImage
-from kops_assets_provider.mirror.registries import Registries
+from kops_assets_provider.mirror.copy import images
+from kops_assets_provider.mirror.places.registries import Registries
+from kops_assets_provider.mirror.plan.images import plan_images
+from kops_assets_provider.mirror.plan.planned_image import PlannedImage
 from tests.copies import copy_planned_image
 from tests.support.images import make_image, put_image
 from tests.support.oci_registry import OciRegistryServer

@@ -17,7 +17,7 @@ from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.s3 import S3Store
 from kops_assets_provider.http import errors, pools
 from kops_assets_provider.http.client import HttpClient
-from kops_assets_provider.mirror.registries import RegistryEndpoint
+from kops_assets_provider.mirror.places.registries import RegistryEndpoint
 from kops_assets_provider.oci import auth as auth_module
 from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.manifest import OCI_MANIFEST, parse_manifest

@@ -14,7 +14,8 @@ from kops_assets_provider.cli import commands
 from kops_assets_provider.files import stores
 from kops_assets_provider.http import errors, pools
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset
-from kops_assets_provider.mirror import fleet_lists, rewrites
+from kops_assets_provider.mirror.lists import fleet_lists
+from kops_assets_provider.mirror.places import rewrites
 from kops_assets_provider.operators import place_parameters as places
 
 # All of them now: one that is imported while redaction is off would keep it off.

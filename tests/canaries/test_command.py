@@ -376,7 +376,7 @@ def test_an_unexpected_error(hidden, command, monkeypatch):
         except KeyError as err:
             raise RuntimeError(f"\x1b[31m{CANARY}") from err
 
-    monkeypatch.setattr("kops_assets_provider.mirror.lists._read", fail)
+    monkeypatch.setattr("kops_assets_provider.mirror.lists.get_list._read", fail)
     url = f"https://h.example.com/x?token={CANARY}"
     arguments = ("list", "--spec", SPEC, "--kops-version", "1.36.2", "--extra-file", url)
     outputs = hidden(CANARY, lambda: command(*arguments)[0], {"stderr"})

@@ -20,11 +20,11 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.http.errors import status_error
 from kops_assets_provider.logs import get_logger
-from kops_assets_provider.mirror.fleet_file import read_fleet_file
-from kops_assets_provider.mirror.model import Kind, Problem, ProblemKind, State
-from kops_assets_provider.mirror.record_update import update_record
-from kops_assets_provider.mirror.report import Report, RunFacts
-from kops_assets_provider.mirror.report_files import report_html, report_json
+from kops_assets_provider.mirror.lists.fleet_file import read_fleet_file
+from kops_assets_provider.mirror.model.asset import Kind, Problem, ProblemKind, State
+from kops_assets_provider.mirror.record.update import update_record
+from kops_assets_provider.mirror.report.files import report_html, report_json
+from kops_assets_provider.mirror.report.report import Report, RunFacts
 from kops_assets_provider.redaction import clean, printable
 from tests.outcomes import make_outcome
 

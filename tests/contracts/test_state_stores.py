@@ -7,10 +7,10 @@ import re
 import pytest
 
 from kops_assets_provider.exceptions import AccessDeniedError, InvalidInputError, NotFoundError
-from kops_assets_provider.mirror.state.directory import DirectoryStateStore
-from kops_assets_provider.mirror.state.gcs import GCSStateStore
-from kops_assets_provider.mirror.state.places import StateStores
-from kops_assets_provider.mirror.state.s3 import S3StateStore
+from kops_assets_provider.mirror.places.state.directory import DirectoryStateStore
+from kops_assets_provider.mirror.places.state.gcs import GCSStateStore
+from kops_assets_provider.mirror.places.state.places import StateStores
+from kops_assets_provider.mirror.places.state.s3 import S3StateStore
 from tests.support.components import gcs_emulator, moto, seaweedfs
 from tests.support.memory_state_store import MemoryStateStore
 from tests.support.state_store_contract import DOCUMENTS, StateStoreContract

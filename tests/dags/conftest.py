@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kops_assets_provider.mirror.lists import list_cluster
+from kops_assets_provider.mirror.lists.get_list import list_cluster
 from tests.support.file_server import FileServer
 from tests.support.images import put_image
 from tests.support.oci_registry import OciRegistryServer

@@ -273,7 +273,7 @@ def test_a_manifest(world, dags, monkeypatch, where):
 
 def _shas(spec):
     """Hashes for all files, so that none is fetched."""
-    from kops_assets_provider.mirror.lists import list_cluster
+    from kops_assets_provider.mirror.lists.get_list import list_cluster
 
     files = list_cluster(str(spec), "1.36.2", fetch_hashes=False).assets.files
     return {x.canonical: SHA for x in files}

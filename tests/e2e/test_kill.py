@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from kops_assets_provider.http.retries import Retries
-from kops_assets_provider.mirror.registries import Registries
+from kops_assets_provider.mirror.places.registries import Registries
 from tests.copies import copy_between
 from tests.e2e.kill_wire import KillWire
 from tests.support.components import docker_registry
@@ -28,12 +28,12 @@ NEW = make_image("new", platforms=PLATFORMS, layers=3, base_layers=1, size=700_0
 WORKERS = 4
 CHILD = """
 import sys
-from kops_assets_provider.mirror.changes import OnDrift
-from kops_assets_provider.mirror.control import Control
-from kops_assets_provider.mirror.image_rules import ImageRules
-from kops_assets_provider.mirror.images import ImageCopy, copy_image
-from kops_assets_provider.mirror.planned_image import PlannedImage
-from kops_assets_provider.mirror.registries import Registries
+from kops_assets_provider.mirror.plan.drift import OnDrift
+from kops_assets_provider.mirror.copy.control import Control
+from kops_assets_provider.mirror.plan.image_policy import ImageRules
+from kops_assets_provider.mirror.copy.images import ImageCopy, copy_image
+from kops_assets_provider.mirror.plan.planned_image import PlannedImage
+from kops_assets_provider.mirror.places.registries import Registries
 
 source, target, workers = sys.argv[1:]
 job = ImageCopy(PlannedImage(source, target), Registries(), ImageRules(on_drift=OnDrift.TAKE))

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import pytest
 
-from kops_assets_provider.mirror.lists import list_cluster
+from kops_assets_provider.mirror.lists.get_list import list_cluster
 from tests.support.components import docker_registry, nginx, seaweedfs
 from tests.support.images import make_image, push_image
 from tests.support.local_airflow import LocalAirflow

@@ -29,7 +29,7 @@ from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.gcs import GCSStore
 from kops_assets_provider.files.ports import StoredFile
 from kops_assets_provider.http.client import HttpClient
-from kops_assets_provider.mirror.state.gcs import GCSStateStore
+from kops_assets_provider.mirror.places.state.gcs import GCSStateStore
 from tests.support.gcs_server import GCSServer
 from tests.support.messages import Fault
 from tests.waits import wait_for

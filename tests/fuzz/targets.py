@@ -16,10 +16,11 @@ from kops_assets_provider.exceptions import (
 from kops_assets_provider.http.challenges import parse_challenges
 from kops_assets_provider.http.rate_limits import quota, retry_after
 from kops_assets_provider.http.urls import is_forbidden, is_loopback, lead, origin, redact
-from kops_assets_provider.mirror.model import Kind, Name, State
-from kops_assets_provider.mirror.outcome import Facts
-from kops_assets_provider.mirror.record import AssetRecord, MirrorRecord
-from kops_assets_provider.mirror.saved_lists import read_saved_list
+from kops_assets_provider.mirror.lists.saved_lists import read_saved_list
+from kops_assets_provider.mirror.model.asset import Kind, Name, State
+from kops_assets_provider.mirror.model.outcome import Facts
+from kops_assets_provider.mirror.record.reader import parse_record
+from kops_assets_provider.mirror.record.record import AssetRecord, MirrorRecord
 from kops_assets_provider.oci.manifest import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -89,8 +90,8 @@ def references(data: bytes) -> None:
 
 def records(data: bytes) -> None:
     """A record that is read can be written, and is the same when it is read again."""
-    found = MirrorRecord.from_json(data, "record.json")
-    assert MirrorRecord.from_json(found.to_json(), "record.json") == found
+    found = parse_record(data, "record.json")
+    assert parse_record(found.to_json(), "record.json") == found
 
 
 class _Stores:

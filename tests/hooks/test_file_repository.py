@@ -12,7 +12,7 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.hooks.file_repository import S3FileRepositoryHook, open_file_stores
-from kops_assets_provider.mirror.store_options import read_store_options
+from kops_assets_provider.mirror.places.object_options import read_store_options
 from tests.support.components import gcs_emulator, moto
 from tests.support.connect_proxy import ConnectProxy
 from tests.support.file_server import FileServer

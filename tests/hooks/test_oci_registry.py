@@ -9,7 +9,7 @@ import trustme
 from kops_assets_provider.exceptions import InvalidInputError, Side
 from kops_assets_provider.hooks.oci_registry import OciRegistryHook
 from kops_assets_provider.hooks.registries import open_registries
-from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint, Way
+from kops_assets_provider.mirror.places.registries import Registries, RegistryEndpoint, Way
 from tests.support.connect_proxy import ConnectProxy
 from tests.support.oci_registry import OciRegistryServer
 from tests.support.registry.auth import BasicAuth, TokenAuth

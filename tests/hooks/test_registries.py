@@ -9,8 +9,8 @@ import trustme
 
 from kops_assets_provider.exceptions import InvalidInputError, NotFoundError, RequestRejectedError
 from kops_assets_provider.hooks.registries import open_registries, read_ecr_repositories
-from kops_assets_provider.mirror.cloud_logins import EcrRepositories
-from kops_assets_provider.mirror.registries import Registries, anonymous
+from kops_assets_provider.mirror.places.cloud_registries import EcrRepositories
+from kops_assets_provider.mirror.places.registries import Registries, anonymous
 from kops_assets_provider.oci.copy import copy_images
 from kops_assets_provider.oci.jobs import ImageJob
 from kops_assets_provider.oci.tree import read_tree

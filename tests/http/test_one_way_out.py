@@ -27,10 +27,10 @@ from kops_assets_provider.files.gcs import GCSStore
 from kops_assets_provider.files.http_source import HttpFileSource
 from kops_assets_provider.files.s3 import S3Store
 from kops_assets_provider.http.client import HttpClient
-from kops_assets_provider.mirror.hashes import fetch_sha
-from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint
-from kops_assets_provider.mirror.saved_lists import read_saved_list
-from kops_assets_provider.mirror.state.places import StateStores
+from kops_assets_provider.mirror.lists.hashes import fetch_sha
+from kops_assets_provider.mirror.lists.saved_lists import read_saved_list
+from kops_assets_provider.mirror.places.registries import Registries, RegistryEndpoint
+from kops_assets_provider.mirror.places.state.places import StateStores
 from kops_assets_provider.oci.auth import Login
 from tests.copies import copy_between
 from tests.support.connect_proxy import ConnectProxy

@@ -18,14 +18,14 @@ from kops_assets_provider.files.s3 import S3Store
 from kops_assets_provider.files.stores import Scheme
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
-from kops_assets_provider.mirror.asset_list import AssetList
-from kops_assets_provider.mirror.changes import OnDrift, file_change, image_change, read_on_drift
-from kops_assets_provider.mirror.file_stores import FileStores
-from kops_assets_provider.mirror.image_rules import ImageRules
-from kops_assets_provider.mirror.model import Change, Kind, State
-from kops_assets_provider.mirror.planned_image import PlannedImage
-from kops_assets_provider.mirror.registries import Registries
-from kops_assets_provider.mirror.whole_list import Mirror
+from kops_assets_provider.mirror.model.asset import Change, Kind, State
+from kops_assets_provider.mirror.model.asset_list import AssetList
+from kops_assets_provider.mirror.places.file_stores import FileStores
+from kops_assets_provider.mirror.places.registries import Registries
+from kops_assets_provider.mirror.plan.drift import OnDrift, file_change, image_change, read_on_drift
+from kops_assets_provider.mirror.plan.image_policy import ImageRules
+from kops_assets_provider.mirror.plan.planned_image import PlannedImage
+from kops_assets_provider.mirror.run.mirror import Mirror
 from tests.copies import copy_planned_image
 from tests.outcomes import make_asset_record, with_values
 from tests.support.file_server import FileServer

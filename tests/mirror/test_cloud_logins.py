@@ -20,7 +20,7 @@ from kops_assets_provider.exceptions import (
     RequestRejectedError,
     ServerFailedError,
 )
-from kops_assets_provider.mirror.cloud_logins import (
+from kops_assets_provider.mirror.places.cloud_registries import (
     Ecr,
     EcrRepositories,
     default_endpoints,
@@ -133,7 +133,7 @@ def test_no_other_host_is_one_of_theirs(host):
 def test_importing_it_loads_no_sdk():
     """Who copies from Docker Hub alone does not wait for them."""
     heavy = ("airflow", "boto3", "botocore", "google.auth")
-    name = "kops_assets_provider.mirror.cloud_logins"
+    name = "kops_assets_provider.mirror.places.cloud_registries"
     code = f"import sys, {name}; {name}.default_endpoints()('registry.k8s.io')"
     code += f"; print([x for x in {heavy} if x in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

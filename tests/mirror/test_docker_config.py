@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kops_assets_provider.exceptions import AccessDeniedError, InvalidInputError, TransientError
-from kops_assets_provider.mirror.docker_config import DockerConfig
+from kops_assets_provider.mirror.places.docker_config import DockerConfig
 
 SECRET = "canary-password"
 HOST = "registry.example.com"

@@ -7,8 +7,8 @@ import itertools
 import pytest
 
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.mirror import document
-from kops_assets_provider.mirror.document import (
+from kops_assets_provider.mirror.model import json_reader as document
+from kops_assets_provider.mirror.model.json_reader import (
     MAX_BYTES,
     flag,
     join_chunks,

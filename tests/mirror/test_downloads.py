@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from kops_assets_provider.http.client import HttpClient
-from kops_assets_provider.mirror.downloads import with_downloads
-from kops_assets_provider.mirror.model import Download, Kind, State
-from kops_assets_provider.mirror.outcome import Outcome
-from kops_assets_provider.mirror.record_update import update_record
-from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.mirror.model.asset import Download, Kind, State
+from kops_assets_provider.mirror.model.outcome import Outcome
+from kops_assets_provider.mirror.record.update import update_record
+from kops_assets_provider.mirror.report.download_checks import with_downloads
+from kops_assets_provider.mirror.report.report import Report
 from tests.outcomes import make_outcome
 from tests.support.gcs_server import GCSServer
 from tests.support.messages import Fault

@@ -18,14 +18,14 @@ from kops_assets_provider.files.s3 import S3Options, S3Store
 from kops_assets_provider.files.stores import Scheme
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.kops.assets import FileAsset
-from kops_assets_provider.mirror.file_plans import FileRules, plan_files
-from kops_assets_provider.mirror.file_stores import FileStores
-from kops_assets_provider.mirror.files import check_files
-from kops_assets_provider.mirror.known import Known
-from kops_assets_provider.mirror.model import State
-from kops_assets_provider.mirror.record import MirrorRecord
-from kops_assets_provider.mirror.record_update import update_record
-from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.mirror.model.asset import State
+from kops_assets_provider.mirror.places.file_stores import FileStores
+from kops_assets_provider.mirror.plan.file_checks import check_files
+from kops_assets_provider.mirror.plan.files import FileRules, plan_files
+from kops_assets_provider.mirror.plan.known_assets import Known
+from kops_assets_provider.mirror.record.reader import parse_record
+from kops_assets_provider.mirror.record.update import update_record
+from kops_assets_provider.mirror.report.report import Report
 from tests.copies import copy_one_file
 from tests.support.file_server import FileServer
 from tests.support.gcs_server import GCSServer
@@ -77,7 +77,7 @@ class World:
         copied = [copy_one_file(x, self.stores, {}, **options) for x in plan.to_copy]
         outcomes = [*plan.settled, *copied]
         record = update_record(self.record, Report("c", tuple(outcomes)), "1.36.2", "run")
-        self.record = MirrorRecord.from_json(record.to_json(), "the record")
+        self.record = parse_record(record.to_json(), "the record")
         return outcomes
 
     def put(self, name, raw):
@@ -191,7 +191,7 @@ def test_what_is_wrong_is_found_and_told(world, adopted, caplog):
     del world.objects[f"mirror/{bare}.sha256"]
     world.put(f"{wrong}.sha256", b"0" * 64)
     caplog.clear()
-    with caplog.at_level(logging.INFO, "kops_assets_provider.mirror.file_plans"):
+    with caplog.at_level(logging.INFO, "kops_assets_provider.mirror.plan.files"):
         plan = world.plan()
     canonicals = [f"{world.source.url}/{x}" for x in (missing, truncated, other, bare, wrong)]
     assert [x.canonical for x in plan.to_copy] == canonicals

@@ -8,12 +8,12 @@ import pytest
 from kops_assets_provider.exceptions import InvalidInputError, MissingAssetsError
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.kops.warnings import Caveat
-from kops_assets_provider.mirror.asset_list import AssetList
-from kops_assets_provider.mirror.fleet import FleetList, lists_of, read_listed
-from kops_assets_provider.mirror.fleet_report import FleetReport
-from kops_assets_provider.mirror.model import Problem, ProblemKind, State
-from kops_assets_provider.mirror.outcome import outcome_of
-from kops_assets_provider.mirror.results import Results
+from kops_assets_provider.mirror.lists.fleet import FleetList, lists_of, read_listed
+from kops_assets_provider.mirror.model.asset import Problem, ProblemKind, State
+from kops_assets_provider.mirror.model.asset_list import AssetList
+from kops_assets_provider.mirror.model.outcome import outcome_of
+from kops_assets_provider.mirror.report.fleet import FleetReport, group_report
+from kops_assets_provider.mirror.report.task_results import Results
 
 PAUSE = ImageAsset("registry.k8s.io/pause:3.10", "h/pause:3.10")
 ELSEWHERE = ImageAsset("registry.k8s.io/pause:3.10", "other/pause:3.10")
@@ -35,7 +35,7 @@ def outcome(asset, state=State.PRESENT):
 
 
 def whole(fleet, *outcomes):
-    return FleetReport.of(fleet, fleet.whole_report(Results(settled=outcomes)))
+    return FleetReport.of(fleet, group_report(fleet, Results(settled=outcomes)))
 
 
 def test_what_is_shared_is_there_once():

@@ -3,7 +3,7 @@
 import pytest
 
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.mirror.fleet_file import ClusterGroup, read_fleet_file
+from kops_assets_provider.mirror.lists.fleet_file import ClusterGroup, read_fleet_file
 
 FLEET = """\
 groups:

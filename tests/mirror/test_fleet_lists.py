@@ -5,8 +5,8 @@ import json
 import pytest
 
 from kops_assets_provider.exceptions import InvalidInputError, PermanentError, TransientError
-from kops_assets_provider.mirror.fleet_lists import make_fleet_list
-from kops_assets_provider.mirror.list_request import ListRequest
+from kops_assets_provider.mirror.lists.fleet_lists import make_fleet_list
+from kops_assets_provider.mirror.lists.request import ListRequest
 from tests.support.file_server import FileServer
 from tests.support.messages import Fault
 

@@ -10,13 +10,13 @@ import pytest
 from kops_assets_provider.files.s3 import S3Store
 from kops_assets_provider.files.stores import Scheme
 from kops_assets_provider.http.client import HttpClient
-from kops_assets_provider.mirror.file_plans import plan_files
-from kops_assets_provider.mirror.file_stores import FileStores
-from kops_assets_provider.mirror.fleet import lists_of, read_listed
-from kops_assets_provider.mirror.fleet_lists import make_fleet_list
-from kops_assets_provider.mirror.image_plans import plan_images
-from kops_assets_provider.mirror.list_request import ListRequest
-from kops_assets_provider.mirror.registries import Registries
+from kops_assets_provider.mirror.lists.fleet import lists_of, read_listed
+from kops_assets_provider.mirror.lists.fleet_lists import make_fleet_list
+from kops_assets_provider.mirror.lists.request import ListRequest
+from kops_assets_provider.mirror.places.file_stores import FileStores
+from kops_assets_provider.mirror.places.registries import Registries
+from kops_assets_provider.mirror.plan.files import plan_files
+from kops_assets_provider.mirror.plan.images import plan_images
 from tests.support.asset_lists import asset_list
 from tests.support.images import make_image, put_image
 from tests.support.oci_registry import OciRegistryServer

@@ -11,7 +11,7 @@ import pytest
 
 from kops_assets_provider.exceptions import PermanentError, TransientError
 from kops_assets_provider.http.client import HttpClient
-from kops_assets_provider.mirror.hashes import FetchedSha, fetch_sha, fetch_shas
+from kops_assets_provider.mirror.lists.hashes import FetchedSha, fetch_sha, fetch_shas
 from tests.support.file_server import FileServer
 from tests.support.messages import Fault
 

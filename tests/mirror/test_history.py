@@ -7,13 +7,13 @@ import json
 import pytest
 
 from kops_assets_provider.kops.assets import FileAsset
-from kops_assets_provider.mirror import record_update as record_module
-from kops_assets_provider.mirror.history import MOST_RUNS
-from kops_assets_provider.mirror.model import Kind, State
-from kops_assets_provider.mirror.outcome import not_mirrored
-from kops_assets_provider.mirror.record import MirrorRecord
-from kops_assets_provider.mirror.record_update import update_record
-from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.mirror.model.asset import Kind, State
+from kops_assets_provider.mirror.model.outcome import not_mirrored
+from kops_assets_provider.mirror.record import update as record_module
+from kops_assets_provider.mirror.record.reader import parse_record
+from kops_assets_provider.mirror.record.runs import MOST_RUNS
+from kops_assets_provider.mirror.record.update import update_record
+from kops_assets_provider.mirror.report.report import Report
 from tests.outcomes import GONE, make_outcome, with_values
 
 FILE = FileAsset("https://h/f", "https://h/f", None)
@@ -104,9 +104,9 @@ def test_where_the_logs_are():
 def test_it_is_read_as_it_was_written():
     """And a record of an older release has no past."""
     record = after([[GOOD]], [[BAD, OTHER]])
-    assert MirrorRecord.from_json(record.to_json(), "x") == record
+    assert parse_record(record.to_json(), "x") == record
     values = json.loads(record.to_json())
     old = {k: v for k, v in values.items() if k not in ("since", "runs", "changes")}
-    read = MirrorRecord.from_json(json.dumps(old), "x")
+    read = parse_record(json.dumps(old), "x")
     assert (read.since, read.runs, read.changes) == (None, (), ())
     assert update_record(read, Report("c", (BAD, OTHER)), "1", "r").since == read.updated_at

@@ -9,12 +9,12 @@ from kops_assets_provider.exceptions import (
     InvalidReferenceError,
 )
 from kops_assets_provider.kops.assets import ImageAsset
-from kops_assets_provider.mirror.control import Control
-from kops_assets_provider.mirror.image_plans import plan_images
-from kops_assets_provider.mirror.images import ImageCopy, copy_images
-from kops_assets_provider.mirror.model import ProblemKind, State
-from kops_assets_provider.mirror.planned_image import PlannedImage
-from kops_assets_provider.mirror.registries import Registries
+from kops_assets_provider.mirror.copy.control import Control
+from kops_assets_provider.mirror.copy.images import ImageCopy, copy_images
+from kops_assets_provider.mirror.model.asset import ProblemKind, State
+from kops_assets_provider.mirror.places.registries import Registries
+from kops_assets_provider.mirror.plan.images import plan_images
+from kops_assets_provider.mirror.plan.planned_image import PlannedImage
 from tests.copies import copy_planned_image, copy_planned_images
 from tests.support.images import make_image, put_image
 from tests.support.messages import Fault

@@ -25,8 +25,8 @@ from kops_assets_provider.exceptions import (
     StoppedError,
     TransientError,
 )
-from kops_assets_provider.mirror.kops_command import KopsCommand
-from kops_assets_provider.mirror.lists import ListRequest, make_list
+from kops_assets_provider.mirror.lists.get_list import ListRequest, make_list
+from kops_assets_provider.mirror.lists.kops_command import KopsCommand
 
 LIST = {
     "images": [{"canonical": "registry.k8s.io/pause:3.9", "download": "r.example.com/pause:3.9"}],

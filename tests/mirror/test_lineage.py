@@ -3,8 +3,8 @@
 import pytest
 
 from kops_assets_provider.exceptions import InvalidReferenceError
-from kops_assets_provider.mirror.lineage import dataset
-from kops_assets_provider.mirror.model import Kind
+from kops_assets_provider.mirror.model.asset import Kind
+from kops_assets_provider.mirror.places.lineage import dataset
 
 TARGETS = {
     "https://cdn.example.com/kops": "s3://bucket/prefix",

@@ -19,9 +19,8 @@ from kops_assets_provider.exceptions import (
     PermanentError,
     Side,
 )
-from kops_assets_provider.mirror.fleet import FleetList, read_listed
-from kops_assets_provider.mirror.image_rules import ImageRules
-from kops_assets_provider.mirror.model import (
+from kops_assets_provider.mirror.lists.fleet import FleetList, read_listed
+from kops_assets_provider.mirror.model.asset import (
     Change,
     Download,
     Kind,
@@ -31,10 +30,11 @@ from kops_assets_provider.mirror.model import (
     State,
     now,
 )
-from kops_assets_provider.mirror.outcome import Cost, Estimate, Facts, Outcome
-from kops_assets_provider.mirror.record import MirrorRecord
-from kops_assets_provider.mirror.record_update import update_record
-from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.mirror.model.outcome import Cost, Estimate, Facts, Outcome
+from kops_assets_provider.mirror.plan.image_policy import ImageRules
+from kops_assets_provider.mirror.record.reader import parse_record
+from kops_assets_provider.mirror.record.update import update_record
+from kops_assets_provider.mirror.report.report import Report
 from tests.outcomes import GONE, make_outcome, with_values
 
 # States that raise no error, and an error that is not ours.
@@ -147,7 +147,7 @@ def test_an_image_that_was_warmed_whole_stays_so():
     assert outcome.to_dict()["warmed"] == []
     read = with_values(Outcome.from_dict(outcome.to_dict()), verified_at=now())
     record = update_record(None, Report("c", (read,)), "1.36.2", "run")
-    (asset,) = MirrorRecord.from_json(record.to_json(), "x").assets
+    (asset,) = parse_record(record.to_json(), "x").assets
     assert ImageRules(warm=("b",)).is_warm(asset, "d")
 
 

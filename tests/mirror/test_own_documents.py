@@ -12,20 +12,21 @@ from kops_assets_provider.files.directory import DirectoryStore
 from kops_assets_provider.files.stores import FileTarget, Scheme
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset
 from kops_assets_provider.kops.cluster import read_cluster
-from kops_assets_provider.mirror.asset_list import AssetList
-from kops_assets_provider.mirror.file_stores import FileStores
-from kops_assets_provider.mirror.lists import list_cluster
-from kops_assets_provider.mirror.model import State
-from kops_assets_provider.mirror.outcome import outcome_of
-from kops_assets_provider.mirror.own_documents import Format, format_of
-from kops_assets_provider.mirror.record import MirrorRecord
-from kops_assets_provider.mirror.record_places import has_default_name, record_target
-from kops_assets_provider.mirror.record_store import keep_record
-from kops_assets_provider.mirror.record_update import update_record
-from kops_assets_provider.mirror.report import Report, RunFacts
-from kops_assets_provider.mirror.report_files import report_html, report_json, write_report
-from kops_assets_provider.mirror.saved_lists import read_saved_list, save_list
-from kops_assets_provider.mirror.state.places import StateStores
+from kops_assets_provider.mirror.lists.get_list import list_cluster
+from kops_assets_provider.mirror.lists.saved_lists import read_saved_list, save_list
+from kops_assets_provider.mirror.model.asset import State
+from kops_assets_provider.mirror.model.asset_list import AssetList
+from kops_assets_provider.mirror.model.document_formats import Format, format_of
+from kops_assets_provider.mirror.model.outcome import outcome_of
+from kops_assets_provider.mirror.places.file_stores import FileStores
+from kops_assets_provider.mirror.places.state.places import StateStores
+from kops_assets_provider.mirror.record.places import has_default_name, record_target
+from kops_assets_provider.mirror.record.reader import parse_record
+from kops_assets_provider.mirror.record.record import MirrorRecord
+from kops_assets_provider.mirror.record.store import keep_record
+from kops_assets_provider.mirror.record.update import update_record
+from kops_assets_provider.mirror.report.files import report_html, report_json, write_report
+from kops_assets_provider.mirror.report.report import Report, RunFacts
 
 CLUSTER = "c.example.com"
 FILE = FileAsset("https://dl.test/x/y", "https://files.test/k/x/y", "ab" * 32)
@@ -67,7 +68,7 @@ class Place:
 
     @property
     def run(self) -> str:
-        return MirrorRecord.from_json(self.path.read_text(), "x").run
+        return parse_record(self.path.read_text(), "x").run
 
     @property
     def invalid(self) -> str | None:
@@ -90,7 +91,7 @@ def test_a_record_begins_with_its_format() -> None:
     text = RECORD.to_json()
     assert text.startswith('{\n "format": "kops-assets-record",\n "schema": 2,')
     assert format_of(text.encode()) == Format.RECORD
-    assert MirrorRecord.from_json(text, "x") == RECORD
+    assert parse_record(text, "x") == RECORD
 
 
 @pytest.mark.parametrize("name", ["default", "elsewhere"])
@@ -219,7 +220,7 @@ def test_a_lists_cluster_is_a_name(name: object) -> None:
     with pytest.raises(InvalidInputError, match="cluster"):
         AssetList.from_dict({**LISTED.to_dict(), "cluster": name})
     with pytest.raises(InvalidInputError, match="cluster"):
-        MirrorRecord.from_json(old_record(cluster=name), "x")
+        parse_record(old_record(cluster=name), "x")
 
 
 def listed(canonical: str, download: str) -> AssetList:

@@ -3,7 +3,7 @@
 import pytest
 
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.mirror.lists import read_shas
+from kops_assets_provider.mirror.lists.get_list import read_shas
 
 SHA = "ab" * 32
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kops_assets_provider.mirror.planned_image import PlannedImage, resolve_hints, with_hints
+from kops_assets_provider.mirror.plan.planned_image import PlannedImage, resolve_hints, with_hints
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.jobs import ImageJob
 from kops_assets_provider.oci.manifest import OCI_MANIFEST, Descriptor, Manifest

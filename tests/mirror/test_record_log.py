@@ -10,13 +10,14 @@ from kops_assets_provider.exceptions import InvalidInputError, UnsupportedTarget
 from kops_assets_provider.files.stores import FileTarget, Scheme, locate
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.kops.warnings import Caveat
-from kops_assets_provider.mirror.asset_list import AssetList
-from kops_assets_provider.mirror.model import Kind, State
-from kops_assets_provider.mirror.record import MirrorRecord, Notified
-from kops_assets_provider.mirror.record_log import list_record, lists_after
-from kops_assets_provider.mirror.record_store import keep_record, read_record
-from kops_assets_provider.mirror.record_update import update_record
-from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.mirror.model.asset import Kind, State
+from kops_assets_provider.mirror.model.asset_list import AssetList
+from kops_assets_provider.mirror.record.past import list_record, lists_after
+from kops_assets_provider.mirror.record.reader import parse_record
+from kops_assets_provider.mirror.record.record import Notified
+from kops_assets_provider.mirror.record.store import keep_record, read_record
+from kops_assets_provider.mirror.record.update import update_record
+from kops_assets_provider.mirror.report.report import Report
 from tests.outcomes import make_outcome, with_values
 from tests.support.memory_files import MemoryStore
 
@@ -63,7 +64,7 @@ def after(old, outcomes, run, lists=None):
 
 
 def read_again(record):
-    return MirrorRecord.from_json(record.to_json(), "x")
+    return parse_record(record.to_json(), "x")
 
 
 def test_a_list_is_kept_whole_once_it_differs():
@@ -156,7 +157,7 @@ def test_a_record_of_schema_1_is_read():
         del values[key]
     for asset in values["assets"]:
         del asset["extra"]
-    old = MirrorRecord.from_json(json.dumps({**values, "schema": 1}), "x")
+    old = parse_record(json.dumps({**values, "schema": 1}), "x")
     assert (old.lists, old.copied, old.warnings, old.notified) == ((), (), (), None)
     assert [x.facts.content for x in old.assets] == [DIGEST, SHA]
     new = json.loads(after(old, [IMAGE], "two").to_json())
@@ -182,7 +183,7 @@ def test_a_list_of_the_past_that_is_wrong(files, problem):
     store, target = MemoryStore(), FileTarget(Scheme.S3, "bucket", "kops-assets/c.example.com.json")
     store.files[target.path] = json.dumps(values).encode()
     with pytest.raises(InvalidInputError, match=f"not a mirror record: .*{problem}"):
-        MirrorRecord.from_json(store.files[target.path], "x")
+        parse_record(store.files[target.path], "x")
     keep_record(store, target, Report("c.example.com", ()), "1.36.2", "2")
     assert read_record(store, target.path, "c.example.com").run == "2"
     assert set(store.files) == {target.path, f"{target.path}.invalid"}
@@ -194,4 +195,4 @@ def test_a_newer_record_is_refused():
     with pytest.raises(
         UnsupportedTargetError, match=r"schema 3, and this release knows .* up to 2"
     ):
-        MirrorRecord.from_json(json.dumps({**values, "schema": 3}), "x")
+        parse_record(json.dumps({**values, "schema": 3}), "x")

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kops_assets_provider.exceptions import InvalidInputError, Side, UnsupportedTargetError
-from kops_assets_provider.mirror.image_rules import ImageRules
-from kops_assets_provider.mirror.model import Download, Kind, State
-from kops_assets_provider.mirror.outcome import Outcome
-from kops_assets_provider.mirror.record import MirrorRecord
-from kops_assets_provider.mirror.record_store import read_record
-from kops_assets_provider.mirror.record_update import update_record
-from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.mirror.model.asset import Download, Kind, State
+from kops_assets_provider.mirror.model.outcome import Outcome
+from kops_assets_provider.mirror.plan.image_policy import ImageRules
+from kops_assets_provider.mirror.record.reader import parse_record
+from kops_assets_provider.mirror.record.store import read_record
+from kops_assets_provider.mirror.record.update import update_record
+from kops_assets_provider.mirror.report.report import Report
 from kops_assets_provider.ui.view import Shown, page_values
 from tests.outcomes import GONE, make_outcome, with_values
 from tests.support.memory_files import MemoryStore
@@ -66,7 +66,7 @@ def put(values, path, value):
 def test_a_right_one_is_read():
     """As it was written."""
     text = json.dumps(document())
-    assert json.loads(MirrorRecord.from_json(text, "x").to_json()) == json.loads(text)
+    assert json.loads(parse_record(text, "x").to_json()) == json.loads(text)
 
 
 WRONG = [
@@ -128,7 +128,7 @@ def test_one_wrong_value_is_enough(path, value):
     values = document()
     put(values, path, value)
     with pytest.raises(InvalidInputError) as found:
-        MirrorRecord.from_json(json.dumps(values), "s3://b/c.json")
+        parse_record(json.dumps(values), "s3://b/c.json")
     message = str(found.value)
     assert message.startswith("s3://b/c.json: not a mirror record: ")
     named = "".join(f"[{x}]" if isinstance(x, int) else f".{x}" for x in path).removeprefix(".")
@@ -144,10 +144,10 @@ def test_what_every_record_has(key):
     values = document()
     del values[key]
     with pytest.raises(InvalidInputError, match=f"it has no {key}"):
-        MirrorRecord.from_json(json.dumps(values), "x")
+        parse_record(json.dumps(values), "x")
     short = {k: document()["assets"][0][k] for k in ("kind", "canonical", "download", "state")}
     put(values := document(), ("assets",), [short])
-    (asset,) = MirrorRecord.from_json(json.dumps(values), "x").assets
+    (asset,) = parse_record(json.dumps(values), "x").assets
     assert (asset.facts.size, asset.facts.verified_at) == (None, None)
 
 
@@ -164,20 +164,20 @@ def test_any_value_anywhere(path, value):
     values = document()
     put(values, path, value)
     try:
-        record = MirrorRecord.from_json(json.dumps(values), "x")
+        record = parse_record(json.dumps(values), "x")
     except (InvalidInputError, UnsupportedTargetError):
         return
     shown = page_values([Shown(record, "copy")], datetime.now(UTC), timedelta(hours=26))
     json.dumps(shown, allow_nan=False, ensure_ascii=False).encode()
     again = update_record(record, Report("c", (IMAGE, FILE)), "1.36.2", "run-3")
-    assert MirrorRecord.from_json(again.to_json(), "x") == again
+    assert parse_record(again.to_json(), "x") == again
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200))
 def test_any_bytes(raw):
     """Most are no record."""
     with pytest.raises(InvalidInputError):
-        MirrorRecord.from_json(raw, "x")
+        parse_record(raw, "x")
 
 
 def test_an_asset_occurs_once():
@@ -185,37 +185,37 @@ def test_an_asset_occurs_once():
     values = document()
     values["assets"].append(values["assets"][0])
     with pytest.raises(InvalidInputError, match=r"assets\[2\]: the same asset occurs twice"):
-        MirrorRecord.from_json(json.dumps(values), "x")
+        parse_record(json.dumps(values), "x")
 
 
 @pytest.mark.parametrize("text", ["[]", "null", "1", '"x"', "[" * 100_000, '{"schema": 1}', "{}"])
 def test_what_is_no_record_at_all(text):
     """However deep it is."""
     with pytest.raises(InvalidInputError, match="not a mirror record"):
-        MirrorRecord.from_json(text, "x")
+        parse_record(text, "x")
 
 
 def test_a_newer_one_is_refused():
     """Whatever else is in it: its release knows more than we do."""
     with pytest.raises(UnsupportedTargetError, match="schema 3"):
-        MirrorRecord.from_json('{"schema": 3, "assets": "elsewhere"}', "x")
+        parse_record('{"schema": 3, "assets": "elsewhere"}', "x")
 
 
 def test_unknown_keys_are_left_out():
     """A newer release may add some to the same schema."""
     values = document()
     values["more"] = values["assets"][0]["more"] = [1]
-    assert MirrorRecord.from_json(json.dumps(values), "x").cluster == "c"
+    assert parse_record(json.dumps(values), "x").cluster == "c"
 
 
 def test_what_other_features_know_stays():
     """Each keeps its own under a name of its own, and a run leaves it alone."""
     values = document()
     values["assets"][0]["extra"] = {"signature": {"keys": ["a"]}}
-    record = MirrorRecord.from_json(json.dumps(values), "x")
+    record = parse_record(json.dumps(values), "x")
     record = update_record(record, Report("c", (IMAGE, FILE)), "1.36.2", "run-3")
     assert record.assets[0].extra == {"signature": {"keys": ["a"]}}
-    assert MirrorRecord.from_json(record.to_json(), "x") == record
+    assert parse_record(record.to_json(), "x") == record
 
 
 def test_a_huge_one_is_not_held_in_memory():

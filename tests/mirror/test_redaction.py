@@ -6,10 +6,10 @@ from kops_assets_provider.exceptions import InvalidInputError, KopsAssetsError
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.kops.assets import ClusterAssets
 from kops_assets_provider.kops.remap import Locations
-from kops_assets_provider.mirror.extras import with_files
-from kops_assets_provider.mirror.hashes import fetch_sha
-from kops_assets_provider.mirror.kops_command import KopsCommand
-from kops_assets_provider.mirror.lists import list_cluster
+from kops_assets_provider.mirror.lists.extras import with_files
+from kops_assets_provider.mirror.lists.get_list import list_cluster
+from kops_assets_provider.mirror.lists.hashes import fetch_sha
+from kops_assets_provider.mirror.lists.kops_command import KopsCommand
 
 URL = "http://bob:hunter2@127.0.0.1:9/x?X-Amz-Signature=hunter2"
 

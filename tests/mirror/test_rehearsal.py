@@ -11,8 +11,8 @@ from kops_assets_provider.exceptions import (
     UnsupportedKubernetesError,
 )
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset
-from kops_assets_provider.mirror.list_request import split_versions
-from kops_assets_provider.mirror.lists import ListRequest, make_list
+from kops_assets_provider.mirror.lists.get_list import ListRequest, make_list
+from kops_assets_provider.mirror.lists.request import split_versions
 from tests.mirror.test_lists import SPEC
 
 OFFLINE = {"cluster_spec": str(SPEC), "fetch_hashes": False}

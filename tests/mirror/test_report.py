@@ -14,13 +14,20 @@ from kops_assets_provider.exceptions import (
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.stores import FileTarget, Scheme
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
-from kops_assets_provider.mirror.model import Download, Kind, Problem, ProblemKind, State, name_of
-from kops_assets_provider.mirror.outcome import Outcome, failed, outcome_of
-from kops_assets_provider.mirror.record import MirrorRecord
-from kops_assets_provider.mirror.record_store import keep_record, read_record
-from kops_assets_provider.mirror.record_update import update_record
-from kops_assets_provider.mirror.report import Report
-from kops_assets_provider.mirror.results import Results, make_report
+from kops_assets_provider.mirror.model.asset import (
+    Download,
+    Kind,
+    Problem,
+    ProblemKind,
+    State,
+    name_of,
+)
+from kops_assets_provider.mirror.model.outcome import Outcome, failed, outcome_of
+from kops_assets_provider.mirror.record.reader import parse_record
+from kops_assets_provider.mirror.record.store import keep_record, read_record
+from kops_assets_provider.mirror.record.update import update_record
+from kops_assets_provider.mirror.report.report import Report
+from kops_assets_provider.mirror.report.task_results import Results, make_report
 from tests.outcomes import make_outcome, with_values
 from tests.support.memory_files import MemoryStore
 
@@ -251,7 +258,7 @@ def test_the_record_forgets_what_is_not_listed():
 def test_a_record_is_read_as_it_was_written():
     """JSON and back."""
     record = update_record(None, report(COPIED, PRESENT), "1.36.2", "run-1")
-    assert MirrorRecord.from_json(record.to_json(), "x") == record
+    assert parse_record(record.to_json(), "x") == record
 
 
 @pytest.mark.parametrize(

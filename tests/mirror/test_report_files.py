@@ -11,9 +11,7 @@ from kops_assets_provider import __version__, exceptions
 from kops_assets_provider.exceptions import AccessDeniedError, InvalidInputError, Side
 from kops_assets_provider.files.directory import DirectoryStore
 from kops_assets_provider.files.stores import Scheme
-from kops_assets_provider.mirror.document import WrongValue
-from kops_assets_provider.mirror.file_stores import FileStores
-from kops_assets_provider.mirror.model import (
+from kops_assets_provider.mirror.model.asset import (
     Change,
     Download,
     Kind,
@@ -23,10 +21,12 @@ from kops_assets_provider.mirror.model import (
     State,
     problem,
 )
-from kops_assets_provider.mirror.outcome import failed
-from kops_assets_provider.mirror.report import Report, RunFacts
-from kops_assets_provider.mirror.report_advice import _ADVICE, advice, reason
-from kops_assets_provider.mirror.report_files import report_html, report_json, write_report
+from kops_assets_provider.mirror.model.json_reader import WrongValue
+from kops_assets_provider.mirror.model.outcome import failed
+from kops_assets_provider.mirror.places.file_stores import FileStores
+from kops_assets_provider.mirror.report.advice import _ADVICE, advice, reason
+from kops_assets_provider.mirror.report.files import report_html, report_json, write_report
+from kops_assets_provider.mirror.report.report import Report, RunFacts
 from tests.outcomes import make_outcome, with_values
 
 DIGEST = "sha256:" + "a1" * 32

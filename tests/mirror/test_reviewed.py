@@ -8,17 +8,17 @@ import pytest
 
 from kops_assets_provider.exceptions import NotFoundError, UnsupportedKubernetesError
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
-from kops_assets_provider.mirror.asset_list import AssetList
-from kops_assets_provider.mirror.file_stores import FileStores
-from kops_assets_provider.mirror.image_plans import plan_images
-from kops_assets_provider.mirror.image_rules import ImageRules
-from kops_assets_provider.mirror.lists import ListRequest, make_list
-from kops_assets_provider.mirror.model import Kind, State
-from kops_assets_provider.mirror.planned_image import PlannedImage
-from kops_assets_provider.mirror.record_update import update_record
-from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint
-from kops_assets_provider.mirror.report import Report
-from kops_assets_provider.mirror.whole_list import Mirror
+from kops_assets_provider.mirror.lists.get_list import ListRequest, make_list
+from kops_assets_provider.mirror.model.asset import Kind, State
+from kops_assets_provider.mirror.model.asset_list import AssetList
+from kops_assets_provider.mirror.places.file_stores import FileStores
+from kops_assets_provider.mirror.places.registries import Registries, RegistryEndpoint
+from kops_assets_provider.mirror.plan.image_policy import ImageRules
+from kops_assets_provider.mirror.plan.images import plan_images
+from kops_assets_provider.mirror.plan.planned_image import PlannedImage
+from kops_assets_provider.mirror.record.update import update_record
+from kops_assets_provider.mirror.report.report import Report
+from kops_assets_provider.mirror.run.mirror import Mirror
 from kops_assets_provider.oci.limits import Limits
 from tests.copies import copy_planned_image, copy_planned_images
 from tests.mirror.test_lists import SPEC

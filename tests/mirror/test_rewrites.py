@@ -2,7 +2,7 @@
 
 import pytest
 
-from kops_assets_provider.mirror.rewrites import rewrite
+from kops_assets_provider.mirror.places.rewrites import rewrite
 
 REWRITES = {
     "registry.k8s.io": "cache.example.com/k8s",

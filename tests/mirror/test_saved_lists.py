@@ -14,11 +14,11 @@ from kops_assets_provider.exceptions import InvalidInputError, NotFoundError
 from kops_assets_provider.files.stores import Scheme
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.kops.warnings import Caveat
-from kops_assets_provider.mirror.asset_list import AssetList
-from kops_assets_provider.mirror.file_stores import FileStores
-from kops_assets_provider.mirror.lists import ListRequest, list_cluster, make_list
-from kops_assets_provider.mirror.saved_lists import read_saved_list, save_list
-from kops_assets_provider.mirror.state.places import StateStores
+from kops_assets_provider.mirror.lists.get_list import ListRequest, list_cluster, make_list
+from kops_assets_provider.mirror.lists.saved_lists import read_saved_list, save_list
+from kops_assets_provider.mirror.model.asset_list import AssetList
+from kops_assets_provider.mirror.places.file_stores import FileStores
+from kops_assets_provider.mirror.places.state.places import StateStores
 from tests.support.file_server import FileServer
 from tests.support.memory_files import MemoryStore
 

@@ -7,7 +7,7 @@ import pytest
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.files.gcs import GCSOptions
 from kops_assets_provider.files.s3 import S3Options
-from kops_assets_provider.mirror.store_options import StoreOptions, read_store_options
+from kops_assets_provider.mirror.places.object_options import StoreOptions, read_store_options
 
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/1"
 

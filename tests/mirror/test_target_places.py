@@ -13,18 +13,18 @@ from kops_assets_provider.exceptions import ConflictingTargetsError
 from kops_assets_provider.files.directory import DirectoryStore
 from kops_assets_provider.files.stores import Scheme
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
-from kops_assets_provider.mirror.asset_list import AssetList
-from kops_assets_provider.mirror.file_plans import plan_files
-from kops_assets_provider.mirror.file_stores import FileStores
-from kops_assets_provider.mirror.fleet import FleetList
-from kops_assets_provider.mirror.fleet_report import FleetReport
-from kops_assets_provider.mirror.image_plans import plan_images
-from kops_assets_provider.mirror.model import State
-from kops_assets_provider.mirror.record_places import document_writes
-from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint, default_url
-from kops_assets_provider.mirror.results import Results
-from kops_assets_provider.mirror.target_places import image_writes, split_conflicts
-from kops_assets_provider.mirror.whole_list import Mirror
+from kops_assets_provider.mirror.lists.fleet import FleetList
+from kops_assets_provider.mirror.model.asset import State
+from kops_assets_provider.mirror.model.asset_list import AssetList
+from kops_assets_provider.mirror.places.file_stores import FileStores
+from kops_assets_provider.mirror.places.registries import Registries, RegistryEndpoint, default_url
+from kops_assets_provider.mirror.places.target_conflicts import image_writes, split_conflicts
+from kops_assets_provider.mirror.plan.files import plan_files
+from kops_assets_provider.mirror.plan.images import plan_images
+from kops_assets_provider.mirror.record.places import document_writes
+from kops_assets_provider.mirror.report.fleet import FleetReport, group_report
+from kops_assets_provider.mirror.report.task_results import Results
+from kops_assets_provider.mirror.run.mirror import Mirror
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 BASE = "https://files.example.com"
@@ -272,7 +272,7 @@ def test_one_bad_pair_does_not_stop_a_group(tmp_path: Path) -> None:
     assert plan.to_copy == (good,)
     assert {x.state for x in plan.settled} == {State.FAILED}
     assert {x.problem.kind for x in plan.settled} == {"ConflictingTargetsError"}
-    report = FleetReport.of(fleet, fleet.whole_report(Results(settled=plan.settled)))
+    report = FleetReport.of(fleet, group_report(fleet, Results(settled=plan.settled)))
     errors = [x.problem.message for x in report.whole.missing]
     assert sum("/q (" in x for x in errors) == 2
     assert sum("the mirror's record of a" in x for x in errors) == 1

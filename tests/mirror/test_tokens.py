@@ -8,10 +8,10 @@ import pytest
 
 from kops_assets_provider.exceptions import AccessDeniedError
 from kops_assets_provider.kops.assets import ImageAsset
-from kops_assets_provider.mirror.image_plans import plan_images
-from kops_assets_provider.mirror.model import State
-from kops_assets_provider.mirror.planned_image import PlannedImage
-from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint
+from kops_assets_provider.mirror.model.asset import State
+from kops_assets_provider.mirror.places.registries import Registries, RegistryEndpoint
+from kops_assets_provider.mirror.plan.images import plan_images
+from kops_assets_provider.mirror.plan.planned_image import PlannedImage
 from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.scopes import Scopes
 from tests.copies import copy_planned_image, copy_planned_images

@@ -15,14 +15,14 @@ from kops_assets_provider.exceptions import (
 )
 from kops_assets_provider.files.stores import Scheme
 from kops_assets_provider.kops.assets import ClusterAssets, ImageAsset
-from kops_assets_provider.mirror.asset_list import AssetList
-from kops_assets_provider.mirror.file_stores import FileStores
-from kops_assets_provider.mirror.image_plans import plan_images
-from kops_assets_provider.mirror.image_rules import ImageRules
-from kops_assets_provider.mirror.model import State
-from kops_assets_provider.mirror.planned_image import PlannedImage
-from kops_assets_provider.mirror.registries import Registries
-from kops_assets_provider.mirror.whole_list import Mirror
+from kops_assets_provider.mirror.model.asset import State
+from kops_assets_provider.mirror.model.asset_list import AssetList
+from kops_assets_provider.mirror.places.file_stores import FileStores
+from kops_assets_provider.mirror.places.registries import Registries
+from kops_assets_provider.mirror.plan.image_policy import ImageRules
+from kops_assets_provider.mirror.plan.images import plan_images
+from kops_assets_provider.mirror.plan.planned_image import PlannedImage
+from kops_assets_provider.mirror.run.mirror import Mirror
 from tests.copies import copy_planned_image, copy_planned_images
 from tests.outcomes import make_asset_record, with_values
 from tests.support.components import docker_registry
@@ -195,7 +195,7 @@ def names(asset):
 
 def test_age_is_counted_in_days():
     """A record of yesterday is good for two days, and not for half of one."""
-    from kops_assets_provider.mirror.model import Kind
+    from kops_assets_provider.mirror.model.asset import Kind
 
     yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
     facts = {"source": "d", "verified_at": yesterday}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from kops_assets_provider.mirror.model import Kind
-from kops_assets_provider.mirror.web_pages import web_page
+from kops_assets_provider.mirror.model.asset import Kind
+from kops_assets_provider.mirror.places.web_pages import web_page
 
 DIGEST = f"sha256:{'a' * 64}"
 ECR = "ecr/repositories/private/123456789012/kops/pause"

@@ -15,16 +15,16 @@ from dataclasses import replace
 import pytest
 
 from kops_assets_provider.kops.assets import ImageAsset
-from kops_assets_provider.mirror.changes import OnDrift
-from kops_assets_provider.mirror.image_plans import plan_images
-from kops_assets_provider.mirror.image_rules import ImageRules
-from kops_assets_provider.mirror.known import Known
-from kops_assets_provider.mirror.model import State
-from kops_assets_provider.mirror.planned_image import PlannedImage
-from kops_assets_provider.mirror.record import MirrorRecord
-from kops_assets_provider.mirror.record_update import update_record
-from kops_assets_provider.mirror.registries import Registries
-from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.mirror.model.asset import State
+from kops_assets_provider.mirror.places.registries import Registries
+from kops_assets_provider.mirror.plan.drift import OnDrift
+from kops_assets_provider.mirror.plan.image_policy import ImageRules
+from kops_assets_provider.mirror.plan.images import plan_images
+from kops_assets_provider.mirror.plan.known_assets import Known
+from kops_assets_provider.mirror.plan.planned_image import PlannedImage
+from kops_assets_provider.mirror.record.reader import parse_record
+from kops_assets_provider.mirror.record.update import update_record
+from kops_assets_provider.mirror.report.report import Report
 from kops_assets_provider.oci.digest import Digest
 from tests.copies import copy_planned_image, copy_planned_images
 from tests.outcomes import with_values
@@ -65,7 +65,7 @@ class Wire:
     def keep_record(self, outcomes):
         """Let the next plan know what was copied, as the mirror's record does."""
         record = update_record(None, Report("c", tuple(outcomes)), "1.36.2", "run")
-        self.record = MirrorRecord.from_json(record.to_json(), "the record")
+        self.record = parse_record(record.to_json(), "the record")
 
     def command(self, *names, **rules):
         plan = self.plan(*names, **rules)

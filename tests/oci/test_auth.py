@@ -15,7 +15,7 @@ from kops_assets_provider.exceptions import (
     UntrustedServerError,
 )
 from kops_assets_provider.http.client import HttpClient
-from kops_assets_provider.mirror.registries import Registries, RegistryEndpoint
+from kops_assets_provider.mirror.places.registries import Registries, RegistryEndpoint
 from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.client import RegistryClient
 from kops_assets_provider.oci.manifest import parse_manifest

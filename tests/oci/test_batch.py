@@ -14,9 +14,9 @@ from kops_assets_provider.exceptions import (
     PermanentError,
 )
 from kops_assets_provider.kops.assets import ImageAsset
-from kops_assets_provider.mirror.image_plans import plan_images
-from kops_assets_provider.mirror.model import State
-from kops_assets_provider.mirror.registries import Registries
+from kops_assets_provider.mirror.model.asset import State
+from kops_assets_provider.mirror.places.registries import Registries
+from kops_assets_provider.mirror.plan.images import plan_images
 from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.manifest import parse_manifest

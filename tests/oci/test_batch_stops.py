@@ -7,8 +7,8 @@ import pytest
 from kops_assets_provider.exceptions import PermanentError, StoppedError
 from kops_assets_provider.http.retries import Retries
 from kops_assets_provider.kops.assets import ImageAsset
-from kops_assets_provider.mirror.image_plans import plan_images
-from kops_assets_provider.mirror.registries import Registries
+from kops_assets_provider.mirror.places.registries import Registries
+from kops_assets_provider.mirror.plan.images import plan_images
 from kops_assets_provider.oci.copy import copy_images
 from kops_assets_provider.oci.jobs import ImageJob
 from tests.copies import copy_planned_images

@@ -18,7 +18,7 @@ from kops_assets_provider.exceptions import (
     StoppedError,
 )
 from kops_assets_provider.http.retries import Retries
-from kops_assets_provider.mirror.registries import Registries
+from kops_assets_provider.mirror.places.registries import Registries
 from kops_assets_provider.oci.manifest import (
     DOCKER_MANIFEST,
     MAX_MANIFEST,

@@ -15,10 +15,10 @@ from airflow.sdk.observability import stats
 
 from kops_assets_provider.dag_factory import kops_check_assets_dag, kops_copy_assets_dag
 from kops_assets_provider.exceptions import KopsAssetsError, NotFoundError, RateLimitedError
-from kops_assets_provider.mirror import files, images
-from kops_assets_provider.mirror.control import CopyResult
-from kops_assets_provider.mirror.model import Kind, Name, Problem, State
-from kops_assets_provider.mirror.outcome import failed
+from kops_assets_provider.mirror.copy import files, images
+from kops_assets_provider.mirror.copy.control import CopyResult
+from kops_assets_provider.mirror.model.asset import Kind, Name, Problem, State
+from kops_assets_provider.mirror.model.outcome import failed
 from kops_assets_provider.operators.copy import KopsCopyFileOperator, KopsCopyImageOperator
 from kops_assets_provider.operators.links import SourceLink, TargetLink
 from tests.canaries.switch import switch_off

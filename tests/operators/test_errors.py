@@ -14,7 +14,7 @@ from kops_assets_provider.exceptions import (
     ServerFailedError,
     StoppedError,
 )
-from kops_assets_provider.mirror.model import Problem
+from kops_assets_provider.mirror.model.asset import Problem
 from kops_assets_provider.operators.errors import WAITING_SINCE, translate_errors
 
 ASSET = {"kind": "image", "canonical": "registry.k8s.io/pause:3.10"}

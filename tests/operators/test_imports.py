@@ -29,7 +29,7 @@ HEAVY = (
     *("aiohttp", "jinja2", "kubernetes", "numpy", "pandas", "pyarrow", "rich", "sqlalchemy"),
     # What lists are computed with, and read from: a copy is told what to copy.
     *("kops_assets_provider.kops.catalog", "kops_assets_provider.kops.inventory"),
-    *("kops_assets_provider.mirror.state", "kops_assets_provider.mirror.kops_command"),
+    *("kops_assets_provider.mirror.places.state", "kops_assets_provider.mirror.lists.kops_command"),
 )
 # The operator as a task has it, in a process of its own that has what runs all tasks.
 COPY = """

@@ -10,9 +10,9 @@ from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.sdk import DAG, Asset
 
 from kops_assets_provider.files.stores import FileTarget, Scheme
-from kops_assets_provider.mirror.model import Kind, State, now
-from kops_assets_provider.mirror.record_store import keep_record, read_record
-from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.mirror.model.asset import Kind, State, now
+from kops_assets_provider.mirror.record.store import keep_record, read_record
+from kops_assets_provider.mirror.report.report import Report
 from kops_assets_provider.operators.readiness import READY, notify, publish, ready_asset
 from tests.outcomes import GONE, make_outcome
 from tests.support.memory_files import MemoryStore

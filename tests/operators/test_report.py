@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from kops_assets_provider.mirror.outcome import Outcome
+from kops_assets_provider.mirror.model.outcome import Outcome
 from kops_assets_provider.operators.report import KopsReportOperator
 
 NAMES = [f"registry.k8s.io/{x}:1" for x in ("a", "b")]

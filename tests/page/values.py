@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from kops_assets_provider.mirror.model import Kind, State
-from kops_assets_provider.mirror.record_update import update_record
-from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.mirror.model.asset import Kind, State
+from kops_assets_provider.mirror.record.update import update_record
+from kops_assets_provider.mirror.report.report import Report
 from kops_assets_provider.ui.view import Shown, page_values
 from tests.outcomes import GONE, make_outcome
 

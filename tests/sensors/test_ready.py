@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from kops_assets_provider.mirror.model import Download, Kind, State
-from kops_assets_provider.mirror.record_update import update_record
-from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.mirror.model.asset import Download, Kind, State
+from kops_assets_provider.mirror.record.update import update_record
+from kops_assets_provider.mirror.report.report import Report
 from kops_assets_provider.sensors.ready import KopsAssetsReadySensor
 from tests.outcomes import GONE, make_outcome
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
-from kops_assets_provider.mirror.asset_list import AssetList
+from kops_assets_provider.mirror.model.asset_list import AssetList
 
 KOPS_VERSION = "1.36.2"
 

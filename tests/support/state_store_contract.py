@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.mirror.state.ports import StateStore
+from kops_assets_provider.mirror.places.state.ports import StateStore
 
 DOCUMENTS = {
     "a.example.com/config": b"a",

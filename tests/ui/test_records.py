@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kops_assets_provider.exceptions import AccessDeniedError
-from kops_assets_provider.mirror.model import Kind, State
-from kops_assets_provider.mirror.record import MirrorRecord
-from kops_assets_provider.mirror.record_update import update_record
-from kops_assets_provider.mirror.report import Report
-from kops_assets_provider.mirror.state.places import StateStores
+from kops_assets_provider.mirror.model.asset import Kind, State
+from kops_assets_provider.mirror.places.state.places import StateStores
+from kops_assets_provider.mirror.record.record import MirrorRecord
+from kops_assets_provider.mirror.record.update import update_record
+from kops_assets_provider.mirror.report.report import Report
 from kops_assets_provider.ui.places import Place
 from kops_assets_provider.ui.records import Records
 from tests.outcomes import make_outcome

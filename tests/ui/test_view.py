@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kops_assets_provider.kops.assets import FileAsset
-from kops_assets_provider.mirror.model import Download, Kind, State
-from kops_assets_provider.mirror.outcome import not_mirrored
-from kops_assets_provider.mirror.record_update import update_record
-from kops_assets_provider.mirror.report import Report
+from kops_assets_provider.mirror.model.asset import Download, Kind, State
+from kops_assets_provider.mirror.model.outcome import not_mirrored
+from kops_assets_provider.mirror.record.update import update_record
+from kops_assets_provider.mirror.report.report import Report
 from kops_assets_provider.ui.view import Shown, page_values
 from tests.canaries.switch import switch_off
 from tests.canaries.test_printable import ALL, is_clean

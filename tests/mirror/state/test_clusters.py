@@ -22,8 +22,11 @@ from kops_assets_provider.exceptions import (
     TransientError,
 )
 from kops_assets_provider.kops.cluster import load_cluster
-from kops_assets_provider.mirror.state.clusters import read_stored_cluster, stored_kops_version
-from kops_assets_provider.mirror.state.places import StateStores
+from kops_assets_provider.mirror.places.state.clusters import (
+    read_stored_cluster,
+    stored_kops_version,
+)
+from kops_assets_provider.mirror.places.state.places import StateStores
 from tests.support.components import nginx, seaweedfs
 from tests.support.memory_state_store import MemoryStateStore
 

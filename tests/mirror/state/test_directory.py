@@ -8,7 +8,7 @@ import re
 import pytest
 
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.mirror.state.directory import DirectoryStateStore
+from kops_assets_provider.mirror.places.state.directory import DirectoryStateStore
 
 
 def test_a_huge_document_is_refused(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kops_assets_provider.exceptions import AccessDeniedError
-from kops_assets_provider.mirror.state.gcs import GCSStateStore
+from kops_assets_provider.mirror.places.state.gcs import GCSStateStore
 from tests.support.file_server import FileServer
 from tests.support.http_server import Fault
 

@@ -22,9 +22,9 @@ from kops_assets_provider.exceptions import (
     RequestRejectedError,
     ServerFailedError,
 )
-from kops_assets_provider.mirror.state.places import StateStores
-from kops_assets_provider.mirror.state.s3 import S3StateStore
-from kops_assets_provider.mirror.state.s3_errors import s3_told
+from kops_assets_provider.mirror.places.state.places import StateStores
+from kops_assets_provider.mirror.places.state.s3 import S3StateStore
+from kops_assets_provider.mirror.places.state.s3_errors import s3_told
 from tests.support.component import S3Component
 from tests.support.file_server import FileServer
 from tests.support.http_server import Fault, HttpServer, Response

@@ -1,0 +1,1 @@
+"""Copy one image or one file."""

@@ -1,0 +1,1 @@
+"""What a cluster downloads: computed, from kops, or saved."""

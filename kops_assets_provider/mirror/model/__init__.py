@@ -1,0 +1,1 @@
+"""Values that all rooms share, and how their documents are read."""

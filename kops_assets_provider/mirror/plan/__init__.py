@@ -1,0 +1,1 @@
+"""What must be copied, and what that will take."""

@@ -1,0 +1,1 @@
+"""What is known about a cluster's mirror from earlier runs."""

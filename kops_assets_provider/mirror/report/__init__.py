@@ -1,0 +1,1 @@
+"""What became of every asset of a run."""

@@ -1,0 +1,1 @@
+"""Check or copy one list in one process, as the command does."""
