@@ -6,9 +6,11 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 # A loaded machine may take its time over an example: that is no failure.
 settings.register_profile("patient", deadline=None)
@@ -30,6 +32,37 @@ from kops_assets_provider import redaction
 from tests.support.file_server import FileServer
 from tests.support.oci_registry import OciRegistryServer
 from tests.support.processes import MissingComponentError, find_program
+
+ONE_AIRFLOW = {
+    f"tests/e2e/test_{name}.py"
+    for name in ("clearing", "fleet", "images", "mirror", "night", "page", "stops", "two_runs")
+}
+"""Files whose tests share an Airflow, so that one worker runs all of them."""
+LONG = [*sorted(ONE_AIRFLOW), "tests/e2e", "tests/test_support/test_local_airflow.py", "tests/dags"]
+"""Beginnings of what takes long, longest first: no worker should be alone with it in the end."""
+
+
+class _ByFile(LoadFileScheduling):
+    """Hands out one file at a time, and those that share an Airflow at once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "one Airflow" if file in ONE_AIRFLOW else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByFile | None:
+    """Replace ``--dist loadfile``."""
+    return _ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long ones first, in the order of ``LONG``."""
+
+    def place(item: pytest.Item) -> int:
+        return next((n for n, x in enumerate(LONG) if item.nodeid.startswith(x)), len(LONG))
+
+    items.sort(key=place)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.shared_airflow import add_dags
 from tests.support.asset_lists import asset_list
 from tests.support.file_server import FileServer
 from tests.support.images import make_image, put_image
@@ -121,18 +122,15 @@ def name_of(canonical):
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(airflow, tmp_path_factory):
     """Let both DAGs run with only the good assets there."""
     tmp = tmp_path_factory.mktemp("clearing")
-    (tmp / "dags").mkdir()
     with ExitStack() as stack:
         source, target = (stack.enter_context(OciRegistryServer()) for _ in range(2))
         files = stack.enter_context(FileServer({}))
-        airflow = LocalAirflow(tmp / "airflow", tmp / "dags", parallelism=16)
         world = World(airflow, source, files, target, tmp)
         options = {dag_id: world.options(dag_id) for dag_id in DAG_IDS}
-        (tmp / "dags" / "clearing.py").write_text(DAGS.format(options=options))
-        stack.enter_context(airflow)
+        add_dags(airflow, "clearing", DAGS.format(options=options))
         found = {dag_id: Run(world, dag_id) for dag_id in DAG_IDS}
         for dag_id, run in found.items():
             for name in GOOD:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.shared_airflow import add_dags
 from tests.support.asset_lists import asset_list
 from tests.support.images import make_image, put_image
 from tests.support.local_airflow import LocalAirflow
@@ -64,20 +65,17 @@ class Fleet:
 
 
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory):
+def fleet(airflow, tmp_path_factory):
     """Run the night to its end."""
     tmp = tmp_path_factory.mktemp("fleet")
     with ExitStack() as stack:
         source, target = (stack.enter_context(OciRegistryServer()) for _ in range(2))
         for name in ("shared", "own"):
             put_image(source, f"{name}:1", make_image(name))
-        (tmp / "dags").mkdir()
         (tmp / "fleet.yaml").write_text(json.dumps({"groups": {"production": group(tmp)}}))
         for cluster, names in IMAGES.items():
             save(tmp / f"{cluster}.json", cluster, source, target, names)
-        dags = DAGS.format(fleet=str(tmp / "fleet.yaml"), good=GOOD)
-        (tmp / "dags" / "fleet.py").write_text(dags)
-        airflow = stack.enter_context(LocalAirflow(tmp / "airflow", tmp / "dags"))
+        add_dags(airflow, "fleet", DAGS.format(fleet=str(tmp / "fleet.yaml"), good=GOOD))
         found = Fleet(airflow, source, target, tmp / "records")
         found.run_id = airflow.api.trigger(DAG_ID)
         airflow.api.wait(DAG_ID, found.run_id, timeout=240)

@@ -8,16 +8,13 @@ tests/mirror/test_wire_counts.py. Counted are the requests of the real registrie
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from tests.mirror.test_wire_counts import PLATFORMS, B, P, Wire, full, total
 from tests.support.components import docker_registry
 from tests.support.images import make_image
-from tests.support.local_airflow import LocalAirflow
 
-ROOT = Path(__file__).parent.parent.parent
 DAG_ID = "kops_copy_assets_manual"
 SHARING = tuple(f"shared{n}" for n in range(6))
 
@@ -35,7 +32,7 @@ class World(Wire):
         """Copy images by a run of the DAG; return its report's assets."""
         assets = [self.asset(x) for x in names]
         images = [{"canonical": x.canonical, "download": x.download} for x in assets]
-        file = self.folder / "prod.example.com.json"
+        file = self.folder / "images.example.com.json"
         file.write_text(json.dumps({"images": images}))
         self.counts()
         run_id = self.airflow.api.trigger(DAG_ID, {"asset_list": str(file), **conf})
@@ -44,12 +41,11 @@ class World(Wire):
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world(airflow, tmp_path_factory):
     tmp = tmp_path_factory.mktemp("images")
     with (
         docker_registry(tmp / "source") as source,
         docker_registry(tmp / "target") as target,
-        LocalAirflow(tmp / "airflow", ROOT / "dags") as airflow,
     ):
         yield World(source, target, airflow, tmp)
 

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import pytest
 
 from kops_assets_provider.mirror.lists.get_list import list_cluster
+from tests.e2e.shared_airflow import aws_default, kops_assets_variable
 from tests.support.components import docker_registry, nginx, seaweedfs
 from tests.support.images import make_image, push_image
 from tests.support.local_airflow import LocalAirflow
@@ -79,7 +80,7 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world(airflow, tmp_path_factory):
     tmp = tmp_path_factory.mktemp("e2e")
     with ExitStack() as stack:
         start = stack.enter_context
@@ -113,16 +114,12 @@ def world(tmp_path_factory):
             "record_url": str(tmp / "records"),
         }
         aws = {
-            "conn_type": "aws",
             "login": KEYS["access_key"],
             "password": KEYS["secret_key"],
             "extra": {"endpoint_url": s3_log.url, "region_name": "us-east-1"},
         }
-        env = {
-            "AIRFLOW_VAR_KOPS_ASSETS": json.dumps(variable),
-            "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(aws),
-        }
-        airflow = start(LocalAirflow(tmp / "airflow", ROOT / "dags", env=env))
+        start(aws_default(airflow.api, **aws))
+        start(kops_assets_variable(airflow.api, variable))
         airflow.api.add_connection(
             "mirror_registry", "oci_registry", host=target.host, login=LOGIN[0], password=LOGIN[1]
         )

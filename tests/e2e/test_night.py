@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.shared_airflow import add_dags
 from tests.support.asset_lists import asset_list
 from tests.support.file_server import FileServer
 from tests.support.images import make_image, put_image
@@ -66,6 +67,7 @@ class Night:
     airflow: LocalAirflow
     source: OciRegistryServer
     files: FileServer
+    home: Path
     run_id: str = ""
 
     def copies(self):
@@ -85,14 +87,14 @@ class Night:
 
     def told(self):
         """Return what the notifier was told so far."""
-        return (Path(self.airflow.home).parent / "told").read_text().split()
+        return (self.home / "told").read_text().split()
 
     def report(self):
         return self.airflow.api.xcom(DAG_ID, self.run_id, "report", "report")
 
 
 @pytest.fixture(scope="module")
-def night(tmp_path_factory):
+def night(airflow, tmp_path_factory):
     """Run the night to its end."""
     tmp = tmp_path_factory.mktemp("night")
     with ExitStack() as stack:
@@ -113,12 +115,9 @@ def night(tmp_path_factory):
             "file_targets": {"https://files.example.com": str(tmp / "mirror")},
             "record_url": str(tmp / "records"),
         }
-        (tmp / "dags").mkdir()
-        (tmp / "dags" / "night.py").write_text(
-            DAG.format(options=options, told=str(tmp / "told"), cluster=CLUSTER)
-        )
-        airflow = stack.enter_context(LocalAirflow(tmp / "airflow", tmp / "dags"))
-        found = Night(airflow, source, files)
+        dags = DAG.format(options=options, told=str(tmp / "told"), cluster=CLUSTER)
+        add_dags(airflow, "night", dags)
+        found = Night(airflow, source, files, tmp)
         busy = {"Retry-After": str(PATIENCE)}
         source.inject(Fault("GET", "/limited/blobs/", status=429, headers=busy))
         files.inject(Fault("GET", "/killed", stall_after=10))
@@ -183,7 +182,7 @@ def test_the_page_is_green_once_the_bad_one_is_mended(night):
     night.airflow.api.clear(DAG_ID, night.run_id, [["copy_image", index]], only_failed=False)
     assert night.airflow.api.wait(DAG_ID, night.run_id, timeout=120)["state"] == "success"
     assert night.report()["counts"] == {"copied": 5}
-    (record,) = (Path(night.airflow.home).parent / "records").glob("*.json")
+    (record,) = (night.home / "records").glob("*.json")
     assert {x["state"] for x in json.loads(record.read_text())["assets"]} == {"copied"}
 
 

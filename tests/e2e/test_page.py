@@ -18,6 +18,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from tests.e2e.shared_airflow import add_dags, aws_default
 from tests.support.airflow_api import AirflowApi, AirflowApiError
 from tests.support.asset_lists import asset_list
 from tests.support.chromium import start_chromium
@@ -74,7 +75,7 @@ class Mirror:
 
 
 @pytest.fixture(scope="module")
-def mirror(tmp_path_factory):
+def mirror(airflow, tmp_path_factory):
     """Run the DAG that copies, to its failure."""
     tmp = tmp_path_factory.mktemp("page")
     with ExitStack() as stack:
@@ -86,11 +87,9 @@ def mirror(tmp_path_factory):
         (tmp / "list.json").write_text(json.dumps(asset_list(CLUSTER, names)))
         options = {"asset_list": str(tmp / "list.json"), "record_url": "s3://kops/records"}
         options |= {"source_rewrites": {UPSTREAM: source.host}}
-        (tmp / "dags").mkdir()
-        (tmp / "dags" / "mirror.py").write_text(DAGS.format(options=options))
-        env = {"AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection(s3))}
-        env["AIRFLOW__KOPS_ASSETS__RECORD_PLACES"] = "/srv/x, s3://kops/records"
-        airflow = stack.enter_context(LocalAirflow(tmp / "airflow", tmp / "dags", env=env))
+        delete_runs(airflow.api)
+        add_dags(airflow, "page", DAGS.format(options=options))
+        stack.enter_context(aws_default(airflow.api, **connection(s3)))
         found = Mirror(airflow, source)
         found.run_id = airflow.api.trigger("mirror")
         assert airflow.api.wait("mirror", found.run_id)["state"] == "failed"
@@ -99,7 +98,14 @@ def mirror(tmp_path_factory):
 
 def connection(s3):
     extra = {"endpoint_url": s3.url, "region_name": "us-east-1"}
-    return {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
+    return {"login": "key", "password": "secret", "extra": extra}
+
+
+def delete_runs(api):
+    """Let the page know nothing of what other files have run."""
+    for run in api.request("GET", "/api/v2/dags/~/dagRuns?limit=100")["dag_runs"]:
+        path = f"/api/v2/dags/{run['dag_id']}/dagRuns/{quote(run['dag_run_id'])}"
+        api.request("DELETE", path)
 
 
 @pytest.mark.parametrize("route", ROUTES)

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.e2e.shared_airflow import add_dags
 from tests.support.access_log import read_access_log
 from tests.support.file_server import FileServer
 from tests.support.images import make_image, put_image
@@ -174,16 +175,13 @@ def until(look, seconds=120.0):
 
 
 @pytest.fixture(scope="module")
-def mirrors(tmp_path_factory):
+def mirrors(airflow, tmp_path_factory):
     """Begin both runs at once, and hold the retries of one back until they have been waited for."""
     tmp = tmp_path_factory.mktemp("stops")
-    (tmp / "dags").mkdir()
     with ExitStack() as stack:
-        airflow = LocalAirflow(tmp / "airflow", tmp / "dags", parallelism=16)
         found = {x: Mirror.open(stack, x, tmp, airflow) for x in ("killed", "late")}
         options = {dag_id: mirror.options() for dag_id, mirror in found.items()}
-        (tmp / "dags" / "stops.py").write_text(DAGS.format(timeout=TIMEOUT, **options))
-        stack.enter_context(airflow)
+        add_dags(airflow, "stops", DAGS.format(timeout=TIMEOUT, **options))
         for dag_id, mirror in found.items():
             mirror.run_id = airflow.api.trigger(dag_id)
         late = found["late"]  # until every first try has begun, or is over

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.shared_airflow import add_dags
 from tests.support.asset_lists import asset_list
 from tests.support.file_server import FileServer
 from tests.support.images import make_image, put_image
@@ -100,7 +101,7 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world(airflow, tmp_path_factory):
     """Trigger both DAGs, and wait for both."""
     tmp = tmp_path_factory.mktemp("twice")
     (tmp / "mirror").mkdir()
@@ -111,8 +112,7 @@ def world(tmp_path_factory):
         nodes = start(FileServer(tmp / "mirror"))
         fill(source, files)
         assets = list_assets(source, target, files, nodes)
-        write_dags(tmp, assets, nodes.url)
-        airflow = start(LocalAirflow(tmp / "airflow", tmp / "dags", parallelism=16))
+        write_dags(airflow, tmp, assets, nodes.url)
         before = airflow.api.trigger("night_before")
         assert airflow.api.wait("night_before", before, timeout=120)["state"] == "success"
         runs = {dag_id: airflow.api.trigger(dag_id) for dag_id in DAG_IDS}
@@ -139,16 +139,15 @@ def list_assets(source, target, files, nodes):
     )
 
 
-def write_dags(tmp, assets, nodes_url):
+def write_dags(airflow, tmp, assets, nodes_url):
     (tmp / "list.json").write_text(json.dumps(assets))
     options = {
         "asset_list": str(tmp / "list.json"),
         "file_targets": {nodes_url: str(tmp / "mirror")},
         "record_url": str(tmp / "records"),
     }
-    (tmp / "dags").mkdir()
     values = {"options": options, "dag_ids": DAG_IDS, "cluster": CLUSTER}
-    (tmp / "dags" / "twice.py").write_text(DAGS.format(**values))
+    add_dags(airflow, "twice", DAGS.format(**values))
 
 
 def test_both_copied_the_same_at_the_same_time(world):

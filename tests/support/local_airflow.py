@@ -71,7 +71,7 @@ class LocalAirflow:
         self.port = port or free_ports(1)[0]
         self.url = f"http://127.0.0.1:{self.port}"
         self.api = AirflowApi(self.url, "admin", "admin")
-        self._dags_folder = dags_folder.resolve()
+        self.dags_folder = dags_folder.resolve()
         self._extra_env = dict(env or {})
         self._parallelism = parallelism
         self._timeout = timeout
@@ -172,7 +172,7 @@ class LocalAirflow:
     def _settings(self) -> dict[str, str]:
         return {
             "AIRFLOW_HOME": str(self.home),
-            "AIRFLOW__CORE__DAGS_FOLDER": str(self._dags_folder),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags_folder),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": str(self._parallelism),
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
@@ -183,7 +183,8 @@ class LocalAirflow:
             "AIRFLOW__API__PORT": str(self.port),
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
-            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+            "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "1",
             # A third of short tasks would otherwise hold their slot 5 s after they have ended.
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
