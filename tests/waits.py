@@ -6,8 +6,8 @@ import time
 
 
 def wait_for(condition):
-    """Wait until it is so; fail if that takes more than ten seconds."""
-    deadline = time.monotonic() + 10
+    """Wait until it is so; fail if that takes more than a minute."""
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "it did not become so"
         time.sleep(0.01)

@@ -38,13 +38,13 @@ def test_an_empty_mirror_is_not_ready(run, mirror):
     assert not mirror.target_files.exists()
 
 
-def test_a_whole_mirror_is_ready(run, mirror):
+def test_a_whole_mirror_is_ready(run, few):
     """After a copy nothing is missing; what is damaged then is found, also by the form's deep."""
     run("kops_copy_assets_manual")
     found, instances = run("kops_check_assets", conf={"deep": True})
     assert str(found.state) == "success"
     assert set(report(instances, "check")["counts"]) == {"present"}
-    file = next(x for x in mirror.target_files.rglob("kubelet"))
+    file = next(x for x in few.target_files.rglob("kubelet"))
     file.write_bytes(file.read_bytes()[:-1])
     found, instances = run("kops_check_assets")
     assert str(found.state) == "failed"

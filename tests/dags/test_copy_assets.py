@@ -49,7 +49,7 @@ def test_a_cluster_is_mirrored(run, mirror):
     assert {x["state"] for x in record["assets"]} == {"copied"}
 
 
-def test_the_report_is_written(run, tmp_path):
+def test_the_report_is_written(run, few, tmp_path):
     """Where the Variable says; the place may be that of the record."""
     run(report_url=f"{tmp_path}/reports", record_url=f"{tmp_path}/reports")
     page = (tmp_path / "reports/small.example.com.report.html").read_text()
@@ -77,29 +77,29 @@ def test_a_dry_run_copies_nothing(run, mirror):
     assert not mirror.target_files.exists()
 
 
-def test_a_second_run_copies_nothing(run, mirror):
+def test_a_second_run_copies_nothing(run, few):
     """A night with nothing new maps no task at all."""
     run()
-    for server in (mirror.source, mirror.source_files, mirror.target):
+    for server in (few.source, few.source_files, few.target):
         server.clear()
     found, instances = run()
     assert str(found.state) == "success"
     assert states(instances)["copy_image", "skipped"] == 1
     assert states(instances)["copy_file", "skipped"] == 1
     assert pulled(instances, "report", "report")["sent"] == 0
-    assert {x.method for x in mirror.target.requests} == {"HEAD"}
-    assert {x.method for x in mirror.source.requests} == {"HEAD"}
-    assert mirror.source_files.requests == []
+    assert {x.method for x in few.target.requests} == {"HEAD"}
+    assert {x.method for x in few.source.requests} == {"HEAD"}
+    assert few.source_files.requests == []
 
 
-def test_a_failed_copy_fails_the_run_and_stops_no_other(run, mirror):
+def test_a_failed_copy_fails_the_run_and_stops_no_other(run, few):
     """The report names it and says why; everything else is there."""
-    mirror.source.inject(Fault("GET", "/channels/manifests", status=404, times=None))
+    few.source.inject(Fault("GET", "/channels/manifests", status=404, times=None))
     found, instances = run()
     assert str(found.state) == "failed"
     assert states(instances)["copy_image", "failed"] == 1
-    assert states(instances)["copy_image", "success"] == len(mirror.assets["images"]) - 1
-    assert states(instances)["copy_file", "success"] == len(mirror.assets["files"])
+    assert states(instances)["copy_image", "success"] == len(few.assets["images"]) - 1
+    assert states(instances)["copy_file", "success"] == len(few.assets["files"])
     report = pulled(instances, "report", "report")
     (missing,) = (x for x in report["assets"] if x["state"] == "failed")
     assert missing["canonical"].endswith("/kops/channels:1.36.2")
@@ -107,19 +107,19 @@ def test_a_failed_copy_fails_the_run_and_stops_no_other(run, mirror):
     assert "source" in missing["error"]["message"]
 
 
-def test_a_file_with_another_hash_is_not_published(run, mirror):
+def test_a_file_with_another_hash_is_not_published(run, few):
     """Nothing appears under its name, and the report says what was expected and what came."""
-    kubelet = next(x for x in mirror.upstream.shas if x.endswith("amd64/kubelet"))
+    kubelet = next(x for x in few.upstream.shas if x.endswith("amd64/kubelet"))
     path = kubelet.removeprefix("https://")
-    mirror.source_files.inject(Fault("GET", "amd64/kubelet$", body=b"x" * 100_000, times=None))
+    few.source_files.inject(Fault("GET", "amd64/kubelet$", body=b"x" * 100_000, times=None))
     found, instances = run()
     assert str(found.state) == "failed"
     error = next(
         x["error"] for x in pulled(instances, "report", "report")["assets"] if "error" in x
     )
     assert error["type"] == "ChecksumMismatchError"
-    assert mirror.upstream.shas[kubelet] in error["message"]
-    assert not list(mirror.target_files.rglob(path.rsplit("/", 1)[1] + "*amd64*"))
+    assert few.upstream.shas[kubelet] in error["message"]
+    assert not list(few.target_files.rglob(path.rsplit("/", 1)[1] + "*amd64*"))
 
 
 def test_a_target_that_denies_everything_is_one_error(run, mirror):
@@ -164,12 +164,12 @@ def test_bad_input_fails_the_list_alone(run, capsys, changes, words):
     assert states(instances)["report", "failed"] == 1
 
 
-def test_a_file_repository_that_cannot_be_written_fails_clearly(run, mirror):
+def test_a_file_repository_that_cannot_be_written_fails_clearly(run, few):
     """It lists well, and fails only when it comes to copying; the images are copied."""
     found, instances = run(file_targets={})
     assert str(found.state) == "failed"
     assert states(instances)["plan_files", "failed"] == 1
-    assert states(instances)["copy_image", "success"] == len(mirror.assets["images"])
+    assert states(instances)["copy_image", "success"] == len(few.assets["images"])
     assert states(instances)["report", "failed"] == 1
 
 

@@ -23,7 +23,7 @@ from tests.support.local_airflow import LocalAirflow
 from tests.support.oci_registry import OciRegistryServer
 from tests.support.pull import pull_image
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
 
 DAG_IDS = {"only_failed": True, "all_that_is_chosen": False}
 GOOD = {"image-there", "file-there"}
@@ -93,7 +93,7 @@ class Run:
         return {name: x["try_number"] for name, x in self.copies().items()}
 
     def wait(self):
-        return self.world.airflow.api.wait(self.dag_id, self.run_id, timeout=120)["state"]
+        return self.world.airflow.api.wait(self.dag_id, self.run_id, timeout=300)["state"]
 
     def report(self):
         return self.world.airflow.api.xcom(self.dag_id, self.run_id, "report", "report")

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 LISTEN = "0A"  # the state in /proc/net/tcp
 
-pytestmark = [pytest.mark.component, pytest.mark.airflow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.component, pytest.mark.airflow, pytest.mark.timeout(900)]
 
 
 def demo(directory, *arguments):

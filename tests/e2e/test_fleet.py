@@ -22,7 +22,7 @@ from tests.support.images import make_image, put_image
 from tests.support.local_airflow import LocalAirflow
 from tests.support.oci_registry import OciRegistryServer
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
 
 DAG_ID = "kops_copy_assets_production"
 GOOD, BAD, UNLISTED = (f"{x}.example.com" for x in ("good", "bad", "unlisted"))
@@ -78,7 +78,7 @@ def fleet(airflow, tmp_path_factory):
         add_dags(airflow, "fleet", DAGS.format(fleet=str(tmp / "fleet.yaml"), good=GOOD))
         found = Fleet(airflow, source, target, tmp / "records")
         found.run_id = airflow.api.trigger(DAG_ID)
-        airflow.api.wait(DAG_ID, found.run_id, timeout=240)
+        airflow.api.wait(DAG_ID, found.run_id, timeout=300)
         yield found
 
 
@@ -130,11 +130,11 @@ def test_each_has_its_record_and_report(fleet):
 def test_who_waits_for_the_ready_one_goes_on(fleet):
     """One bad asset of another cluster does not silence it."""
     api = fleet.airflow.api
-    until = time.monotonic() + 60
+    until = time.monotonic() + 300
     while not (runs := updates(api)) and time.monotonic() < until:
         time.sleep(0.5)
     (run,) = runs
-    assert api.wait("update_good", run["dag_run_id"], timeout=60)["state"] == "success"
+    assert api.wait("update_good", run["dag_run_id"], timeout=300)["state"] == "success"
     assert api.xcom("update_good", run["dag_run_id"], "update", "return_value") == {"copied": 2}
 
 
@@ -149,7 +149,7 @@ def test_mended_and_cleared_all_is_green(fleet):
         (fleet.records.parent / f"{GOOD}.json").read_text().replace(GOOD, UNLISTED)
     )
     fleet.airflow.api.clear(DAG_ID, fleet.run_id, ["get_assets"], only_failed=False)
-    assert fleet.airflow.api.wait(DAG_ID, fleet.run_id, timeout=240)["state"] == "success"
+    assert fleet.airflow.api.wait(DAG_ID, fleet.run_id, timeout=300)["state"] == "success"
     assert set(fleet.states("publish_readiness").values()) == {"success"}
     assert {x["state"] for x in fleet.record(UNLISTED)["assets"]} == {"present"}
     report = fleet.airflow.api.xcom(DAG_ID, fleet.run_id, "report", "report")

@@ -18,7 +18,7 @@ from tests.support.images import make_image
 DAG_ID = "kops_copy_assets_manual"
 SHARING = tuple(f"shared{n}" for n in range(6))
 
-pytestmark = [pytest.mark.component, pytest.mark.airflow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.component, pytest.mark.airflow, pytest.mark.timeout(900)]
 
 
 class World(Wire):
@@ -36,7 +36,7 @@ class World(Wire):
         file.write_text(json.dumps({"images": images}))
         self.counts()
         run_id = self.airflow.api.trigger(DAG_ID, {"asset_list": str(file), **conf})
-        assert self.airflow.api.wait(DAG_ID, run_id, timeout=200)["state"] == "success"
+        assert self.airflow.api.wait(DAG_ID, run_id, timeout=300)["state"] == "success"
         return self.airflow.api.xcom(DAG_ID, run_id, "report", "report")
 
 

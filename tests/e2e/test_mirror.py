@@ -35,7 +35,7 @@ location / {{ proxy_pass {url}; proxy_set_header Host $http_host; }}
 """
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 
-pytestmark = [pytest.mark.component, pytest.mark.airflow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.component, pytest.mark.airflow, pytest.mark.timeout(900)]
 
 
 @dataclass
@@ -55,7 +55,7 @@ class World:
     def run(self, conf=None):
         """Run the DAG and wait; return the run's id."""
         run_id = self.airflow.api.trigger(DAG_ID, conf)
-        return run_id, self.airflow.api.wait(DAG_ID, run_id, timeout=240)["state"]
+        return run_id, self.airflow.api.wait(DAG_ID, run_id, timeout=300)["state"]
 
     def states(self, run_id):
         """Count the task instances by name and state."""
@@ -206,7 +206,7 @@ def test_clearing_the_failed_copy_makes_the_run_green(world, first_run):
         ("copy_image", failed["map_index"]),
         ("report", -1),
     }
-    assert api.wait(DAG_ID, run_id, timeout=120)["state"] == "success"
+    assert api.wait(DAG_ID, run_id, timeout=300)["state"] == "success"
     assert world.report(run_id)["counts"] == {
         "copied": len(world.assets["images"]) + len(world.assets["files"])
     }

@@ -27,7 +27,7 @@ from tests.support.local_airflow import LocalAirflow
 from tests.support.messages import Fault
 from tests.support.oci_registry import OciRegistryServer
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
 
 DAG_ID = "night"
 CLUSTER = "night.example.com"
@@ -123,13 +123,13 @@ def night(airflow, tmp_path_factory):
         files.inject(Fault("GET", "/killed", stall_after=10))
         found.run_id = airflow.api.trigger(DAG_ID)
         kill_the_task_that_waits(found)
-        airflow.api.wait(DAG_ID, found.run_id, timeout=240)
+        airflow.api.wait(DAG_ID, found.run_id, timeout=300)
         yield found
 
 
 def kill_the_task_that_waits(night):
     """Kill the process of the copy that a silent server keeps waiting."""
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     while time.monotonic() < until:
         time.sleep(0.5)
         copy = night.copies().get("killed", {})
@@ -180,7 +180,7 @@ def test_the_page_is_green_once_the_bad_one_is_mended(night):
     put_image(night.source, "missing:1", make_image("missing"))
     index = night.copies()["missing"]["map_index"]
     night.airflow.api.clear(DAG_ID, night.run_id, [["copy_image", index]], only_failed=False)
-    assert night.airflow.api.wait(DAG_ID, night.run_id, timeout=120)["state"] == "success"
+    assert night.airflow.api.wait(DAG_ID, night.run_id, timeout=300)["state"] == "success"
     assert night.report()["counts"] == {"copied": 5}
     (record,) = (night.home / "records").glob("*.json")
     assert {x["state"] for x in json.loads(record.read_text())["assets"]} == {"copied"}
@@ -188,11 +188,11 @@ def test_the_page_is_green_once_the_bad_one_is_mended(night):
 
 def test_who_waited_for_the_mirror_goes_on(night):
     """The rolling update runs once the mirror is whole, and knows what is in it."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 300
     while not (runs := night.rolling_updates()) and time.monotonic() < until:
         time.sleep(0.5)
     (run,) = runs
     api = night.airflow.api
-    assert api.wait("rolling_update", run["dag_run_id"], timeout=60)["state"] == "success"
+    assert api.wait("rolling_update", run["dag_run_id"], timeout=300)["state"] == "success"
     assert api.xcom("rolling_update", run["dag_run_id"], "update", "return_value") == {"copied": 5}
     assert night.told() == ["False", "True"]

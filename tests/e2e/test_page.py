@@ -29,7 +29,7 @@ from tests.support.s3_server import S3Server
 
 # A busy machine may take its time: nothing here measures it.
 expect.set_options(timeout=60_000)
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
 
 CLUSTER = "prod.example.com"
 UPSTREAM = "registry.k8s.io"

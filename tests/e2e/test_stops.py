@@ -27,7 +27,7 @@ from tests.support.messages import Fault
 from tests.support.oci_registry import OciRegistryServer
 from tests.support.pull import pull_image
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
 
 TIMEOUT = 8
 # Seconds: Airflow kills after 5, a loaded machine needs some more, and after 60 of silence a copy
@@ -165,7 +165,7 @@ def listed(here, there, end="", **more):
     return [{"canonical": x, "download": y, **more} for x, y in names]
 
 
-def until(look, seconds=120.0):
+def until(look, seconds=300.0):
     """Look until there is something, and return it."""
     end = time.monotonic() + seconds
     while not (found := look()):
@@ -258,7 +258,7 @@ def test_it_leaves_nothing_half_made(killed):
 def test_the_report_names_what_was_stopped(killed):
     """The run ends, not green; it is as the user said: none of the copies is tried again."""
     api = killed.airflow.api
-    assert api.wait(killed.dag_id, killed.run_id, timeout=60)["state"] == "failed"
+    assert api.wait(killed.dag_id, killed.run_id, timeout=300)["state"] == "failed"
     assert {(x["state"], x["try_number"]) for x in killed.copies().values()} == {("failed", 1)}
     report = api.xcom(killed.dag_id, killed.run_id, "report", "report")
     assert report["counts"] == {"failed": len(COPIES)}
@@ -290,7 +290,7 @@ def test_a_try_that_is_over_leaves_nothing_half_made(late):
 def test_the_next_try_finishes(late):
     """As configured: the copies' own retries, at the second of which the sources are well."""
     mirror = late[0]
-    assert mirror.airflow.api.wait("late", mirror.run_id, timeout=150)["state"] == "success"
+    assert mirror.airflow.api.wait("late", mirror.run_id, timeout=300)["state"] == "success"
     assert {x["try_number"] for x in mirror.copies().values()} == {2}
     for kind, image in IMAGES.items():
         assert pull_image(mirror.target.url, f"kops/{kind}", "1") == image

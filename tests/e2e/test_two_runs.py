@@ -25,7 +25,7 @@ from tests.support.oci_registry import OciRegistryServer
 from tests.support.pull import pull_image
 from tests.support.reread import wrong_assets
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
 
 DAG_IDS = ["nightly", "by_hand"]
 CLUSTER = "twice.example.com"
@@ -114,10 +114,10 @@ def world(airflow, tmp_path_factory):
         assets = list_assets(source, target, files, nodes)
         write_dags(airflow, tmp, assets, nodes.url)
         before = airflow.api.trigger("night_before")
-        assert airflow.api.wait("night_before", before, timeout=120)["state"] == "success"
+        assert airflow.api.wait("night_before", before, timeout=300)["state"] == "success"
         runs = {dag_id: airflow.api.trigger(dag_id) for dag_id in DAG_IDS}
         for dag_id, run_id in runs.items():
-            assert airflow.api.wait(dag_id, run_id, timeout=150)["state"] == "success"
+            assert airflow.api.wait(dag_id, run_id, timeout=300)["state"] == "success"
         yield World(airflow, source, files, target, assets, tmp, runs)
 
 

@@ -61,7 +61,7 @@ class AirflowApi:
         health: Record = self._send("GET", "/api/v2/monitor/health", None, {})
         return health
 
-    def wait_for_dag(self, dag_id: str, timeout: float = 60.0) -> None:
+    def wait_for_dag(self, dag_id: str, timeout: float = 240.0) -> None:
         """
         Wait until the DAG processor has found a DAG.
 

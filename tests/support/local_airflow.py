@@ -65,7 +65,7 @@ class LocalAirflow:
         port: int | None = None,
         env: Mapping[str, str] | None = None,
         parallelism: int = 8,
-        timeout: float = 120.0,
+        timeout: float = 300.0,
     ) -> None:
         self.home = home.resolve()
         self.port = port or free_ports(1)[0]

@@ -12,7 +12,7 @@ from kops_assets_provider.exceptions import PermanentError
 from tests.support.local_airflow import LocalAirflow
 from tests.support.processes import ComponentFailedError, find_program
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
 
 DAG = """
 import time
@@ -38,14 +38,9 @@ doubling()
 """
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """A home in which an Airflow has run before: to start there again must work as well."""
-    home, dags = tmp_path_factory.mktemp("airflow"), tmp_path_factory.mktemp("no-dags")
-    with LocalAirflow(home, dags) as airflow:
-        airflow.api.add_connection("kept", "http", host="kept.example.com", password="secret")
-    assert airflow.processes() == []
-    return home
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "airflow"
 
 
 @pytest.fixture
@@ -56,7 +51,7 @@ def dags(tmp_path):
     return folder
 
 
-def wait_for_state(airflow, run_id, task_id, state, timeout=60):
+def wait_for_state(airflow, run_id, task_id, state, timeout=240):
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         states = {t["task_id"]: t["state"] for t in airflow.api.task_instances("doubling", run_id)}
@@ -70,7 +65,13 @@ def states_of(instances):
     return {(task["task_id"], task["map_index"]): task["state"] for task in instances}
 
 
-def test_run_fails_is_cleared_and_succeeds(home, dags, listeners):
+def test_two_starts_in_one_home(home, dags, listeners):
+    """At the first a run fails and succeeds; the second knows of it, and Ctrl-C ends it."""
+    check_run_fails_is_cleared_and_succeeds(home, dags, listeners)
+    check_interrupt_leaves_nothing(home, dags)
+
+
+def check_run_fails_is_cleared_and_succeeds(home, dags, listeners):
     """A run can be triggered, followed, inspected, and repeated in part."""
     with LocalAirflow(
         home, dags, env={"AIRFLOW_CONN_GIVEN": "http://given.example.com"}
@@ -79,7 +80,7 @@ def test_run_fails_is_cleared_and_succeeds(home, dags, listeners):
         api = airflow.api
         run_id = api.trigger("doubling", {"bad": 2})
         seen = []
-        assert api.wait("doubling", run_id, 120, seen.append)["state"] == "failed"
+        assert api.wait("doubling", run_id, 300, seen.append)["state"] == "failed"
         assert states_of(seen[-1]) == {
             ("numbers", -1): "success",
             ("double", 0): "success",
@@ -92,18 +93,20 @@ def test_run_fails_is_cleared_and_succeeds(home, dags, listeners):
         assert "a bad number" in api.log("doubling", run_id, "double", map_index=1)
         cleared = api.clear("doubling", run_id, [["double", 1]])
         assert [(task["task_id"], task["map_index"]) for task in cleared] == [("double", 1)]
-        assert api.wait("doubling", run_id, 120)["state"] == "success"
+        assert api.wait("doubling", run_id, 300)["state"] == "success"
         assert api.dag_run("doubling", run_id)["conf"] == {"bad": 2}
         check_connections(airflow)
         (dags / "broken.py").write_text("from airflow.sdk import no_such_dag\n")
         with pytest.raises(PermanentError, match="no_such_dag"):
             api.wait_for_dag("broken")
+        (dags / "broken.py").unlink()
     assert airflow.processes() == []
 
 
 def check_connections(airflow):
     """Connections come from the database, where they are replaced as a whole, and from env."""
     api = airflow.api
+    api.add_connection("kept", "http", host="kept.example.com", password="secret")
     api.add_connection("stored", "http", host="one.example.com", extra={"a": 1})
     api.add_connection("stored", "http", host="two.example.com")
     hosts = {c["connection_id"]: (c["host"], c["extra"]) for c in api.connections()}
@@ -111,6 +114,23 @@ def check_connections(airflow):
     command = [find_program("airflow"), "connections", "get", "given", "-o", "plain"]
     shown = subprocess.run(command, env=airflow.env, capture_output=True, text=True)
     assert "given.example.com" in shown.stdout
+
+
+def check_interrupt_leaves_nothing(home, dags):
+    """Ctrl-C in the middle of a task ends everything, the task included."""
+    airflow = LocalAirflow(home, dags)
+
+    def interrupted():
+        with airflow:
+            assert "kept" in {x["connection_id"] for x in airflow.api.connections()}
+            run_id = airflow.api.trigger("doubling", {"sleep": 600})
+            wait_for_state(airflow, run_id, "numbers", "running")
+            assert len(airflow.processes()) > 3
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert airflow.processes() == []
 
 
 def test_secrets_are_private_and_different(tmp_path):
@@ -123,22 +143,6 @@ def test_secrets_are_private_and_different(tmp_path):
         LocalAirflow(tmp_path / "one", tmp_path).env["AIRFLOW__CORE__FERNET_KEY"]
         == (one["AIRFLOW__CORE__FERNET_KEY"])
     )
-
-
-def test_interrupt_leaves_nothing(home, dags):
-    """Ctrl-C in the middle of a task ends everything, the task included."""
-    airflow = LocalAirflow(home, dags)
-
-    def interrupted():
-        with airflow:
-            run_id = airflow.api.trigger("doubling", {"sleep": 600})
-            wait_for_state(airflow, run_id, "numbers", "running")
-            assert len(airflow.processes()) > 3
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert airflow.processes() == []
 
 
 def test_component_that_does_not_start_shows_its_log(home, dags):
