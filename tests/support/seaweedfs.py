@@ -27,7 +27,7 @@ def seaweedfs(
     secret_key: str = "kops-assets-testing-secret",  # of a server on loopback
     port: int | None = None,
     anonymous_read: bool = False,
-    memory_limit: str = "150MiB",
+    memory_limit: str = "500MiB",
 ) -> Iterator[S3Component]:
     """
     Run SeaweedFS' S3 service; it checks signatures, checksums and conditions as AWS does.
