@@ -11,6 +11,7 @@ from airflow.sdk import Context
 from kops_assets_provider.operators.cluster_status import Done, leave_standing
 from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.place_parameters import FileStoresOperator, RegistriesOperator
+from kops_assets_provider.operators.plan import LISTED
 from kops_assets_provider.operators.report import REPORT_KEY
 from kops_assets_provider.operators.values import as_flag, as_mapping, as_names, as_optional
 
@@ -70,7 +71,7 @@ class KopsCheckAssetsOperator(FileStoresOperator, RegistriesOperator):
         from kops_assets_provider.mirror.model.asset_list import AssetList
 
         with translate_errors(context):
-            listed = AssetList.from_dict(self.assets)
+            listed = AssetList.from_dict(self.assets, LISTED)
             report = self.check(listed)
             self.log.lines(logging.INFO, report.summary(), report.to_table())
             context["ti"].xcom_push(key=REPORT_KEY, value=report.to_dict())

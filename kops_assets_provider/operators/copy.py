@@ -12,6 +12,7 @@ from airflow.sdk import BaseOperator, Context, TaskInstanceState
 from kops_assets_provider.exceptions import KopsAssetsError, StoppedError
 from kops_assets_provider.mirror.model.asset import Kind, Name, Problem
 from kops_assets_provider.mirror.model.outcome import Outcome, failed
+from kops_assets_provider.mirror.model.schema import with_schema
 from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.lineage import copy_lineage
 from kops_assets_provider.operators.links import SourceLink, TargetLink
@@ -68,6 +69,17 @@ class _CopyOperator(BaseOperator):
         self._progress: Progress | None = None
         self._result: CopyResult | None = None
         self._copies_in: int | None = None
+
+    @property
+    def _where(self) -> str:
+        """Where the asset's values are from, for messages."""
+        return "parameters" if self.asset is None else "XCom given as asset"
+
+    def _values(self, **own: Any) -> Mapping[str, Any]:
+        """Return ``asset``, or else what the other parameters say in its place."""
+        if self.asset is not None:
+            return self.asset
+        return with_schema({"canonical": self.canonical, "download": self.download, **own})
 
     @property
     def source_name(self) -> str:
@@ -213,12 +225,7 @@ class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
         """Return the image to copy; raises InvalidInputError."""
         from kops_assets_provider.mirror.plan.planned_image import PlannedImage
 
-        own = {
-            "canonical": self.canonical,
-            "download": self.download,
-            "digest": as_optional(self.digest),
-        }
-        return PlannedImage.from_dict(own if self.asset is None else self.asset)
+        return PlannedImage.from_dict(self._values(digest=as_optional(self.digest)), self._where)
 
     def copy(self, context: Context) -> CopyResult:
         """Copy the image unless the target has it."""
@@ -281,10 +288,9 @@ class KopsCopyFileOperator(_CopyOperator, FileStoresOperator):
 
     def file(self) -> FileAsset:
         """Return the file to copy; raises InvalidInputError."""
-        from kops_assets_provider.kops.assets import FileAsset
+        from kops_assets_provider.mirror.plan.planned_file import planned_file_from_dict
 
-        own = {"canonical": self.canonical, "download": self.download, "sha": self.sha}
-        return FileAsset.from_dict(own if self.asset is None else self.asset)
+        return planned_file_from_dict(self._values(sha=self.sha), self._where)
 
     def copy(self, context: Context) -> CopyResult:
         """Copy the file unless the target has it."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Context, conf
 
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.mirror.model.asset import Kind, Problem
+from kops_assets_provider.mirror.model.asset import Kind, PlanError, Problem
 from kops_assets_provider.mirror.plan.drift import read_on_drift
 from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.place_parameters import FileStoresOperator, RegistriesOperator
@@ -17,7 +17,6 @@ from kops_assets_provider.operators.values import as_flag, as_mapping, as_names,
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
-    from kops_assets_provider.kops.assets import FileAsset
     from kops_assets_provider.mirror.lists.fleet import FleetList
     from kops_assets_provider.mirror.model.asset_list import AssetList
     from kops_assets_provider.mirror.places.file_stores import FileStores
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 SETTLED_KEY = "settled"
 AHEAD_KEY = "ahead"
+LISTED = "XCom given as assets"
 
 
 class _PlanOperator(FileStoresOperator):
@@ -65,7 +65,7 @@ class _PlanOperator(FileStoresOperator):
         """Return the list that is planned for."""
         from kops_assets_provider.mirror.lists.fleet import read_listed
 
-        return read_listed(self.assets)
+        return read_listed(self.assets, LISTED)
 
     def publish(
         self, context: Context, plan: Plan[Any], to_dict: Callable[[Any], dict[str, Any]]
@@ -180,6 +180,7 @@ class KopsPlanFilesOperator(_PlanOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return what must be copied."""
         from kops_assets_provider.mirror.plan.files import FileRules, plan_files
+        from kops_assets_provider.mirror.plan.planned_file import planned_file_to_dict
 
         with translate_errors(context, partial(_plan_error, Kind.FILE)):
             listed = self.listed()
@@ -198,7 +199,7 @@ class KopsPlanFilesOperator(_PlanOperator):
                 documents=self.documents(listed, stores),
                 each_alone=listed.is_group,
             )
-            return self.publish(context, plan, _arguments)
+            return self.publish(context, plan, planned_file_to_dict)
 
     def documents(self, listed: AssetList | FleetList, stores: FileStores) -> Iterable[Write]:
         """Return what the run writes beside the files."""
@@ -209,12 +210,8 @@ class KopsPlanFilesOperator(_PlanOperator):
         return document_writes(lists_of(listed), stores, urls[0], urls[1])
 
 
-def _arguments(file: FileAsset) -> dict[str, Any]:
-    return {"canonical": file.canonical, "download": file.download, "sha": file.sha}
-
-
 def _plan_error(kind: Kind, error: BaseException) -> dict[str, Any]:
-    return {**Problem.of(error).to_dict(), "kind": str(kind)}
+    return PlanError(kind=kind, problem=Problem.of(error)).to_dict()
 
 
 def refuse_too_many(where: str, mapped: Collection[Any]) -> None:

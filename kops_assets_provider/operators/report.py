@@ -73,7 +73,8 @@ class _ResultsOperator(FileStoresOperator):
         if listed is None:
             raise MissingAssetsError(f"there is no list: see the log of {self.get_assets_task_id}")
         results = gather_results(ti, self.plan_task_ids, self.copy_task_ids)
-        return read_listed(listed), results
+        where = f"XCom return_value of {self.get_assets_task_id}"
+        return read_listed(listed, where), results
 
     def tell(self, context: Context, report: Report | FleetReport) -> None:
         """Tell what became of the assets, to the log and to XCom."""
