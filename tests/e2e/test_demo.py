@@ -1,13 +1,17 @@
 """The README's first command, as a user runs it."""
 
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from tests.waits import wait_for
 
 ROOT = Path(__file__).parent.parent.parent
 LISTEN = "0A"  # the state in /proc/net/tcp
@@ -39,9 +43,14 @@ def listening_beyond_loopback():
 
 
 def processes_of(directory):
-    """Return the command lines that name the directory."""
-    found = (x.read_bytes().decode(errors="replace") for x in Path("/proc").glob("[0-9]*/cmdline"))
-    return [x for x in found if str(directory) in x]
+    """Return the command lines of processes that have the directory there or in an environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is somebody else's
+            command, environment = ((process / x).read_bytes() for x in ("cmdline", "environ"))
+            if os.fsencode(directory) in command + environment:
+                found.append(os.fsdecode(command))
+    return found
 
 
 def watched(process, seen):
@@ -59,7 +68,7 @@ def test_the_demo_mirrors_and_then_has_nothing_to_do(tmp_path):
         process = demo(tmp_path / "demo")
         watcher = threading.Thread(target=watched, args=(process, seen))
         watcher.start()
-        outputs.append(process.communicate(timeout=300)[0])
+        outputs.append(process.communicate(timeout=600)[0])
         watcher.join()
         assert process.returncode == 0, outputs[-1]
     assert "copied 37 images and 14 files" in outputs[0]
@@ -76,10 +85,9 @@ def test_ctrl_c_stops_everything(tmp_path):
     for line in process.stdout:
         if "starting Airflow" in line:
             break
-    time.sleep(6)
-    assert len(processes_of(tmp_path)) > 1
+    wait_for(lambda: any("scheduler" in x for x in processes_of(tmp_path)))
     process.send_signal(signal.SIGINT)
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=300)[0]
     assert process.returncode == 130, output
     assert "nothing runs any more" in output
     assert processes_of(tmp_path) == []

@@ -223,7 +223,7 @@ def test_secrets_are_nowhere(world, first_run):
     home = world.airflow.home
     texts = [x.read_text(errors="replace") for x in (home / "logs").rglob("*.log")]
     texts += [x.read_text() for x in world.records.rglob("*.json")]
-    texts.append((home / "airflow.db").read_bytes().decode("latin-1"))
+    texts += [x.read_bytes().decode("latin-1") for x in home.glob("airflow.db*")]
     texts += [x.read_text(errors="replace") for x in Path("/proc").glob("[0-9]*/cmdline")]
     assert len(texts) > len(world.assets["images"])
     assert not [secret for secret in secrets for text in texts if secret in text]

@@ -289,7 +289,7 @@ def test_a_source_that_falls_silent_for_good(world, name, silence):
 def test_a_source_that_falls_silent_once(world, silence):
     """The rest is asked for, and the place gets the file by one upload."""
     world.source.inject(get(**silence))
-    world.check(None, Side.SOURCE, limits={"stall_seconds": 0.5})
+    world.check(None, Side.SOURCE, limits={"stall_seconds": 1})
     assert world.source.count("GET") == 2
 
 
@@ -508,7 +508,7 @@ def test_a_target_that_says_nothing(world, make, monkeypatch):
     world.place.server.inject(make(delay=60))
     started = monotonic()
     world.check(ConnectionFailedError, Side.TARGET, limits={"stall_seconds": 0.3})
-    assert monotonic() - started < 5
+    assert monotonic() - started < 40
 
 
 DRIPS = [
@@ -524,7 +524,7 @@ def test_an_answer_that_drips(world, fault, error):
     started = monotonic()
     world.place.server.inject(replace(fault, drip=0.05))
     world.check(error, Side.TARGET, limits={"stall_seconds": 0.3})
-    assert monotonic() - started < 5
+    assert monotonic() - started < 15
 
 
 @new_and_old

@@ -60,7 +60,7 @@ def test_an_answer_that_drips_is_a_stall(http, monkeypatch, operation):
         started = time.monotonic()
         with pytest.raises(ConnectionFailedError, match="connection failed"):
             operation(open_store(server, http))
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -70,7 +70,7 @@ def test_an_answer_without_end_is_not_kept(http, operation):
         started = time.monotonic()
         with pytest.raises(ConnectionFailedError, match="connection failed"):
             operation(open_store(server, http))
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
 
 
 def test_adapters_of_others_stay():

@@ -231,33 +231,33 @@ def test_a_connection_that_was_closed_meanwhile(server, client):
 
 def test_a_server_that_says_nothing(server, client):
     """Silence before the answer ends after ``stall_seconds``."""
-    server.inject(Fault(delay=5))
+    server.inject(Fault(delay=60))
     started = time.monotonic()
     with pytest.raises(ConnectionFailedError):
         get(client, server.url)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30
 
 
 def test_a_body_that_stalls(server):
     """Silence within a body ends after ``stall_seconds``, and is not waited for once more."""
-    server.inject(Fault(drip=5))
+    server.inject(Fault(drip=60))
     client = HttpClient(stall_seconds=0.5)
     started = time.monotonic()
     with pytest.raises(ConnectionFailedError):
         get(client, server.url)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30
 
 
 def test_a_slow_body_is_no_stall(server):
     """The limit is on silence, not on length: a body may take longer than ``stall_seconds``."""
 
     def slowly():
-        for _ in range(5):
+        for _ in range(10):
             time.sleep(0.2)
             yield b"x" * 1024
 
-    server.responses["/a"] = Response(200, {}, slowly(), 5120)
-    assert get(HttpClient(stall_seconds=0.5), f"{server.url}/a") == b"x" * 5120
+    server.responses["/a"] = Response(200, {}, slowly(), 10240)
+    assert get(HttpClient(stall_seconds=1.5), f"{server.url}/a") == b"x" * 10240
 
 
 def test_a_truncated_body(server, client):

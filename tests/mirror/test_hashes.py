@@ -88,10 +88,10 @@ def test_many_are_fetched_at_once(file_server: FileServer) -> None:
     urls = [f"https://h/{n}" for n in range(20)]
     for number in range(20):
         file_server.put(f"/h/{number}.sha256", f"{number:064x}".encode())
-    file_server.inject(Fault(path="/h/", delay=0.1, times=None))
+    file_server.inject(Fault(path="/h/", delay=0.5, times=None))
     began = time.monotonic()
     found = fetch_shas(urls, HttpClient(), rewrite=stand_in(file_server))
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
     assert [found[url].sha for url in urls] == [f"{n:064x}" for n in range(20)]
 
 

@@ -212,7 +212,7 @@ def sleeper(tmp_path: Path, end: str = "wait", start: str = "") -> str:
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
@@ -268,7 +268,7 @@ def test_who_got_away_is_not_waited_for(
     with pytest.raises(TransientError) if end else nullcontext():
         assert listed(kops) == LIST
     assert is_alive(child())
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 40
 
 
 def test_a_stop_before_the_start_is_heeded() -> None:

@@ -81,7 +81,7 @@ def test_everything_is_read_through_the_cache(mirror, upstream, cache, tmp_path)
 
 def wait_for_blobs(folder, digests):
     """Debian's registry passes a blob on, and fetches it once more for itself meanwhile."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     for digest in digests:
         while not list(folder.rglob(f"sha256/*/{digest.partition(':')[2]}/data")):
             assert time.monotonic() < end, digest

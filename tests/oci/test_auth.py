@@ -305,11 +305,11 @@ def test_scopes_do_not_wait_for_each_other():
     with OciRegistryServer(auth=TokenAuth("robot", SECRET)) as server:
         client = RegistryClient(HttpClient(), server.url, LOGIN, Side.TARGET)
         assert RemoteRepository(client, "a").resolve("1") is None
-        server.inject(Fault(path="^/token", delay=2, times=None))
+        server.inject(Fault(path="^/token", delay=4, times=None))
         with ThreadPoolExecutor(8) as pool:
             started = time.monotonic()
             slow = [pool.submit(RemoteRepository(client, f"b{i}").resolve, "1") for i in range(6)]
             assert RemoteRepository(client, "a").resolve("1") is None
-            assert time.monotonic() - started < 1
+            assert time.monotonic() - started < 3
             assert {x.result() for x in slow} == {None}
-            assert time.monotonic() - started < 6
+            assert time.monotonic() - started < 15

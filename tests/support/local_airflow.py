@@ -11,8 +11,9 @@ import base64
 import json
 import os
 import secrets
+import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -78,6 +79,10 @@ class LocalAirflow:
         self._servers: dict[str, ServerProcess] = {}
 
     @property
+    def _database(self) -> Path:
+        return self.home / "airflow.db"
+
+    @property
     def env(self) -> dict[str, str]:
         """The environment of its programs, to run ``airflow`` commands against it."""
         inherited = {
@@ -102,6 +107,7 @@ class LocalAirflow:
         _write_private(self.home / "passwords.json", {name: name for name in USERS})
         try:
             self._launch("db-migrate", ["db", "migrate"]).wait_end(self._timeout)
+            _let_readers_not_block(self._database)
             started = datetime.now(UTC)
             for name, arguments in self.components.items():
                 self._launch(name, arguments)
@@ -172,6 +178,8 @@ class LocalAirflow:
     def _settings(self) -> dict[str, str]:
         return {
             "AIRFLOW_HOME": str(self.home),
+            # The scheduler ends if another process has the database longer than that.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self._database}?timeout=120",
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags_folder),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": str(self._parallelism),
@@ -202,6 +210,13 @@ class LocalAirflow:
             _write_private(path, keys)
         stored: dict[str, str] = json.loads(path.read_text())
         return stored
+
+
+def _let_readers_not_block(database: Path) -> None:
+    """Switch SQLite to its write-ahead log, for good: one writer and any number of readers."""
+    if database.exists():  # and is not another server's
+        with closing(sqlite3.connect(database, timeout=60)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _write_private(path: Path, value: dict[str, str]) -> None:

@@ -38,7 +38,7 @@ def start(code, log):
 
 
 def wait_for_text(log, text, times=1):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while log.read_text().count(text) < times:
         assert time.monotonic() < deadline
         time.sleep(0.01)

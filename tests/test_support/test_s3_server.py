@@ -421,7 +421,7 @@ class TestRights:
 
 def wait_for(condition):
     """Wait until it is so."""
-    for _ in range(500):
+    for _ in range(6000):
         if condition():
             return
         time.sleep(0.01)

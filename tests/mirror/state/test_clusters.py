@@ -254,7 +254,7 @@ def test_secrets_are_neither_read_nor_listed(tmp_path):
 
 def logged(front, count):
     """Return the requests once as many are logged: nginx writes a line after it has answered."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while len(front.requests()) < count and time.monotonic() < end:
         time.sleep(0.02)
     return front.requests()
