@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
-from airflow.sdk import DAG, literal
+from airflow.sdk import DAG
 
+from kops_assets_provider.airflow_versions import literal
 from kops_assets_provider.dag_params import (
     check_params,
     dry_run_param,

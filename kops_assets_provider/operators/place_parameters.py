@@ -7,8 +7,8 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.log import mask_secret
 
+from kops_assets_provider.airflow_versions import mask_secret
 from kops_assets_provider.logs import CleanLogger, get_logger, keep_secrets_out
 from kops_assets_provider.mirror.plan.drift import read_on_drift
 from kops_assets_provider.operators.values import (

@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Context, conf
+from airflow.sdk import Context
 
+from kops_assets_provider.airflow_versions import conf
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.mirror.model.asset import Kind, PlanError, Problem
 from kops_assets_provider.mirror.plan.drift import read_on_drift

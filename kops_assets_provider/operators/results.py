@@ -43,7 +43,7 @@ def gather_results(ti: Any, plan_task_ids: Sequence[str], copy_task_ids: Sequenc
 
 
 def run_page(dag_id: str, run_id: str) -> str:
-    """Return where Airflow's UI (``ui/src/router.tsx``, 3.3) shows a run, below its address."""
+    """Return where Airflow's UI (``ui/src/router.tsx``) shows a run, below its address."""
     return f"dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple, Unpack
 
-from airflow.sdk import TaskGroup, TriggerRule, literal
+from airflow.sdk import TaskGroup, TriggerRule
 
+from kops_assets_provider.airflow_versions import RETRY_BACKOFF, literal
 from kops_assets_provider.operators.check import KopsCheckAssetsOperator
 from kops_assets_provider.operators.copy import KopsCopyFileOperator, KopsCopyImageOperator
 from kops_assets_provider.operators.get_assets import KopsGetAssetsOperator
@@ -36,7 +37,7 @@ _LABEL = "{{ task.source_name[-250:] }}"
 RETRIES: dict[str, Any] = {
     "retries": 4,
     "retry_delay": timedelta(seconds=15),
-    "retry_exponential_backoff": 2.0,
+    "retry_exponential_backoff": RETRY_BACKOFF,
     "max_retry_delay": timedelta(minutes=10),
 }
 """Default arguments: a server that is down for a few minutes at night must not cost a run."""

@@ -2,7 +2,7 @@
 What runs have left in XCom for the page, by Airflow's own tables.
 
 This is the part that knows Airflow's internals: ``XComModel``, its columns, and sessions of the
-metadata database, Airflow 3.3. The REST API has no question for the newest of each cluster.
+metadata database, Airflow 3.1 to 3.3. The REST API has no question for the newest of each cluster.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
-from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func, select
+from sqlalchemy import Text, and_, case, cast, func, select
+from sqlalchemy.sql import ColumnElement, Select
 
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.logs import get_logger

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
 
+from kops_assets_provider.airflow_versions import AirflowFailException
 from kops_assets_provider.operators.check import KopsCheckAssetsOperator
 from kops_assets_provider.operators.plan import KopsPlanFilesOperator, KopsPlanImagesOperator
 

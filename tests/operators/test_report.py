@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
 
+from kops_assets_provider.airflow_versions import AirflowFailException
 from kops_assets_provider.mirror.model.outcome import Outcome
 from kops_assets_provider.operators.report import KopsReportOperator
 
