@@ -20,14 +20,15 @@ ALLOWED = {
     "oci": {"http"},
     "files": {"http"},
     "mirror": {"__init__", "kops", "http", "oci", "files"},
+    "options": {"kops"},  # how text is read as JSON, and which names clusters may have
     "hooks": {"mirror", "oci", "files", "http"},
-    "operators": {"hooks", "mirror", "kops"},
-    "sensors": {"operators", "mirror"},
-    "task_groups": {"operators"},
-    "dag_params": {"task_groups", "operators", "kops"},
-    "dag_factory": {"dag_params", "task_groups", "mirror"},
+    "operators": {"hooks", "mirror", "kops", "options"},
+    "sensors": {"operators", "mirror", "options"},
+    "task_groups": {"operators", "options"},
+    "dag_params": {"task_groups", "options", "kops"},
+    "dag_factory": {"dag_params", "task_groups", "mirror", "options"},
     "ui": {"operators", "hooks", "mirror", "files", "http"},
-    "cli": {"mirror", "kops"},
+    "cli": {"mirror", "kops", "options"},
     "get_provider_info": {"__init__"},
 }
 # The rooms of the use cases: each imports only from those before it.
