@@ -14,19 +14,14 @@ from kops_assets_provider.dag_params import (
     manual_params,
     options_from_variable,
 )
+from kops_assets_provider.options.table import LIST_OPTIONS, OPTIONS
 from kops_assets_provider.task_groups.copy_assets import (
     RETRIES,
     check_assets_tasks,
     copy_assets_tasks,
     copy_fleet_tasks,
 )
-from kops_assets_provider.task_groups.options import (
-    CLUSTER_OPTIONS,
-    FILE_OPTIONS,
-    NOT_TEMPLATES,
-    CopyAssetsOptions,
-    refuse_unknown,
-)
+from kops_assets_provider.task_groups.options import CopyAssetsOptions, refuse_unknown
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
@@ -127,7 +122,9 @@ def kops_copy_fleet_dags(
     from kops_assets_provider.mirror.lists.fleet_file import read_fleet_file
 
     refuse_unknown(options)
-    groups = read_fleet_file(path, FILE_OPTIONS, CLUSTER_OPTIONS)
+    of_group = [x.name for x in OPTIONS.values() if x.in_fleet_file]
+    of_cluster = [x.name for x in LIST_OPTIONS if x.in_fleet_file]
+    groups = read_fleet_file(path, of_group, of_cluster)
     return [_fleet_dag(x, dag_id_prefix, dag_options, options) for x in groups]
 
 
@@ -145,7 +142,7 @@ def _fleet_dag(
 
 def _as_data(option: str, value: Any) -> Any:
     """Keep Airflow from rendering what a file says: templates are for authors of DAGs."""
-    return value if option in NOT_TEMPLATES else literal(value)
+    return literal(value) if OPTIONS[option].is_template else value
 
 
 def _dag(dag_id: str, schedule: Any, doc_md: str, options: dict[str, Any] | None) -> DAG:

@@ -19,7 +19,8 @@ from kops_assets_provider.operators.links import SourceLink, TargetLink
 from kops_assets_provider.operators.metrics import count_outcome, measured
 from kops_assets_provider.operators.place_parameters import FileStoresOperator, RegistriesOperator
 from kops_assets_provider.operators.progress import Progress
-from kops_assets_provider.operators.values import as_flag, as_mapping, as_optional
+from kops_assets_provider.options import copy_options
+from kops_assets_provider.options.readers import as_text
 from kops_assets_provider.redaction import printable, redact
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
@@ -225,7 +226,9 @@ class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
         """Return the image to copy; raises InvalidInputError."""
         from kops_assets_provider.mirror.plan.planned_image import PlannedImage
 
-        return PlannedImage.from_dict(self._values(digest=as_optional(self.digest)), self._where)
+        return PlannedImage.from_dict(
+            self._values(digest=as_text("digest", self.digest)), self._where
+        )
 
     def copy(self, context: Context) -> CopyResult:
         """Copy the image unless the target has it."""
@@ -257,9 +260,11 @@ class KopsCopyFileOperator(_CopyOperator, FileStoresOperator):
     :param canonical: instead of ``asset``: the file's URL upstream. (templated)
     :param download: the URL from which the cluster's nodes download it. (templated)
     :param sha: its SHA-256, 64 hex digits. (templated)
-    :param source_rewrites: prefixes of canonical URLs, and where those are really fetched.
+    :param source_rewrites: prefixes of canonical names and URLs, each with the place that these are
+        really fetched from, such as a pull-through cache. Names and hashes stay the same.
         (templated)
-    :param deep: read the file at the target, even if its store keeps a hash of it. (templated)
+    :param deep: read every file at the target again and hash it, even if its store keeps a hash of
+        it. (templated)
 
     The other parameters are those of ``FileStoresOperator``.
     """
@@ -296,11 +301,11 @@ class KopsCopyFileOperator(_CopyOperator, FileStoresOperator):
         """Copy the file unless the target has it."""
         from kops_assets_provider.mirror.copy.files import FileCopy, copy_file
 
-        rewrites = as_mapping("source_rewrites", self.source_rewrites)
-        deep = as_flag("deep", self.deep)
+        rewrites = copy_options.SOURCE_REWRITES.read(self.source_rewrites)
+        deep = copy_options.DEEP.read(self.deep)
         job = FileCopy(self.file(), self.file_stores(), rewrites, deep)
         return copy_file(job, self.control())
 
     def written_elsewhere(self) -> dict[str, str]:
         """Return ``file_targets``; raises InvalidInputError."""
-        return as_mapping("file_targets", self.file_targets)
+        return copy_options.FILE_TARGETS.read(self.file_targets)
