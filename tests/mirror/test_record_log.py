@@ -43,9 +43,11 @@ FILE = make_outcome(
 
 
 def assets(*versions):
-    names = ((f"registry.k8s.io/a:{x}", f"r.example.com/a:{x}") for x in versions)
+    images = tuple(
+        ImageAsset(f"registry.k8s.io/a:{x}", f"r.example.com/a:{x}") for x in versions
+    )
     files = (FileAsset("https://dl.k8s.io/kubelet", "https://f.example.com/kubelet", SHA),)
-    return ClusterAssets(tuple(ImageAsset(*x) for x in names), files)
+    return ClusterAssets(images, files)
 
 
 def listed(*versions, warnings=()):

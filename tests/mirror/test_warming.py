@@ -124,7 +124,7 @@ def test_some_platforms_are_enough(upstream):
         push_image(cache.url, "team/app", "1", IMAGE)
         rules = ImageRules(("linux/amd64",), warm=(cache.host,))
         asset = ImageAsset(f"{upstream.host}/team/app:1", f"{cache.host}/team/app:1")
-        outcome = copy_planned_image(PlannedImage(*names(asset)), Registries(), rules)
+        outcome = copy_planned_image(PlannedImage(**names(asset)), Registries(), rules)
         assert outcome.state is State.WARMED
         assert cache.count("GET", "/manifests/") == 2
         assert cache.count("GET", "/blobs/") == len(IMAGE.blobs) / 2
@@ -137,7 +137,7 @@ def test_a_cache_that_is_behind_is_asked_later(upstream):
         asset = ImageAsset(f"{upstream.host}/team/app:1", f"{cache.host}/team/app:1")
         rules = ImageRules(warm=(cache.host,))
         with pytest.raises(TransientError, match="the cache still has"):
-            copy_planned_image(PlannedImage(*names(asset)), Registries(), rules)
+            copy_planned_image(PlannedImage(**names(asset)), Registries(), rules)
 
 
 @pytest.mark.component
@@ -176,7 +176,7 @@ def test_the_first_failure_is_what_is_told(upstream):
         cache.inject(Fault("GET", "/blobs/", delay=0.3, times=None))
         rules = ImageRules(warm=(cache.host,))
         with pytest.raises(ChecksumMismatchError):
-            copy_planned_image(PlannedImage(*names(upstream_asset)), Registries(), rules)
+            copy_planned_image(PlannedImage(**names(upstream_asset)), Registries(), rules)
 
 
 def test_a_plan_that_failed_is_made_again(upstream):
@@ -185,12 +185,12 @@ def test_a_plan_that_failed_is_made_again(upstream):
         push_image(cache.url, "team/app", "1", IMAGE)
         asset = ImageAsset(f"{upstream.host}/team/app:1", f"{cache.host}/team/app:1")
         rules = ImageRules(warm=(cache.host,))
-        (found,) = copy_planned_images([PlannedImage(*names(asset))], Registries(), rules)
+        (found,) = copy_planned_images([PlannedImage(**names(asset))], Registries(), rules)
         assert found.state is State.WARMED
 
 
 def names(asset):
-    return asset.canonical, asset.download
+    return {"canonical": asset.canonical, "download": asset.download}
 
 
 def test_age_is_counted_in_days():

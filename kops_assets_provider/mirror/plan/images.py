@@ -185,7 +185,9 @@ def _planned(
     has = known.blobs(asset, found.there) if found.there else ()
     job = replace(job, has=having(job.tree.blobs, has))
     return PlannedImage(
-        *(asset.canonical, asset.download, job.tree.source_digest),
+        canonical=asset.canonical,
+        download=asset.download,
+        digest=job.tree.source_digest,
         has=has,
         there=found.there,
         # A plan holds the manifests of all its images: a large image is read again by its copy.
