@@ -289,6 +289,17 @@ def test_jobs_are_a_number(world, capsys, jobs):
     assert "expected a whole number from 1 on" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("days", ["-1", "nan", "inf", "canary"])
+def test_days_are_a_number(world, capsys, days):
+    """Wrong usage as well, in the words of the DAG's error; the value is not repeated."""
+    with pytest.raises(SystemExit) as caught:
+        world.run("copy", f"--warm-days={days}")
+    assert caught.value.code == 2
+    err = capsys.readouterr().err
+    assert "--warm-days: expected a number of days, 0 or more" in err
+    assert "canary" not in err
+
+
 def test_a_wrong_password_is_told_and_not_shown(world, capsys):
     """A target that lets nobody in is one error, not one for every image."""
     auth = base64.b64encode(b"robot:canary-wrong").decode()

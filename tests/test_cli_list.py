@@ -287,6 +287,7 @@ def run_in_shell(script: str) -> subprocess.CompletedProcess[str]:
         ("LIST --spec - <&-", 1, "error: standard input: it is closed"),
         ("LIST --spec SPEC >&-", 1, "error: standard output"),
         ("LIST --spec SPEC --kubernetes-version ''", 1, "--kubernetes-version is empty"),
+        ("LIST --from ''", 1, "--from is empty"),
         ("LIST --spec SPEC --extra-file https://x/y=abc", 1, "no SHA-256"),
         ("LIST --spec SPEC -o yaml | { exec <&-; sleep 2; }", 1, ""),
         ("LIST --spec SPEC -o yaml >/dev/full", 1, "error: standard output: No space left"),

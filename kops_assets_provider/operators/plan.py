@@ -29,16 +29,7 @@ LISTED = "XCom given as assets"
 
 
 class _PlanOperator(FileStoresOperator):
-    """
-    Ask targets what they have.
-
-    :param assets: what ``KopsGetAssetsOperator`` or ``KopsGetFleetAssetsOperator`` returned.
-        (templated)
-    :param record_url: where the mirror's record is kept, if not beside the files: ``s3://…``,
-        ``gs://…`` or a directory. (templated)
-    :param plan_only: copy nothing: report what a copy would do, why, and what it would take.
-        Nothing is returned. (templated)
-    """
+    """Ask targets what they have; the classes below it describe the parameters."""
 
     template_fields: Sequence[str] = (
         "assets",

@@ -29,17 +29,7 @@ REPORT_KEY = "report"
 
 
 class _ResultsOperator(FileStoresOperator):
-    """
-    Look at what the other tasks of a run left.
-
-    :param get_assets_task_id: the task whose list is reported on.
-    :param plan_task_ids: the tasks that asked what is missing, of images and of files.
-    :param copy_task_ids: the mapped tasks that copied, in the same order.
-    :param check_downloads: request the download URL of each file without credentials, as nodes do.
-        (templated)
-    :param plan_only: copy nothing: report what a copy would do, why, and what it would take. The
-        plans must have the same value. (templated)
-    """
+    """Collect what the other tasks of a run left; the classes below it describe the parameters."""
 
     template_fields: Sequence[str] = (
         "check_downloads",

@@ -79,7 +79,6 @@ NEAREST_RELEASE = Option(
     name="nearest_release",
     group=Group.SOURCE,
     reader=as_flag,
-    default=False,
     help="compute the list of an unknown patch release with the rules of the nearest known one.",
     flag=Flag(name="--nearest-release"),
 )
@@ -87,7 +86,6 @@ ANY_KUBERNETES_VERSION = Option(
     name="any_kubernetes_version",
     group=Group.SOURCE,
     reader=as_flag,
-    default=False,
     help="list also for a Kubernetes version that the kOps release does not support.",
     form={"title": "Any Kubernetes version"},
     flag=Flag(name="--any-kubernetes-version"),
@@ -96,7 +94,6 @@ EXTENDED = Option(
     name="extended",
     group=Group.CONTENT,
     reader=as_flag,
-    default=False,
     help="add the images and files that the cluster uses and kOps does not list.",
     page="lists.md",
     form={"title": "Extended list"},

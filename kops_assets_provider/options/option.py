@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
@@ -68,11 +68,11 @@ class Option(Generic[T]):
     :param help: what it does, in one sentence or two of Markdown.
     :param dag_help: what only authors of DAGs must know.
     :param page: the page below ``docs/`` that has more.
-    :param default: what the operators have if it is not given.
+    :param default: what the operators have if it is not given: False for switches.
     :param choices: the words that it may be, if only some are valid.
     :param form: arguments of its field in the form of a run; None if the form does not offer it.
     :param flag: the command's flag; None if there is none.
-    :param parameter: the operators' parameter if it has another name.
+    :param parameter: the operators' parameter; by default of the same name.
     :param is_template: a DAG's author may write a template for it.
     :param in_fleet_file: a file of clusters may have it for a group.
     """
@@ -87,13 +87,14 @@ class Option(Generic[T]):
     choices: tuple[str, ...] = ()
     form: Mapping[str, Any] | None = None
     flag: Flag | None = None
-    parameter: str = field(default="")
+    parameter: str = ""
     is_template: bool = True
     in_fleet_file: bool = True
 
     def __post_init__(self) -> None:
-        if not self.parameter:
-            object.__setattr__(self, "parameter", self.name)
+        object.__setattr__(self, "parameter", self.parameter or self.name)
+        if self.is_switch:
+            object.__setattr__(self, "default", False)
 
     def read(self, value: object) -> T:
         """Return what the core takes; raises InvalidInputError, which names the parameter."""

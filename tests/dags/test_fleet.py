@@ -90,7 +90,7 @@ def test_more_clusters_than_airflow_maps(dags, monkeypatch):
         dags()
 
 
-@pytest.mark.parametrize("option", ["kops_command", "output_url"])
+@pytest.mark.parametrize("option", ["cluster_name", "kops_command", "output_url"])
 def test_what_is_not_for_a_group(dags, option):
     """Neither in the file nor beside it."""
     with pytest.raises(InvalidInputError, match=f"unknown {option}"):

@@ -54,7 +54,7 @@ def run(mirror, dags, monkeypatch):
     """Run a DAG with the mirror's options in the Variable; return its id."""
 
     def run_dag(dag_id, **conf):
-        monkeypatch.setenv("AIRFLOW_VAR_KOPS_ASSETS", json.dumps(mirror.model.mapping_options))
+        monkeypatch.setenv("AIRFLOW_VAR_KOPS_ASSETS", json.dumps(mirror.options))
         return run_in_process(dags[dag_id], conf).run_id
 
     return run_dag
