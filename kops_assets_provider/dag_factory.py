@@ -5,27 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
-from airflow.sdk import DAG, literal
+from airflow.sdk import DAG
 
+from kops_assets_provider.airflow_versions import literal
 from kops_assets_provider.dag_params import (
     check_params,
     dry_run_param,
     manual_params,
     options_from_variable,
 )
+from kops_assets_provider.options.table import LIST_OPTIONS, OPTIONS
 from kops_assets_provider.task_groups.copy_assets import (
     RETRIES,
     check_assets_tasks,
     copy_assets_tasks,
     copy_fleet_tasks,
 )
-from kops_assets_provider.task_groups.options import (
-    CLUSTER_OPTIONS,
-    FILE_OPTIONS,
-    NOT_TEMPLATES,
-    CopyAssetsOptions,
-    refuse_unknown,
-)
+from kops_assets_provider.task_groups.options import CopyAssetsOptions, refuse_unknown
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
@@ -126,7 +122,9 @@ def kops_copy_fleet_dags(
     from kops_assets_provider.mirror.lists.fleet_file import read_fleet_file
 
     refuse_unknown(options)
-    groups = read_fleet_file(path, FILE_OPTIONS, CLUSTER_OPTIONS)
+    of_group = [x.name for x in OPTIONS.values() if x.in_fleet_file]
+    of_cluster = [x.name for x in LIST_OPTIONS if x.in_fleet_file]
+    groups = read_fleet_file(path, of_group, of_cluster)
     return [_fleet_dag(x, dag_id_prefix, dag_options, options) for x in groups]
 
 
@@ -144,7 +142,7 @@ def _fleet_dag(
 
 def _as_data(option: str, value: Any) -> Any:
     """Keep Airflow from rendering what a file says: templates are for authors of DAGs."""
-    return value if option in NOT_TEMPLATES else literal(value)
+    return literal(value) if OPTIONS[option].is_template else value
 
 
 def _dag(dag_id: str, schedule: Any, doc_md: str, options: dict[str, Any] | None) -> DAG:

@@ -1,4 +1,4 @@
-"""Writes docs/reference.md, from docstrings and from what the command says of itself."""
+"""Writes docs/reference.md, from docstrings and the command's help, and docs/options.md."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import options_page
 
 from kops_assets_provider.cli.commands import make_parser
 
@@ -117,3 +119,4 @@ def _subcommands(parser: Any) -> dict[str, Any]:
 
 if __name__ == "__main__":
     PAGE.write_text(reference())
+    options_page.PAGE.write_text(options_page.options_page())

@@ -19,6 +19,7 @@ from kops_assets_provider.cli import main
 from kops_assets_provider.get_provider_info import get_provider_info
 from kops_assets_provider.mirror.places.rewrites import rewrite
 from kops_assets_provider.oci.reference import Reference
+from kops_assets_provider.options.table import OPTIONS
 from kops_assets_provider.task_groups.options import CopyAssetsOptions
 
 ROOT = Path(__file__).parent.parent
@@ -144,8 +145,7 @@ def test_variables_have_options_that_exist(block):
     options = json.loads(block.text)
     assert options
     assert options.keys() <= CopyAssetsOptions.__annotations__.keys()
-    # These two cannot come from a Variable.
-    assert not options.keys() & {"on_readiness_change", "copy_pool"}
+    assert all(OPTIONS[x].is_template for x in options)
 
 
 @pytest.mark.parametrize("block", VARIABLES, ids=str)
@@ -153,8 +153,7 @@ def test_variables_are_rendered_to_what_operators_take(block, monkeypatch):
     """The DAGs' own templates make of it what the operators read."""
     from jinja2 import Environment
 
-    from kops_assets_provider.dag_params import _DEFAULTS, options_from_variable
-    from kops_assets_provider.operators import values
+    from kops_assets_provider.dag_params import options_from_variable
 
     options = json.loads(block.text)
     environment = Environment(autoescape=False)  # no page
@@ -164,13 +163,9 @@ def test_variables_are_rendered_to_what_operators_take(block, monkeypatch):
         name: environment.from_string(template).render(var=var, params={})
         for name, template in options_from_variable("kops_assets").items()
     }
-    assert rendered.keys() == _DEFAULTS.keys()
-    for name in ("registry_conn_ids", "source_rewrites", "file_targets"):
-        assert values.as_mapping(name, rendered[name]) == options.get(name, {})
-    for name in ("kops_version", "kubernetes_version"):
-        wanted = options.get(name) or ()
-        wanted = (wanted,) if isinstance(wanted, str) else tuple(wanted)
-        assert values.as_versions(name, rendered[name]) == wanted
+    for name, text in rendered.items():
+        option = OPTIONS[name]
+        assert option.read(text) == option.read(options.get(name, option.default))
 
 
 @pytest.mark.parametrize("block", POLICIES, ids=str)

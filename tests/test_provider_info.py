@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from kops_assets_provider.get_provider_info import get_provider_info
+from tests.airflow_versions import known_hooks
 
 INFO = get_provider_info()
 
@@ -81,9 +82,7 @@ def test_all_links_are_declared():
 @pytest.mark.airflow
 def test_airflow_finds_the_connection_type():
     """The registry's hook is behind its connection type."""
-    from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
-
-    hook = ProvidersManagerTaskRuntime().hooks["oci_registry"]
+    hook = known_hooks()["oci_registry"]
     assert hook.hook_class_name == "kops_assets_provider.hooks.oci_registry.OciRegistryHook"
 
 

@@ -6,17 +6,24 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from kops_assets_provider.cli.arguments import add_options, pairs
 from kops_assets_provider.cli.command import Command, tell, write
-from kops_assets_provider.cli.sources import (
-    add_content,
-    add_sources,
-    get_list,
-    pairs,
-    tell_warnings,
+from kops_assets_provider.cli.sources import get_list, tell_warnings
+from kops_assets_provider.options.copy_options import (
+    DRY_RUN,
+    FILE_TARGETS,
+    GCS_OPTIONS,
+    ON_DRIFT,
+    S3_OPTIONS,
+    SOURCE_REWRITES,
+    WARM_DAYS,
 )
+from kops_assets_provider.options.option import Option
+from kops_assets_provider.options.table import OPTIONS
 
 if TYPE_CHECKING:
     from kops_assets_provider.cli.progress import Progress
@@ -25,112 +32,29 @@ if TYPE_CHECKING:
     from kops_assets_provider.mirror.run.mirror import Mirror
 
 
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_sources(parser)
-    add_content(parser)
-    group = parser.add_argument_group("how it is mirrored")
-    group.add_argument(
-        "--platform",
-        action="append",
-        default=[],
-        metavar="OS/ARCH",
-        help="copy only this platform of each image, such as linux/amd64; may be repeated",
-    )
-    group.add_argument(
-        "--immutable-tags",
-        action="append",
-        default=[],
-        metavar="PREFIX",
-        help="tags of names that begin so never move: what the target has of them is right",
-    )
-    group.add_argument(
-        "--warm",
-        action="append",
-        default=[],
-        metavar="HOST",
-        help="this registry is a pull-through cache: read images through it, push nothing",
-    )
-    group.add_argument(
-        "--warm-days",
-        type=float,
-        default=7.0,
-        metavar="DAYS",
-        help="after which an image is read through its cache again (7)",
-    )
-    group.add_argument(
-        "--record-url",
-        metavar="PLACE",
-        help="where the mirror's record is kept, if not beside the files",
-    )
-    group.add_argument(
-        "--report-url",
-        metavar="PLACE",
-        help="write the report there as well, as a page and as JSON: s3://…, gs://… or a directory",
-    )
-    group.add_argument(
-        "--file-target",
-        action="append",
-        default=[],
-        metavar="PREFIX=PLACE",
-        help="where to write what nodes read below this URL: s3://…, gs://… or a directory",
-    )
-    group.add_argument(
-        "--registry-config",
-        metavar="FILE",
-        help="credentials in the form of Docker's config.json (by default Docker's own)",
-    )
-    group.add_argument(
-        "--bucket-owner",
-        metavar="ACCOUNT",
-        help="the AWS account that buckets in S3 must belong to",
-    )
-    for store, what in (("s3", "S3: acl, storage_class, …"), ("gcs", "Google: kms_key, …")):
-        group.add_argument(
-            f"--{store}-option",
-            action="append",
-            default=[],
-            metavar="NAME=VALUE",
-            help=f"how objects are stored in {what} (docs/files.md); may be repeated",
-        )
-    group.add_argument(
-        "--deep",
-        action="store_true",
-        help="read every file at the target again and hash it, whatever its store says of it",
-    )
-    group.add_argument(
-        "--check-downloads",
-        action="store_true",
-        help="ask the files' download URLs without credentials, as nodes do",
-    )
-    group.add_argument(
-        "--create-ecr-repositories",
-        action="store_true",
-        help="make repositories in ECR that are not there",
-    )
-    group.add_argument(
-        "--on-drift",
-        choices=("fail", "keep", "take"),
-        default="fail",
-        help="what becomes of an asset that has moved at the source under the same name (fail)",
-    )
-    group.add_argument("--output", "-o", choices=("table", "json"), default="table")
+def _add_check_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_arguments(parser, [x for x in OPTIONS.values() if x is not DRY_RUN])
 
 
 def _add_copy_arguments(parser: argparse.ArgumentParser) -> None:
-    _add_arguments(parser)
-    parser.add_argument(
+    command = _add_arguments(parser, OPTIONS.values())
+    command.add_argument(
         "--jobs",
         type=_positive,
         default=4,
         metavar="N",
         help="blobs and files in flight at a time (4)",
     )
-    parser.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="copy nothing: tell what would be copied, why, and what it would take",
-    )
-    parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    command.add_argument("--quiet", action="store_true", help="no progress on standard error")
+
+
+def _add_arguments(
+    parser: argparse.ArgumentParser, options: Iterable[Option[Any]]
+) -> argparse._ArgumentGroup:
+    add_options(parser, options)
+    command = parser.add_argument_group("the command")
+    command.add_argument("--output", "-o", choices=("table", "json"), default="table")
+    return command
 
 
 def _positive(text: str) -> int:
@@ -170,23 +94,23 @@ def _mirror(options: argparse.Namespace, progress: Progress | None = None) -> Mi
     from kops_assets_provider.mirror.run.open_mirror import open_default_places
 
     mirror = open_default_places(
-        registry_config=options.registry_config,
-        source_rewrites=pairs("--source-rewrite", options.source_rewrite),
-        file_targets=pairs("--file-target", options.file_target),
+        registry_config=options.registry_conn_ids,
+        source_rewrites=pairs(SOURCE_REWRITES, options),
+        file_targets=pairs(FILE_TARGETS, options),
         rules=ImageRules(
-            tuple(options.platform),
+            tuple(options.platforms),
             tuple(options.immutable_tags),
             tuple(options.warm),
-            options.warm_days,
-            OnDrift(options.on_drift),
+            WARM_DAYS.read(options.warm_days),
+            OnDrift(ON_DRIFT.read(options.on_drift)),
         ),
         record_url=options.record_url,
         store_options=read_store_options(
-            pairs("--s3-option", options.s3_option, "NAME=VALUE"),
-            pairs("--gcs-option", options.gcs_option, "NAME=VALUE"),
+            pairs(S3_OPTIONS, options),
+            pairs(GCS_OPTIONS, options),
             options.bucket_owner,
         ),
-        ecr_repositories=EcrRepositories() if options.create_ecr_repositories else None,
+        ecr_repositories=EcrRepositories() if options.ecr_repositories else None,
         jobs=getattr(options, "jobs", 1),
         deep=options.deep,
         check_downloads=options.check_downloads,
@@ -237,6 +161,9 @@ def _report(options: argparse.Namespace, report: Report) -> int:
 
 
 CHECK = Command(
-    "check", "tell what is missing or wrong at the targets; write nothing", _add_arguments, _check
+    "check",
+    "tell what is missing or wrong at the targets; write nothing",
+    _add_check_arguments,
+    _check,
 )
 COPY = Command("copy", "copy what is missing or wrong at the targets", _add_copy_arguments, _copy)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from kops_assets_provider.cli.arguments import add_options
 from kops_assets_provider.cli.command import Command, tell, write
-from kops_assets_provider.cli.sources import add_content, add_sources, get_list, tell_warnings
+from kops_assets_provider.cli.sources import get_list, tell_warnings
 from kops_assets_provider.kops.assets import ClusterAssets
 from kops_assets_provider.mirror.model.asset_list import AssetList
+from kops_assets_provider.options.copy_options import SOURCE_REWRITES
+from kops_assets_provider.options.table import LIST_OPTIONS
 
 _PRINTERS: dict[str, Callable[[ClusterAssets], str]] = {
     "table": ClusterAssets.to_table,
@@ -18,8 +21,8 @@ _PRINTERS: dict[str, Callable[[ClusterAssets], str]] = {
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_sources(parser)
-    group = add_content(parser)
+    add_options(parser, [*LIST_OPTIONS, SOURCE_REWRITES])
+    group = parser.add_argument_group("the command")
     group.add_argument(
         "--no-fetch-hashes",
         action="store_true",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TextIO
 
 from rich import progress as bars
@@ -51,6 +51,7 @@ class Progress:
 def show_progress(stream: TextIO, *, quiet: bool = False) -> Iterator[Progress]:
     """Show progress on ``stream`` until the block ends."""
     console = Console(file=stream, stderr=True)
+    is_shown = console.is_terminal and not quiet
     display = bars.Progress(
         bars.TextColumn("copying"),
         bars.BarColumn(),
@@ -58,7 +59,8 @@ def show_progress(stream: TextIO, *, quiet: bool = False) -> Iterator[Progress]:
         bars.TransferSpeedColumn(),
         console=console,
         transient=True,
-        disable=quiet or not console.is_terminal,
+        disable=not is_shown,
     )
-    with display:
+    # Before 14.2 rich ended one that is disabled with an empty line.
+    with display if is_shown else nullcontext():
         yield Progress(display, quiet)

@@ -166,7 +166,7 @@ class GCSStore:
         import requests
         from google.api_core.exceptions import GoogleAPICallError
         from google.auth.exceptions import GoogleAuthError, TransportError
-        from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
+        from google.resumable_media import DataCorruption, InvalidResponse
         from urllib3.exceptions import HTTPError
 
         place = self._place(path)

@@ -6,9 +6,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
-from airflow.sdk.log import mask_secret
-
+from kops_assets_provider.airflow_versions import (
+    AirflowException,
+    AirflowNotFoundException,
+    mask_secret,
+)
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.hooks.aws import aws_client, aws_hook
 from kops_assets_provider.mirror.places.cloud_registries import (

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowNotFoundException
 
+from kops_assets_provider.airflow_versions import AirflowNotFoundException
 from kops_assets_provider.exceptions import AccessDeniedError, InvalidInputError
 from kops_assets_provider.files.directory import DirectoryStore
 from kops_assets_provider.files.gcs import GCSOptions, GCSStore

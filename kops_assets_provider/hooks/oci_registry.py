@@ -8,9 +8,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from airflow.sdk import BaseHook, Connection
-from airflow.sdk.exceptions import AirflowNotFoundException
-from airflow.sdk.log import mask_secret
 
+from kops_assets_provider.airflow_versions import AirflowNotFoundException, mask_secret
 from kops_assets_provider.exceptions import InvalidInputError, KopsAssetsError, Side
 from kops_assets_provider.http.urls import origin
 from kops_assets_provider.mirror.places.registries import RegistryEndpoint, default_url

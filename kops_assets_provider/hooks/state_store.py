@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
-from airflow.sdk.log import mask_secret
-
+from kops_assets_provider.airflow_versions import (
+    AirflowException,
+    AirflowNotFoundException,
+    mask_secret,
+)
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.hooks.file_repository import GCSFileRepositoryHook, S3FileRepositoryHook
 from kops_assets_provider.mirror.places.state.places import StateStores

@@ -68,6 +68,10 @@ class FileAsset:
         """The canonical URL with its query: where the file is fetched."""
         return f"{self.canonical}?{self.query}" if self.query else self.canonical
 
+    def to_dict(self) -> dict[str, str | None]:
+        """Return plain data with kOps' keys."""
+        return {"canonical": self.canonical, "download": self.download, "sha": self.sha}
+
     @classmethod
     def from_dict(cls, values: object, where: str = "file") -> Self:
         """Read a file of a list; raises InvalidInputError."""
@@ -112,9 +116,7 @@ class ClusterAssets:
         images: list[dict[str, str | None]] = [
             {"canonical": i.canonical, "download": i.download} for i in self.images
         ]
-        files = [
-            {"canonical": f.canonical, "download": f.download, "sha": f.sha} for f in self.files
-        ]
+        files = [f.to_dict() for f in self.files]
         return {key: rows for key, rows in (("images", images), ("files", files)) if rows}
 
     @classmethod

@@ -11,8 +11,9 @@ from airflow.sdk import Context
 from kops_assets_provider.operators.cluster_status import Done, leave_standing
 from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.place_parameters import FileStoresOperator, RegistriesOperator
+from kops_assets_provider.operators.plan import LISTED
 from kops_assets_provider.operators.report import REPORT_KEY
-from kops_assets_provider.operators.values import as_flag, as_mapping, as_names, as_optional
+from kops_assets_provider.options import copy_options
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
@@ -28,10 +29,14 @@ class KopsCheckAssetsOperator(FileStoresOperator, RegistriesOperator):
     ``report``, also when something is missing.
 
     :param assets: what ``KopsGetAssetsOperator`` returned. (templated)
-    :param immutable_tags: beginnings of canonical names whose tags never move. (templated)
-    :param record_url: where the mirror's record is, if not beside the files. (templated)
-    :param deep: read every file, whatever its store says of it. (templated)
-    :param check_downloads: ask the download URL of each file without credentials, as nodes do.
+    :param immutable_tags: prefixes of canonical names whose tags never move, such as
+        ``registry.k8s.io``: the source is not asked about images that the target has. No effect
+        together with ``platforms``. (templated)
+    :param record_url: where the mirror's record is kept, if not beside the files: ``s3://…``,
+        ``gs://…`` or a directory. (templated)
+    :param deep: read every file at the target again and hash it, even if its store keeps a hash of
+        it. (templated)
+    :param check_downloads: request the download URL of each file without credentials, as nodes do.
         (templated)
 
     The other parameters are those of ``RegistriesOperator`` and ``FileStoresOperator``.
@@ -70,7 +75,7 @@ class KopsCheckAssetsOperator(FileStoresOperator, RegistriesOperator):
         from kops_assets_provider.mirror.model.asset_list import AssetList
 
         with translate_errors(context):
-            listed = AssetList.from_dict(self.assets)
+            listed = AssetList.from_dict(self.assets, LISTED)
             report = self.check(listed)
             self.log.lines(logging.INFO, report.summary(), report.to_table())
             context["ti"].xcom_push(key=REPORT_KEY, value=report.to_dict())
@@ -84,10 +89,10 @@ class KopsCheckAssetsOperator(FileStoresOperator, RegistriesOperator):
         mirror = Mirror(
             self.registries(),
             self.file_stores(),
-            self.rules(as_names("immutable_tags", self.immutable_tags)),
-            as_mapping("source_rewrites", self.source_rewrites),
-            as_optional(self.record_url),
-            deep=as_flag("deep", self.deep),
-            check_downloads=as_flag("check_downloads", self.check_downloads),
+            self.rules(copy_options.IMMUTABLE_TAGS.read(self.immutable_tags)),
+            copy_options.SOURCE_REWRITES.read(self.source_rewrites),
+            copy_options.RECORD_URL.read(self.record_url),
+            deep=copy_options.DEEP.read(self.deep),
+            check_downloads=copy_options.CHECK_DOWNLOADS.read(self.check_downloads),
         )
         return mirror.check(listed)

@@ -20,6 +20,7 @@ from kops_assets_provider.mirror.model.json_reader import (
     optional,
     read_value,
 )
+from kops_assets_provider.mirror.model.schema import versioned, with_schema
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
@@ -53,25 +54,37 @@ class Standing:
     aws_conn_id: str | None = None
     gcp_conn_id: str | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return with_schema(asdict(self))
+
     @classmethod
     def from_dict(cls, values: object, where: str = "XCom") -> Standing:
-        """Read what a run has left, of a newer release too; raises InvalidInputError."""
+        """Read what ``to_dict`` wrote; raises InvalidInputError with the value that is wrong."""
         return read_value(_STANDING, values, where)
 
 
-_STANDING: Check[Standing] = fields_of(
-    Standing,
-    cluster=line(253),
-    ready=flag,
-    bad=number(),
-    kops_version=line(),
-    record=optional(line(NAME)),
-    aws_conn_id=optional(line()),
-    gcp_conn_id=optional(line()),
+_STANDING: Check[Standing] = versioned(
+    fields_of(
+        Standing,
+        cluster=line(253),
+        ready=flag,
+        bad=number(),
+        kops_version=line(),
+        record=optional(line(NAME)),
+        aws_conn_id=optional(line()),
+        gcp_conn_id=optional(line()),
+    )
 )
 
 
 def leave_standing(ti: Any, done: Done, report: Report, kops_version: str, **more: Any) -> None:
     """Leave it in XCom; ``more`` are the other fields of ``Standing``."""
-    known = report.cluster, report.ready, len(report.missing), kops_version
-    ti.xcom_push(key=str(done), value=asdict(Standing(*known, **more)))
+    standing = Standing(
+        cluster=report.cluster,
+        ready=report.ready,
+        bad=len(report.missing),
+        kops_version=kops_version,
+        **more,
+    )
+    ti.xcom_push(key=str(done), value=standing.to_dict())

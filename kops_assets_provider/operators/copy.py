@@ -12,13 +12,15 @@ from airflow.sdk import BaseOperator, Context, TaskInstanceState
 from kops_assets_provider.exceptions import KopsAssetsError, StoppedError
 from kops_assets_provider.mirror.model.asset import Kind, Name, Problem
 from kops_assets_provider.mirror.model.outcome import Outcome, failed
+from kops_assets_provider.mirror.model.schema import with_schema
 from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.lineage import copy_lineage
 from kops_assets_provider.operators.links import SourceLink, TargetLink
 from kops_assets_provider.operators.metrics import count_outcome, measured
 from kops_assets_provider.operators.place_parameters import FileStoresOperator, RegistriesOperator
 from kops_assets_provider.operators.progress import Progress
-from kops_assets_provider.operators.values import as_flag, as_mapping, as_optional
+from kops_assets_provider.options import copy_options
+from kops_assets_provider.options.readers import as_text
 from kops_assets_provider.redaction import printable, redact
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
@@ -68,6 +70,17 @@ class _CopyOperator(BaseOperator):
         self._progress: Progress | None = None
         self._result: CopyResult | None = None
         self._copies_in: int | None = None
+
+    @property
+    def _where(self) -> str:
+        """Where the asset's values are from, for messages."""
+        return "parameters" if self.asset is None else "XCom given as asset"
+
+    def _values(self, **own: Any) -> Mapping[str, Any]:
+        """Return ``asset``, or else what the other parameters say in its place."""
+        if self.asset is not None:
+            return self.asset
+        return with_schema({"canonical": self.canonical, "download": self.download, **own})
 
     @property
     def source_name(self) -> str:
@@ -213,12 +226,9 @@ class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
         """Return the image to copy; raises InvalidInputError."""
         from kops_assets_provider.mirror.plan.planned_image import PlannedImage
 
-        own = {
-            "canonical": self.canonical,
-            "download": self.download,
-            "digest": as_optional(self.digest),
-        }
-        return PlannedImage.from_dict(own if self.asset is None else self.asset)
+        return PlannedImage.from_dict(
+            self._values(digest=as_text("digest", self.digest)), self._where
+        )
 
     def copy(self, context: Context) -> CopyResult:
         """Copy the image unless the target has it."""
@@ -250,9 +260,11 @@ class KopsCopyFileOperator(_CopyOperator, FileStoresOperator):
     :param canonical: instead of ``asset``: the file's URL upstream. (templated)
     :param download: the URL from which the cluster's nodes download it. (templated)
     :param sha: its SHA-256, 64 hex digits. (templated)
-    :param source_rewrites: prefixes of canonical URLs, and where those are really fetched.
+    :param source_rewrites: prefixes of canonical names and URLs, each with the place that these are
+        really fetched from, such as a pull-through cache. Names and hashes stay the same.
         (templated)
-    :param deep: read the file at the target, even if its store keeps a hash of it. (templated)
+    :param deep: read every file at the target again and hash it, even if its store keeps a hash of
+        it. (templated)
 
     The other parameters are those of ``FileStoresOperator``.
     """
@@ -281,20 +293,19 @@ class KopsCopyFileOperator(_CopyOperator, FileStoresOperator):
 
     def file(self) -> FileAsset:
         """Return the file to copy; raises InvalidInputError."""
-        from kops_assets_provider.kops.assets import FileAsset
+        from kops_assets_provider.mirror.plan.planned_file import planned_file_from_dict
 
-        own = {"canonical": self.canonical, "download": self.download, "sha": self.sha}
-        return FileAsset.from_dict(own if self.asset is None else self.asset)
+        return planned_file_from_dict(self._values(sha=self.sha), self._where)
 
     def copy(self, context: Context) -> CopyResult:
         """Copy the file unless the target has it."""
         from kops_assets_provider.mirror.copy.files import FileCopy, copy_file
 
-        rewrites = as_mapping("source_rewrites", self.source_rewrites)
-        deep = as_flag("deep", self.deep)
+        rewrites = copy_options.SOURCE_REWRITES.read(self.source_rewrites)
+        deep = copy_options.DEEP.read(self.deep)
         job = FileCopy(self.file(), self.file_stores(), rewrites, deep)
         return copy_file(job, self.control())
 
     def written_elsewhere(self) -> dict[str, str]:
         """Return ``file_targets``; raises InvalidInputError."""
-        return as_mapping("file_targets", self.file_targets)
+        return copy_options.FILE_TARGETS.read(self.file_targets)

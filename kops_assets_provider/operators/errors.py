@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import Context
-from airflow.sdk.exceptions import (
+
+from kops_assets_provider.airflow_versions import (
     AirflowFailException,
     AirflowRescheduleException,
     AirflowTaskTimeout,
+    task_state_store,
 )
-
 from kops_assets_provider.exceptions import KopsAssetsError, PermanentError, TransientError
 from kops_assets_provider.logs import get_logger
 from kops_assets_provider.mirror.model.times import AHEAD, parse_time
@@ -74,7 +75,7 @@ def _come_back(context: Context, error: TransientError, seconds: float) -> None:
 
 def _waiting_since(context: Context, now: datetime) -> datetime | None:
     """Return since when the task is put off; None if that cannot be remembered."""
-    store: Any = context.get("task_state_store")
+    store = task_state_store(context)
     if store is None:  # where an operator runs by itself, without Airflow around it
         return None
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +10,9 @@ from airflow.sdk import Context
 
 from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.place_parameters import FileStoresOperator
-from kops_assets_provider.operators.values import (
-    as_flag,
-    as_mapping,
-    as_names,
-    as_optional,
-    as_shas,
-    as_versions,
-)
+from kops_assets_provider.options.copy_options import SOURCE_REWRITES
+from kops_assets_provider.options.list_options import KOPS_COMMAND, OUTPUT_URL, SHA_FILE
+from kops_assets_provider.options.table import LIST_OPTIONS
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
@@ -26,17 +21,6 @@ if TYPE_CHECKING:
     from kops_assets_provider.mirror.places.state.places import StateStores
 
 HASH_SOURCES_KEY = "hash_sources"
-SOURCES = ("cluster_spec", "state_store", "asset_list")
-"""Parameters of which one says where a list is from."""
-# How a parameter's value is read: a template leaves text of whatever it was meant to be.
-_TEXTS = (*SOURCES, "cluster_name")
-_FLAGS = ("nearest_release", "any_kubernetes_version", "extended")
-_OTHERS: Mapping[str, Callable[[str, Any], Any]] = {
-    "kops_version": as_versions,
-    "kubernetes_version": as_versions,
-    "extra_images": as_names,
-    "extra_files": as_shas,
-}
 
 
 class KopsGetAssetsOperator(FileStoresOperator):
@@ -47,30 +31,35 @@ class KopsGetAssetsOperator(FileStoresOperator):
     ``kops_version`` and ``warnings`` beside them. Where each file's hash is from is under the XCom
     key ``hash_sources``.
 
-    :param cluster_spec: path of the cluster's manifest on the worker, or its text: the Cluster and
-        its InstanceGroup documents, as ``kops get --name CLUSTER -o yaml`` prints them. (templated)
-    :param state_store: instead of that, kOps' state store: ``s3://…``, ``gs://…`` or a directory.
-        (templated)
+    :param cluster_spec: the cluster's manifest: the Cluster and its InstanceGroups, as ``kops get
+        --name CLUSTER -o yaml`` prints them. A path on the workers, or the text itself. (templated)
+    :param state_store: instead of a manifest, kOps' state store: ``s3://…``, ``gs://…`` or a
+        directory. (templated)
     :param cluster_name: the cluster's name in the state store. (templated)
     :param asset_list: a saved list, YAML or JSON, to read instead of computing one: a file,
         ``s3://…``, ``gs://…`` or ``https://…``. (templated)
-    :param kops_version: the kOps release that the cluster is, or will be, updated with; that of its
-        last update if it is not given and there is a state store. Several give all that any of
-        them lists. (templated)
-    :param kubernetes_version: list for it instead of the spec's, to rehearse an upgrade; several
-        likewise, since a rolling update has old and new nodes at once. (templated)
-    :param kops_command: a kops program on the worker that lists instead of us, from the state
-        store. (templated)
+    :param kops_version: the kOps release that the cluster is, or will be, updated with, such as
+        ``1.36.2``; by default that of the last update if there is a state store. Several versions,
+        with commas between them, give the assets that any of them needs. (templated)
+    :param kubernetes_version: the Kubernetes version to list for instead of the spec's, to prepare
+        an upgrade. Several versions, the old and the new one for instance, give the assets that any
+        of them needs. (templated)
+    :param kops_command: a ``kops`` program that computes the list from the state store. It must be
+        installed on the workers. (templated)
     :param nearest_release: compute the list of an unknown patch release with the rules of the
-        nearest one. (templated)
-    :param any_kubernetes_version: list also for a Kubernetes version that the release does not
+        nearest known one. (templated)
+    :param any_kubernetes_version: list also for a Kubernetes version that the kOps release does not
         support. (templated)
-    :param extended: add what the cluster uses and kOps does not list. (templated)
-    :param extra_images: names of images to add. (templated)
-    :param extra_files: URLs of files to add, with their SHA-256 or None. (templated)
-    :param sha_file: path of a YAML file, ``canonical URL: SHA-256``, of hashes that take precedence
-        over the release's own and over those fetched beside a file. (templated)
-    :param source_rewrites: prefixes of canonical URLs, and where hashes are really fetched.
+    :param extended: add the images and files that the cluster uses and kOps does not list.
+        (templated)
+    :param extra_images: names of images to add to the list. (templated)
+    :param extra_files: URLs of files to add to the list, each with its SHA-256 if you know it. A
+        mapping of URLs to a SHA-256 or ``null``, or a list of URLs. (templated)
+    :param sha_file: a YAML file, ``canonical URL: SHA-256``, of hashes that you pin yourself. They
+        take precedence over the release's own hashes and over those fetched beside a file.
+        (templated)
+    :param source_rewrites: prefixes of canonical names and URLs, each with the place that these are
+        really fetched from, such as a pull-through cache. Names and hashes stay the same.
         (templated)
     :param output_url: where to save the list as well: ``s3://…``, ``gs://…`` or a file, in JSON or
         YAML by its suffix. Only a list that was saved so is replaced. (templated)
@@ -142,7 +131,7 @@ class KopsGetAssetsOperator(FileStoresOperator):
         """Return the list."""
         with translate_errors(context):
             found = self.make_list()
-            if output_url := as_optional(self.output_url):
+            if output_url := OUTPUT_URL.read(self.output_url):
                 from kops_assets_provider.mirror.lists.saved_lists import save_list
 
                 save_list(found, output_url, self.file_stores())
@@ -174,18 +163,13 @@ class KopsGetAssetsOperator(FileStoresOperator):
         """Return what the parameters say, and ``own`` before them; raises InvalidInputError."""
         from kops_assets_provider.mirror.lists.get_list import ListRequest, read_shas
 
-        names = (*_TEXTS, *_FLAGS, *_OTHERS, "sha_file", "source_rewrites")
-        values = {name: getattr(self, name) for name in names} | own
-        sha_file = as_optional(values["sha_file"])
-        read: dict[str, Any] = {
-            **{name: as_optional(values[name]) for name in _TEXTS},
-            **{name: as_flag(name, values[name]) for name in _FLAGS},
-            **{name: reader(name, values[name]) for name, reader in _OTHERS.items()},
-        }
+        request = [x for x in LIST_OPTIONS if x not in (KOPS_COMMAND, OUTPUT_URL, SHA_FILE)]
+        values = {x.name: getattr(self, x.name) for x in request} | own
+        sha_file = SHA_FILE.read(own.get(SHA_FILE.name, self.sha_file))
         return ListRequest(
-            **read,
+            **{x.name: x.read(values[x.name]) for x in request},
             find_sha=read_shas(sha_file) if sha_file else None,
-            source_rewrites=as_mapping("source_rewrites", values["source_rewrites"]),
+            source_rewrites=SOURCE_REWRITES.read(self.source_rewrites),
         )
 
     def on_kill(self) -> None:
@@ -196,7 +180,7 @@ class KopsGetAssetsOperator(FileStoresOperator):
 
     @contextmanager
     def _opened_kops(self) -> Iterator[KopsCommand | None]:
-        program = as_optional(self.kops_command)
+        program = KOPS_COMMAND.read(self.kops_command)
         if program is None:
             yield None
             return

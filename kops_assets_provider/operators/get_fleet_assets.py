@@ -10,20 +10,15 @@ from airflow.sdk import Context
 
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.operators.errors import translate_errors
-from kops_assets_provider.operators.get_assets import (
-    HASH_SOURCES_KEY,
-    SOURCES,
-    KopsGetAssetsOperator,
-)
-from kops_assets_provider.operators.values import as_optional
+from kops_assets_provider.operators.get_assets import HASH_SOURCES_KEY, KopsGetAssetsOperator
+from kops_assets_provider.options.list_options import SOURCES
+from kops_assets_provider.options.table import LIST_OPTIONS
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
     from kops_assets_provider.mirror.lists.fleet import FleetList
     from kops_assets_provider.mirror.lists.request import ListRequest
     from kops_assets_provider.mirror.model.asset_list import AssetList
-
-NOT_FOR_GROUPS = ("kops_command", "output_url")
 
 
 class KopsGetFleetAssetsOperator(KopsGetAssetsOperator):
@@ -38,8 +33,8 @@ class KopsGetFleetAssetsOperator(KopsGetAssetsOperator):
     :param clusters: each cluster's name, and which of the parameters of ``KopsGetAssetsOperator``
         are other ones for it than for the rest. (templated)
 
-    The other parameters are those of ``KopsGetAssetsOperator``, for all clusters alike; there is no
-    ``kops_command`` and no ``output_url``.
+    The other parameters are those of ``KopsGetAssetsOperator``, for all clusters alike, except
+    ``cluster_name``, ``kops_command`` and ``output_url``.
     """
 
     template_fields: Sequence[str] = ("clusters", *KopsGetAssetsOperator.template_fields)
@@ -76,7 +71,8 @@ class KopsGetFleetAssetsOperator(KopsGetAssetsOperator):
 
     def requests(self) -> dict[str, ListRequest]:
         """Return what to list of each cluster; raises InvalidInputError."""
-        refused = [f"{x}: not for a group" for x in NOT_FOR_GROUPS if as_optional(getattr(self, x))]
+        own = [x for x in LIST_OPTIONS if not x.in_fleet_file]
+        refused = [f"{x.name}: not for a group" for x in own if x.read(getattr(self, x.name))]
         if refused:
             raise InvalidInputError(f"group {self.group}", refused)
         return {
@@ -87,8 +83,8 @@ class KopsGetFleetAssetsOperator(KopsGetAssetsOperator):
 
 def _before_the_groups(own: Mapping[str, Any]) -> Mapping[str, Any]:
     """Leave the group's sources out for a cluster that has one of its own."""
-    others = dict.fromkeys(SOURCES) if own.keys() & set(SOURCES) else {}
-    return {**others, **own}
+    sources = dict.fromkeys(x.name for x in SOURCES)
+    return {**sources, **own} if own.keys() & sources.keys() else own
 
 
 def _warnings(lists: Iterable[AssetList]) -> Iterable[str]:

@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from airflow.sdk.exceptions import AirflowRescheduleException, AirflowTaskTimeout
-
+from kops_assets_provider.airflow_versions import (
+    AirflowRescheduleException,
+    AirflowTaskTimeout,
+    metrics,
+)
 from kops_assets_provider.logs import get_logger
 from kops_assets_provider.mirror.model.outcome import Outcome
 
@@ -44,8 +47,6 @@ def _count(name: str, number: int, tags: dict[str, str]) -> None:
     if not number:
         return
     try:
-        from airflow.sdk.observability import stats
-
-        stats.incr(f"{_PREFIX}.{name}", number, tags=tags)
+        metrics().incr(f"{_PREFIX}.{name}", number, tags=tags)
     except Exception as err:  # noqa: BLE001  # nothing is copied wrongly because nobody counts it
         log.debug("%s is not counted: %s", name, err)

@@ -7,17 +7,10 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.log import mask_secret
 
+from kops_assets_provider.airflow_versions import mask_secret
 from kops_assets_provider.logs import CleanLogger, get_logger, keep_secrets_out
-from kops_assets_provider.mirror.plan.drift import read_on_drift
-from kops_assets_provider.operators.values import (
-    as_days,
-    as_mapping,
-    as_names,
-    as_optional,
-    as_optional_mapping,
-)
+from kops_assets_provider.options import copy_options
 from kops_assets_provider.redaction import remember_urls_in
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
@@ -61,9 +54,10 @@ class _CloudOperator(CleanOperator):
     """
     An operator that may use the AWS and Google connections.
 
-    :param aws_conn_id: connection for ECR and S3; None for boto3's default credentials. (templated)
-    :param gcp_conn_id: connection for Google's registries and Cloud Storage; None for Google's
+    :param aws_conn_id: the Airflow connection for ECR and S3; None, in JSON ``null``, for boto3's
         default credentials. (templated)
+    :param gcp_conn_id: the Airflow connection for Google's registries and Cloud Storage; None, in
+        JSON ``null``, for Google's default credentials. (templated)
     """
 
     template_fields: Sequence[str] = ("aws_conn_id", "gcp_conn_id")
@@ -81,26 +75,33 @@ class _CloudOperator(CleanOperator):
 
     def cloud_conn_ids(self) -> tuple[str | None, str | None]:
         """Return the ids of the connections."""
-        return as_optional(self.aws_conn_id), as_optional(self.gcp_conn_id)
+        return (
+            copy_options.AWS_CONN_ID.read(self.aws_conn_id),
+            copy_options.GCP_CONN_ID.read(self.gcp_conn_id),
+        )
 
 
 class RegistriesOperator(_CloudOperator):
     """
     An operator that speaks to registries.
 
-    :param registry_conn_ids: a registry's host to an ``oci_registry`` connection. Hosts of ECR and
-        Google without an entry use the AWS and Google connections; all others are anonymous.
+    :param registry_conn_ids: credentials for registries. Hosts of registries, each with its
+        ``oci_registry`` connection. ECR's and Google's registries use the AWS and Google
+        connections without an entry; all others are anonymous. (templated)
+    :param source_rewrites: prefixes of canonical names and URLs, each with the place that these are
+        really fetched from, such as a pull-through cache. Names and hashes stay the same.
         (templated)
-    :param source_rewrites: prefixes of canonical names, and where those are really fetched.
+    :param platforms: platforms to copy of each image, such as ``linux/amd64``; by default all. An
+        image that nodes pull by its digest is copied with all of them. (templated)
+    :param warm: hosts of pull-through caches, which refuse pushes: images are read through them, so
+        that they have them before a node asks. (templated)
+    :param warm_days: after how many days an image is read through its cache again; by default 7.
         (templated)
-    :param platforms: ``os/architecture[/variant]`` to copy of each image; all if empty. (templated)
-    :param warm: hosts of registries that are pull-through caches, in the names that nodes pull:
-        images are read through them, and nothing is pushed. (templated)
-    :param warm_days: after which an image is read through its cache again. (templated)
-    :param ecr_repositories: how to make repositories in ECR that are not there, ``{}`` for ECR's
-        defaults (see docs/registries.md); None to make none. (templated)
-    :param on_drift: what is to become of an image whose tag has moved at the source: ``fail``, the
-        default, ``keep`` what the target has, or ``take`` what the source has. (templated)
+    :param ecr_repositories: create repositories in ECR that do not exist yet. How to create them:
+        ``{}`` for ECR's defaults. (templated)
+    :param on_drift: what to do with an asset that has changed at the source under the same name:
+        ``fail`` (the default), ``keep`` the target's image, or ``take`` the source's version. A
+        file cannot be kept. (templated)
     """
 
     template_fields: Sequence[str] = (
@@ -137,14 +138,15 @@ class RegistriesOperator(_CloudOperator):
 
     def rules(self, immutable_tags: Sequence[str] = ()) -> ImageRules:
         """Return what to copy of the images; raises InvalidInputError."""
+        from kops_assets_provider.mirror.plan.drift import OnDrift
         from kops_assets_provider.mirror.plan.image_policy import ImageRules
 
         return ImageRules(
-            as_names("platforms", self.platforms),
+            copy_options.PLATFORMS.read(self.platforms),
             tuple(immutable_tags),
-            as_names("warm", self.warm),
-            as_days("warm_days", self.warm_days),
-            read_on_drift(self.on_drift),
+            copy_options.WARM.read(self.warm),
+            copy_options.WARM_DAYS.read(self.warm_days),
+            OnDrift(copy_options.ON_DRIFT.read(self.on_drift)),
         )
 
     def registries(self) -> Registries:
@@ -152,10 +154,10 @@ class RegistriesOperator(_CloudOperator):
         from kops_assets_provider.hooks.registries import open_registries
 
         return open_registries(
-            as_mapping("registry_conn_ids", self.registry_conn_ids),
-            as_mapping("source_rewrites", self.source_rewrites),
+            copy_options.REGISTRY_CONN_IDS.read(self.registry_conn_ids),
+            copy_options.SOURCE_REWRITES.read(self.source_rewrites),
             *self.cloud_conn_ids(),
-            as_optional_mapping("ecr_repositories", self.ecr_repositories),
+            copy_options.ECR_REPOSITORIES.read(self.ecr_repositories),
         )
 
 
@@ -163,14 +165,15 @@ class FileStoresOperator(_CloudOperator):
     """
     An operator that speaks to file repositories.
 
-    :param file_targets: prefixes of download URLs, and where to write what belongs under them:
-        ``s3://bucket/prefix``, ``gs://bucket/prefix`` or a directory. Without an entry S3's and
-        Google's own URLs are understood as kOps does. (templated)
-    :param bucket_owner: the AWS account that buckets in S3 must belong to. (templated)
+    :param file_targets: prefixes of download URLs, each with the place to write to:
+        ``s3://bucket/prefix``, ``gs://bucket/prefix`` or a directory. S3's and Google's own URLs
+        need no entry. (templated)
+    :param bucket_owner: the AWS account that buckets in S3 must belong to; the bucket of another
+        account is refused. (templated)
     :param s3_options: how objects are stored in S3: ``server_side_encryption``, ``kms_key``,
         ``acl``, ``storage_class``. (templated)
-    :param gcs_options: likewise for Google: ``kms_key``, ``predefined_acl``, ``user_project``.
-        (templated)
+    :param gcs_options: how objects are stored in Google Cloud Storage: ``kms_key``,
+        ``predefined_acl``, ``user_project``. (templated)
     """
 
     template_fields: Sequence[str] = (
@@ -201,11 +204,11 @@ class FileStoresOperator(_CloudOperator):
         from kops_assets_provider.hooks.file_repository import open_file_stores
         from kops_assets_provider.mirror.places.object_options import read_store_options
 
-        targets = as_mapping("file_targets", self.file_targets)
+        targets = copy_options.FILE_TARGETS.read(self.file_targets)
         options = read_store_options(
-            as_optional_mapping("s3_options", self.s3_options),
-            as_optional_mapping("gcs_options", self.gcs_options),
-            as_optional(self.bucket_owner),
+            copy_options.S3_OPTIONS.read(self.s3_options),
+            copy_options.GCS_OPTIONS.read(self.gcs_options),
+            copy_options.BUCKET_OWNER.read(self.bucket_owner),
         )
         return open_file_stores(targets, *self.cloud_conn_ids(), options)
 
@@ -220,7 +223,7 @@ class FileStoresOperator(_CloudOperator):
         from kops_assets_provider.mirror.record.places import record_target
         from kops_assets_provider.mirror.record.store import read_record
 
-        stores, place = cache(self.file_stores), as_optional(record_url)
+        stores, place = cache(self.file_stores), copy_options.RECORD_URL.read(record_url)
 
         def read(one: AssetList) -> MirrorRecord | None:
             target = record_target(one, place, stores())

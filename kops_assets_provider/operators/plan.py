@@ -6,18 +6,17 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Context, conf
+from airflow.sdk import Context
 
+from kops_assets_provider.airflow_versions import conf
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.mirror.model.asset import Kind, Problem
-from kops_assets_provider.mirror.plan.drift import read_on_drift
+from kops_assets_provider.mirror.model.asset import Kind, PlanError, Problem
 from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.place_parameters import FileStoresOperator, RegistriesOperator
-from kops_assets_provider.operators.values import as_flag, as_mapping, as_names, as_optional
+from kops_assets_provider.options import copy_options
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
-    from kops_assets_provider.kops.assets import FileAsset
     from kops_assets_provider.mirror.lists.fleet import FleetList
     from kops_assets_provider.mirror.model.asset_list import AssetList
     from kops_assets_provider.mirror.places.file_stores import FileStores
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 SETTLED_KEY = "settled"
 AHEAD_KEY = "ahead"
+LISTED = "XCom given as assets"
 
 
 class _PlanOperator(FileStoresOperator):
@@ -34,10 +34,10 @@ class _PlanOperator(FileStoresOperator):
 
     :param assets: what ``KopsGetAssetsOperator`` or ``KopsGetFleetAssetsOperator`` returned.
         (templated)
-    :param record_url: where the mirror's record is; beside the cluster's file repository if it is
-        not given. (templated)
-    :param plan_only: a dry run: return nothing that must be copied, and only tell of it.
-        (templated)
+    :param record_url: where the mirror's record is kept, if not beside the files: ``s3://…``,
+        ``gs://…`` or a directory. (templated)
+    :param plan_only: copy nothing: report what a copy would do, why, and what it would take.
+        Nothing is returned. (templated)
     """
 
     template_fields: Sequence[str] = (
@@ -65,13 +65,13 @@ class _PlanOperator(FileStoresOperator):
         """Return the list that is planned for."""
         from kops_assets_provider.mirror.lists.fleet import read_listed
 
-        return read_listed(self.assets)
+        return read_listed(self.assets, LISTED)
 
     def publish(
         self, context: Context, plan: Plan[Any], to_dict: Callable[[Any], dict[str, Any]]
     ) -> list[dict[str, Any]]:
         """Push what is known of the assets, and return what the copies are mapped over."""
-        only_told = as_flag("plan_only", self.plan_only)
+        only_told = copy_options.DRY_RUN.read(self.plan_only)
         refuse_too_many("the plan", plan.to_copy)
         settled = [*plan.settled, *(plan.ahead if only_told else ())]
         context["ti"].xcom_push(key=SETTLED_KEY, value=[x.to_dict() for x in settled])
@@ -90,12 +90,15 @@ class KopsPlanImagesOperator(_PlanOperator, RegistriesOperator):
 
     :param assets: what ``KopsGetAssetsOperator`` or ``KopsGetFleetAssetsOperator`` returned.
         (templated)
-    :param immutable_tags: beginnings of canonical names whose tags never move: the source is not
-        asked about those that the target has. (templated)
-    :param record_url: where the mirror's record is, which tells what pull-through caches have, and
-        what was copied; beside the cluster's file repository if it is not given. (templated)
-    :param plan_only: a dry run: return nothing, and push what would be copied as if it needed
-        nothing, with the bytes and requests that it would take. (templated)
+    :param immutable_tags: prefixes of canonical names whose tags never move, such as
+        ``registry.k8s.io``: the source is not asked about images that the target has. No effect
+        together with ``platforms``. (templated)
+    :param record_url: where the mirror's record is kept, if not beside the files: ``s3://…``,
+        ``gs://…`` or a directory. It says which images pull-through caches have, and what was
+        copied. (templated)
+    :param plan_only: copy nothing: report what a copy would do, why, and what it would take.
+        Nothing is returned, and the images that would be copied are in ``settled``, with the bytes
+        and requests that they would take. (templated)
 
     The other parameters are those of ``RegistriesOperator`` and ``FileStoresOperator``.
     """
@@ -117,11 +120,11 @@ class KopsPlanImagesOperator(_PlanOperator, RegistriesOperator):
 
         with translate_errors(context, partial(_plan_error, Kind.IMAGE)):
             listed = self.listed()
-            rules = self.rules(as_names("immutable_tags", self.immutable_tags))
+            rules = self.rules(copy_options.IMMUTABLE_TAGS.read(self.immutable_tags))
             plan = plan_images(
                 *(listed.assets.images, self.registries(), rules),
                 self.known(listed, self.record_url),
-                measure_savings=as_flag("plan_only", self.plan_only),
+                measure_savings=copy_options.DRY_RUN.read(self.plan_only),
                 each_alone=listed.is_group,
             )
             return self.publish(context, plan, PlannedImage.to_dict)
@@ -140,16 +143,21 @@ class KopsPlanFilesOperator(_PlanOperator):
 
     :param assets: what ``KopsGetAssetsOperator`` or ``KopsGetFleetAssetsOperator`` returned.
         (templated)
-    :param deep: leave every file to its copy, which then reads it. (templated)
-    :param on_drift: as for ``KopsPlanImagesOperator``; a file cannot be kept. (templated)
-    :param source_rewrites: prefixes of canonical URLs, and where those are really fetched.
+    :param deep: read every file at the target again and hash it, even if its store keeps a hash of
+        it. The plan leaves that to the copies: it returns every file. (templated)
+    :param on_drift: what to do with an asset that has changed at the source under the same name:
+        ``fail`` (the default), ``keep`` the target's image, or ``take`` the source's version. A
+        file cannot be kept. (templated)
+    :param source_rewrites: prefixes of canonical names and URLs, each with the place that these are
+        really fetched from, such as a pull-through cache. Names and hashes stay the same.
         (templated)
-    :param record_url: where the mirror's record is, which tells what was found when files were read
-        that their store keeps no hash of; beside the cluster's file repository if it is not given.
-        (templated)
-    :param report_url: where the report is going to be written as files, so that no asset is.
-        (templated)
-    :param plan_only: as for ``KopsPlanImagesOperator``. (templated)
+    :param record_url: where the mirror's record is kept, if not beside the files: ``s3://…``,
+        ``gs://…`` or a directory. It says what was found when files were read whose store keeps no
+        hash of them. (templated)
+    :param report_url: where to write the report as a web page and as JSON, if anywhere: ``s3://…``,
+        ``gs://…`` or a directory. An asset with the same target is refused. (templated)
+    :param plan_only: copy nothing: report what a copy would do, why, and what it would take.
+        Nothing is returned, and the files that would be copied are in ``settled``. (templated)
 
     The other parameters are those of ``FileStoresOperator``.
     """
@@ -179,14 +187,16 @@ class KopsPlanFilesOperator(_PlanOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return what must be copied."""
+        from kops_assets_provider.mirror.plan.drift import OnDrift
         from kops_assets_provider.mirror.plan.files import FileRules, plan_files
+        from kops_assets_provider.mirror.plan.planned_file import planned_file_to_dict
 
         with translate_errors(context, partial(_plan_error, Kind.FILE)):
             listed = self.listed()
             rules = FileRules(
-                as_flag("deep", self.deep),
-                read_on_drift(self.on_drift),
-                as_mapping("source_rewrites", self.source_rewrites),
+                copy_options.DEEP.read(self.deep),
+                OnDrift(copy_options.ON_DRIFT.read(self.on_drift)),
+                copy_options.SOURCE_REWRITES.read(self.source_rewrites),
             )
             known = self.known(listed, self.record_url)
             stores = self.file_stores()
@@ -198,23 +208,20 @@ class KopsPlanFilesOperator(_PlanOperator):
                 documents=self.documents(listed, stores),
                 each_alone=listed.is_group,
             )
-            return self.publish(context, plan, _arguments)
+            return self.publish(context, plan, planned_file_to_dict)
 
     def documents(self, listed: AssetList | FleetList, stores: FileStores) -> Iterable[Write]:
         """Return what the run writes beside the files."""
         from kops_assets_provider.mirror.lists.fleet import lists_of
         from kops_assets_provider.mirror.record.places import document_writes
 
-        urls = as_optional(self.record_url), as_optional(self.report_url)
-        return document_writes(lists_of(listed), stores, urls[0], urls[1])
-
-
-def _arguments(file: FileAsset) -> dict[str, Any]:
-    return {"canonical": file.canonical, "download": file.download, "sha": file.sha}
+        record_url = copy_options.RECORD_URL.read(self.record_url)
+        report_url = copy_options.REPORT_URL.read(self.report_url)
+        return document_writes(lists_of(listed), stores, record_url, report_url)
 
 
 def _plan_error(kind: Kind, error: BaseException) -> dict[str, Any]:
-    return {**Problem.of(error).to_dict(), "kind": str(kind)}
+    return PlanError(kind=kind, problem=Problem.of(error)).to_dict()
 
 
 def refuse_too_many(where: str, mapped: Collection[Any]) -> None:

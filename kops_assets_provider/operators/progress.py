@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Self
 
 from airflow.sdk import Context
 
+from kops_assets_provider.airflow_versions import task_state_store
 from kops_assets_provider.logs import get_logger
 
 log = get_logger(__name__)
@@ -26,7 +27,7 @@ class Progress:
     """
 
     def __init__(self, context: Context, clock: Callable[[], float] = time.monotonic) -> None:
-        self._store: Any = context.get("task_state_store")
+        self._store = task_state_store(context)
         self._try_number = context["ti"].try_number
         self._clock = clock
         self._began = clock()

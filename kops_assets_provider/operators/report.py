@@ -15,7 +15,7 @@ from kops_assets_provider.operators.cluster_status import Done, leave_standing
 from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.place_parameters import FileStoresOperator
 from kops_assets_provider.operators.readiness import READY, Notify, notify, publish
-from kops_assets_provider.operators.values import as_flag, as_optional
+from kops_assets_provider.options import copy_options
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 if TYPE_CHECKING:
@@ -35,9 +35,10 @@ class _ResultsOperator(FileStoresOperator):
     :param get_assets_task_id: the task whose list is reported on.
     :param plan_task_ids: the tasks that asked what is missing, of images and of files.
     :param copy_task_ids: the mapped tasks that copied, in the same order.
-    :param check_downloads: ask the download URL of each file without credentials, as nodes do.
+    :param check_downloads: request the download URL of each file without credentials, as nodes do.
         (templated)
-    :param plan_only: the plans made a dry run: tell what a copy would do. (templated)
+    :param plan_only: copy nothing: report what a copy would do, why, and what it would take. The
+        plans must have the same value. (templated)
     """
 
     template_fields: Sequence[str] = (
@@ -73,7 +74,8 @@ class _ResultsOperator(FileStoresOperator):
         if listed is None:
             raise MissingAssetsError(f"there is no list: see the log of {self.get_assets_task_id}")
         results = gather_results(ti, self.plan_task_ids, self.copy_task_ids)
-        return read_listed(listed), results
+        where = f"XCom return_value of {self.get_assets_task_id}"
+        return read_listed(listed, where), results
 
     def tell(self, context: Context, report: Report | FleetReport) -> None:
         """Tell what became of the assets, to the log and to XCom."""
@@ -94,18 +96,18 @@ class KopsReportOperator(_ResultsOperator):
     :param copy_task_ids: the mapped tasks that copied, in the same order.
     :param cluster: which cluster to report on, where the list is that of a group of clusters:
         one task for each of them, in front of a ``KopsFleetReportOperator``.
-    :param record_url: directory or prefix of the record, for instance ``s3://bucket/records``;
-        beside the cluster's file repository if it is not given. (templated)
-    :param check_downloads: ask the download URL of each file without credentials, as nodes do.
+    :param record_url: where the mirror's record is kept, if not beside the files: ``s3://…``,
+        ``gs://…`` or a directory. (templated)
+    :param check_downloads: request the download URL of each file without credentials, as nodes do.
         (templated)
-    :param plan_only: the plans made a dry run: tell what a copy would do. Nothing is written,
-        nobody is told, and it does not fail for what is missing. (templated)
-    :param report_url: where to write the report as well, as a page and as JSON: a place like
-        ``record_url``; nowhere if it is not given. (templated)
-    :param on_readiness_change: notifiers, or what else may be called with a context, for when the
-        mirror has become whole, or is no longer, since the run before. Their context has the report
-        as ``kops_report``. Without a record nobody knows the run before, and they are called
-        whenever something is missing.
+    :param plan_only: copy nothing: report what a copy would do, why, and what it would take. The
+        plans must have the same value. Nothing is written, no notifier is called, and the task does
+        not fail for missing assets. (templated)
+    :param report_url: where to write the report as a web page and as JSON, if anywhere: ``s3://…``,
+        ``gs://…`` or a directory. (templated)
+    :param on_readiness_change: notifiers that are called when the mirror becomes ready, or is no
+        longer. Any callable that takes a context may be one. Their context has the report as
+        ``kops_report``. Without a record they are called whenever something is missing.
 
     When the mirror is whole the Airflow asset ``ready_asset(cluster)`` is updated.
 
@@ -138,11 +140,11 @@ class KopsReportOperator(_ResultsOperator):
         with translate_errors(context):
             listed, report = self.make_report(context["ti"])
             ti, version = context["ti"], listed.kops_version
-            if as_flag("plan_only", self.plan_only):
+            if copy_options.DRY_RUN.read(self.plan_only):
                 self.tell(context, replace(report, dry_run=True))
                 leave_standing(ti, Done.DRY_RUN, report, version)
                 return
-            if as_flag("check_downloads", self.check_downloads):
+            if copy_options.CHECK_DOWNLOADS.read(self.check_downloads):
                 report = _with_downloads(report)
             self.tell(context, report)
             was_ready = self.keep_record(listed, report, context["run_id"])
@@ -167,7 +169,9 @@ class KopsReportOperator(_ResultsOperator):
         from kops_assets_provider.mirror.record.places import record_target
 
         try:
-            place = record_target(listed, as_optional(self.record_url), self.file_stores())
+            place = record_target(
+                listed, copy_options.RECORD_URL.read(self.record_url), self.file_stores()
+            )
         except KopsAssetsError:
             return {}  # whoever writes the record tells of it
         if place is None:
@@ -187,7 +191,7 @@ class KopsReportOperator(_ResultsOperator):
 
         try:
             stores = self.file_stores()
-            target = record_target(listed, as_optional(self.record_url), stores)
+            target = record_target(listed, copy_options.RECORD_URL.read(self.record_url), stores)
             if target is None:
                 self.log.warning(
                     "no file is mirrored and there is no record_url, so there is no mirror record"
@@ -210,7 +214,7 @@ class KopsReportOperator(_ResultsOperator):
 
     def write_report(self, listed: AssetList, report: Report, context: Context) -> None:
         """Write the report as files, if they are wanted. XCom and log have it, so nothing fails."""
-        url = as_optional(self.report_url)
+        url = copy_options.REPORT_URL.read(self.report_url)
         if not url:
             return
         from kops_assets_provider.mirror.report.files import write_report
@@ -247,8 +251,10 @@ class KopsFleetReportOperator(_ResultsOperator):
     ``KopsReportOperator`` for each cluster. The log has every asset of the group once; the XCom key
     ``report`` has that, and under ``clusters`` how each of them stands.
 
-    :param check_downloads: as for ``KopsReportOperator``. (templated)
-    :param plan_only: likewise. (templated)
+    :param check_downloads: request the download URL of each file without credentials, as nodes do.
+        (templated)
+    :param plan_only: copy nothing: report what a copy would do, why, and what it would take. The
+        plans must have the same value. (templated)
 
     The other parameters are those of ``KopsReportOperator``.
     """
@@ -263,9 +269,9 @@ class KopsFleetReportOperator(_ResultsOperator):
             if isinstance(listed, AssetList):
                 raise MissingAssetsError(f"{self.get_assets_task_id} has no list of a group")
             whole = group_report(listed, results)
-            if as_flag("plan_only", self.plan_only):
+            if copy_options.DRY_RUN.read(self.plan_only):
                 whole = replace(whole, dry_run=True)
-            elif as_flag("check_downloads", self.check_downloads):
+            elif copy_options.CHECK_DOWNLOADS.read(self.check_downloads):
                 whole = _with_downloads(whole)
             report = FleetReport.of(listed, whole)
             self.tell(context, report)

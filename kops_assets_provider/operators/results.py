@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from kops_assets_provider.mirror.model.asset import Kind, Name, Problem, kind_of_assets, problem
-from kops_assets_provider.mirror.model.json_reader import Check, list_of, read_value
-from kops_assets_provider.mirror.model.outcome import Outcome, outcome
-from kops_assets_provider.mirror.record.reader import MOST_ASSETS
+from kops_assets_provider.mirror.model.asset import Kind, Name, plan_error
+from kops_assets_provider.mirror.model.json_reader import Check, read_value
+from kops_assets_provider.mirror.model.outcome import OUTCOMES, Outcome, outcome
 from kops_assets_provider.mirror.report.task_results import Results, planned_names
 from kops_assets_provider.operators.errors import ERROR_KEY
 from kops_assets_provider.operators.plan import AHEAD_KEY, SETTLED_KEY
 
 T = TypeVar("T")
-_OUTCOMES = list_of(outcome, MOST_ASSETS)
 
 
 def gather_results(ti: Any, plan_task_ids: Sequence[str], copy_task_ids: Sequence[str]) -> Results:
@@ -38,14 +36,14 @@ def gather_results(ti: Any, plan_task_ids: Sequence[str], copy_task_ids: Sequenc
         settled=_outcomes(ti, plan_task_ids, SETTLED_KEY),
         planned=planned,
         copied=copied,
-        errors=dict(_pull(ti, plan_task_ids, ERROR_KEY, _plan_error)),
+        errors={x.kind: x.problem for x in _pull(ti, plan_task_ids, ERROR_KEY, plan_error)},
         ahead=_outcomes(ti, plan_task_ids, AHEAD_KEY),
         logs=logs,
     )
 
 
 def run_page(dag_id: str, run_id: str) -> str:
-    """Return where Airflow's UI (``ui/src/router.tsx``, 3.3) shows a run, below its address."""
+    """Return where Airflow's UI (``ui/src/router.tsx``) shows a run, below its address."""
     return f"dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
 
 
@@ -55,7 +53,7 @@ def _log_page(ti: Any, task_id: str, map_index: int | None = None) -> str:
 
 
 def _outcomes(ti: Any, task_ids: Sequence[str], key: str) -> list[Outcome]:
-    return [x for found in _pull(ti, task_ids, key, _OUTCOMES) for x in found]
+    return [x for found in _pull(ti, task_ids, key, OUTCOMES) for x in found]
 
 
 def _pull_results(ti: Any, task_id: str, count: int) -> list[Outcome]:
@@ -87,10 +85,6 @@ def _copy_outcome(value: Any) -> Outcome | None:
     # A copy of a value that is not an asset knows no names.
     is_nameless = isinstance(value, Mapping) and value.get("canonical") == ""
     return None if is_nameless else outcome(value)
-
-
-def _plan_error(value: Any) -> tuple[Kind, Problem]:
-    return kind_of_assets(value), problem(value)
 
 
 def _pull(ti: Any, task_ids: Sequence[str], key: str, check: Check[T], **options: Any) -> list[T]:

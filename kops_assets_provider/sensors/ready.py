@@ -11,7 +11,7 @@ from airflow.sdk import BaseSensorOperator, Context
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.place_parameters import FileStoresOperator
-from kops_assets_provider.operators.values import as_cluster, as_required
+from kops_assets_provider.options.readers import as_cluster, as_required
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple, Unpack
 
-from airflow.sdk import TaskGroup, TriggerRule, literal
+from airflow.sdk import BaseOperator, TaskGroup, TriggerRule
 
+from kops_assets_provider.airflow_versions import RETRY_BACKOFF, literal
 from kops_assets_provider.operators.check import KopsCheckAssetsOperator
 from kops_assets_provider.operators.copy import KopsCopyFileOperator, KopsCopyImageOperator
 from kops_assets_provider.operators.get_assets import KopsGetAssetsOperator
@@ -19,24 +20,16 @@ from kops_assets_provider.operators.plan import (
 )
 from kops_assets_provider.operators.readiness import READY
 from kops_assets_provider.operators.report import KopsFleetReportOperator, KopsReportOperator
+from kops_assets_provider.options.table import OPTIONS
 from kops_assets_provider.task_groups import task_docs
-from kops_assets_provider.task_groups.options import (
-    CHECK_OPTIONS,
-    IMAGE_OPTIONS,
-    LIST_OPTIONS,
-    PLACES,
-    STORE_OPTIONS,
-    CopyAssetsOptions,
-    pick,
-    refuse_unknown,
-)
+from kops_assets_provider.task_groups.options import CopyAssetsOptions, refuse_unknown
 
 # Rendered before a copy begins, so a failed one has it too. Airflow's column has 250 characters.
 _LABEL = "{{ task.source_name[-250:] }}"
 RETRIES: dict[str, Any] = {
     "retries": 4,
     "retry_delay": timedelta(seconds=15),
-    "retry_exponential_backoff": 2.0,
+    "retry_exponential_backoff": RETRY_BACKOFF,
     "max_retry_delay": timedelta(minutes=10),
 }
 """Default arguments: a server that is down for a few minutes at night must not cost a run."""
@@ -60,7 +53,7 @@ def check_assets_tasks(**options: Unpack[CopyAssetsOptions]) -> None:
         task_id="check",
         doc_md=task_docs.CHECK,
         assets=listed.output,
-        **pick(options, *PLACES, *IMAGE_OPTIONS, *CHECK_OPTIONS),
+        **_options_of(KopsCheckAssetsOperator, options),
     )
 
 
@@ -82,7 +75,7 @@ def copy_fleet_tasks(
         doc_md=task_docs.GET_FLEET_ASSETS,
         group=group,
         clusters=data,
-        **pick(options, *PLACES, *LIST_OPTIONS),
+        **_options_of(KopsGetFleetAssetsOperator, options),
     )
     copies = _copy_tasks(listed, options)
     publish = KopsReportOperator.partial(
@@ -95,8 +88,8 @@ def copy_fleet_tasks(
     report = KopsFleetReportOperator(
         task_id="report",
         doc_md=task_docs.FLEET_REPORT,
-        **_results(listed, copies, options),
-        **pick(options, "check_downloads"),
+        **_results(listed, copies),
+        **_options_of(KopsFleetReportOperator, options),
     )
     copies.mapped >> publish >> report
 
@@ -107,7 +100,7 @@ def _get_assets(options: CopyAssetsOptions) -> KopsGetAssetsOperator:
     return KopsGetAssetsOperator(
         task_id="get_assets",
         doc_md=task_docs.GET_ASSETS,
-        **pick(options, *PLACES, *LIST_OPTIONS),
+        **_options_of(KopsGetAssetsOperator, options),
     )
 
 
@@ -130,76 +123,55 @@ class _Copies(NamedTuple):
 
 def _copy_tasks(listed: KopsGetAssetsOperator, options: CopyAssetsOptions) -> _Copies:
     pool = {"pool": options["copy_pool"]} if "copy_pool" in options else {}
-    clouds = pick(options, "aws_conn_id", "gcp_conn_id")
-    sources = pick(options, "source_rewrites")
-    images = clouds | sources | pick(options, *IMAGE_OPTIONS)
-    stores = pick(options, *STORE_OPTIONS)
-    files = clouds | stores
-    record, deep = pick(options, "record_url"), pick(options, "deep")
-    plan_only = _plan_only(options)
-
     plan_images = KopsPlanImagesOperator(
         task_id="plan_images",
         doc_md=task_docs.PLAN_IMAGES,
         assets=listed.output,
-        **images,
-        **stores,
-        **record,
-        **plan_only,
-        **pick(options, "immutable_tags"),
+        **_options_of(KopsPlanImagesOperator, options),
     )
     plan_files = KopsPlanFilesOperator(
         task_id="plan_files",
         doc_md=task_docs.PLAN_FILES,
         assets=listed.output,
-        **files,
-        **sources,
-        **record,
-        **plan_only,
-        **deep,
-        **pick(options, "on_drift", "report_url"),
+        **_options_of(KopsPlanFilesOperator, options),
     )
     copy_image = KopsCopyImageOperator.partial(
         task_id="copy_image",
         doc_md=task_docs.COPY_IMAGE,
         map_index_template=_LABEL,
-        **images,
+        **_options_of(KopsCopyImageOperator, options),
         **pool,
     ).expand(asset=plan_images.output)
     copy_file = KopsCopyFileOperator.partial(
         task_id="copy_file",
         doc_md=task_docs.COPY_FILE,
         map_index_template=_LABEL,
-        **files,
-        **sources,
-        **deep,
+        **_options_of(KopsCopyFileOperator, options),
         **pool,
     ).expand(asset=plan_files.output)
     return _Copies([plan_images, plan_files], [copy_image, copy_file])
 
 
-def _results(
-    listed: KopsGetAssetsOperator, copies: _Copies, options: CopyAssetsOptions
-) -> dict[str, Any]:
-    """Return what the tasks have in common that tell what became of the others."""
+def _results(listed: KopsGetAssetsOperator, copies: _Copies) -> dict[str, Any]:
+    """Return the arguments that both reports have in common."""
     return {
         "get_assets_task_id": listed.task_id,
         "plan_task_ids": [x.task_id for x in copies.plans],
         "copy_task_ids": [x.task_id for x in copies.mapped],
         "trigger_rule": TriggerRule.ALL_DONE,
         "retries": 0,
-        **_plan_only(options),
     }
-
-
-def _plan_only(options: CopyAssetsOptions) -> dict[str, Any]:
-    # Airflow's operators have a method that is named dry_run.
-    return {"plan_only": options["dry_run"]} if "dry_run" in options else {}
 
 
 def _report_options(
     listed: KopsGetAssetsOperator, copies: _Copies, options: CopyAssetsOptions
 ) -> dict[str, Any]:
-    names = ("record_url", "on_readiness_change", "check_downloads", "report_url")
-    places = pick(options, "aws_conn_id", "gcp_conn_id", *STORE_OPTIONS, *names)
-    return _results(listed, copies, options) | places
+    own = {"on_readiness_change": options.get("on_readiness_change", ())}
+    return _results(listed, copies) | own | _options_of(KopsReportOperator, options)
+
+
+def _options_of(operator: type[BaseOperator], options: CopyAssetsOptions) -> dict[str, Any]:
+    """Return the options that an operator has as template fields, by the names of these."""
+    given: Mapping[str, Any] = options
+    fields = {x.parameter: x.name for x in OPTIONS.values() if x.name in given}
+    return {x: given[fields[x]] for x in operator.template_fields if x in fields}

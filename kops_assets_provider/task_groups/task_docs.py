@@ -16,7 +16,8 @@ PLAN_IMAGES = _PLAN.format(what="images")
 PLAN_FILES = _PLAN.format(what="files")
 _COPY = """\
 Copies one {what} for each map index, which bears its name. *Source* and *Target* among the extra
-links lead to it; how far a long copy is stands in the task state store under `progress`.
+links lead to it. The task state store has the progress of a long copy under `progress`; before
+Airflow 3.3 its log has it.
 
 **It fails** at once for what retrying cannot help: {permanent}. A server that is down is tried
 again, with growing waits. Nothing half-made is left. Clear the failed map index with its

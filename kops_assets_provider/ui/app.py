@@ -3,7 +3,7 @@ The page's routes. Each one asks Airflow for permission: 401 for nobody, 403 for
 
 No ``from __future__ import annotations``: FastAPI reads the annotations of routes. Of Airflow's
 internals this needs ``get_auth_manager``, ``requires_access_dag``, ``GetUserDep`` and
-``DagModel.get_team_name``, Airflow 3.3.
+``DagModel.get_team_name``, Airflow 3.1 to 3.3.
 """
 
 from collections.abc import Awaitable, Callable

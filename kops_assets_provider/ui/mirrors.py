@@ -127,7 +127,7 @@ def _outcomes(left: RunLeft) -> tuple[tuple[Outcome, ...], str | None]:
     except Exception as err:  # a cluster must not hide the others
         log.exception("the report of %s cannot be read", left.cluster)
         return (), f"its report cannot be read: {Problem.of(err).message}"
-    return (report.assets, None) if report else ((), _NOT_HERE)
+    return (report.outcomes, None) if report else ((), _NOT_HERE)
 
 
 def _record_of(outcomes: tuple[Outcome, ...], left: RunLeft) -> MirrorRecord:

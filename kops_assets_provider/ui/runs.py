@@ -2,7 +2,7 @@
 What runs have left in XCom for the page, by Airflow's own tables.
 
 This is the part that knows Airflow's internals: ``XComModel``, its columns, and sessions of the
-metadata database, Airflow 3.3. The REST API has no question for the newest of each cluster.
+metadata database, Airflow 3.1 to 3.3. The REST API has no question for the newest of each cluster.
 """
 
 from __future__ import annotations
@@ -14,19 +14,13 @@ from typing import Any
 
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
-from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func, select
+from sqlalchemy import Text, and_, case, cast, func, select
+from sqlalchemy.sql import ColumnElement, Select
 
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.logs import get_logger
-from kops_assets_provider.mirror.model.json_reader import (
-    Check,
-    fields_of,
-    list_of,
-    parse_json,
-    read_value,
-)
-from kops_assets_provider.mirror.model.outcome import Outcome, outcome
-from kops_assets_provider.mirror.record.reader import MOST_ASSETS
+from kops_assets_provider.mirror.model.json_reader import parse_json
+from kops_assets_provider.mirror.report.report import Report
 from kops_assets_provider.operators.cluster_status import Done, Standing
 from kops_assets_provider.operators.report import REPORT_KEY
 
@@ -62,7 +56,7 @@ class RunLeft:
         """Its name."""
         return self.standing.cluster
 
-    def report(self) -> LeftReport | None:
+    def report(self) -> Report | None:
         """
         Return the report that the same task has left; None if it is not here.
 
@@ -71,7 +65,7 @@ class RunLeft:
         row = next(_rows(_select(self.dag_id, self.run_id).where(*self._own_task())), None)
         report = parse_json(row.value, "its report") if row and row.value else None
         # A backend that keeps XComs elsewhere has left but a path.
-        return read_value(_REPORT, report, "its report") if isinstance(report, dict) else None
+        return Report.from_dict(report, "its report") if isinstance(report, dict) else None
 
     def _own_task(self) -> tuple[ColumnElement[bool], ...]:
         return (
@@ -79,16 +73,6 @@ class RunLeft:
             XComModel.map_index == self.map_index,
             XComModel.key == REPORT_KEY,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class LeftReport:
-    """What the page needs of a report."""
-
-    assets: tuple[Outcome, ...]
-
-
-_REPORT: Check[LeftReport] = fields_of(LeftReport, assets=list_of(outcome, MOST_ASSETS))
 
 
 def newest(dag_ids: Collection[str], since: datetime) -> list[RunLeft]:

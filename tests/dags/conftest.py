@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kops_assets_provider.mirror.lists.get_list import list_cluster
+from tests.airflow_versions import dag_bag
 from tests.support.file_server import FileServer
 from tests.support.images import put_image
 from tests.support.oci_registry import OciRegistryServer
@@ -53,9 +54,7 @@ class Mirror:
 @pytest.fixture
 def dags(airflow_db):
     """The DAGs that the repository ships, by id: new ones, since a conf stays with its DAG."""
-    from airflow.dag_processing.dagbag import DagBag
-
-    bag = DagBag(str(Path(__file__).parent.parent.parent / "dags"))
+    bag = dag_bag(str(Path(__file__).parent.parent.parent / "dags"))
     assert bag.import_errors == {}
     return bag.dags
 

@@ -19,9 +19,6 @@ import pytest
 import requests
 from airflow.models.renderedtifields import RenderedTaskInstanceFields
 from airflow.models.xcom import XComModel
-from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsLogger
-from airflow.sdk._shared.secrets_masker import reset_secrets_masker
-from airflow.sdk.observability import stats
 from airflow.utils.session import create_session
 from sqlalchemy import delete, select
 
@@ -31,6 +28,12 @@ from kops_assets_provider.ui.mirrors import all_mirrors
 from kops_assets_provider.ui.places import RecordPlaces
 from kops_assets_provider.ui.records import Records
 from kops_assets_provider.ui.view import page_values
+from tests.airflow_versions import (
+    NoStatsLogger,
+    forget_masked_secrets,
+    metrics_client,
+    run_in_process,
+)
 from tests.canaries.switch import switch_off
 from tests.support.asset_lists import asset_list
 from tests.support.google_account import service_account
@@ -57,9 +60,8 @@ class Metrics(NoStatsLogger):
 
 @pytest.fixture
 def metrics():
-    stats.initialize(factory=Metrics, export_legacy_names=False)
-    yield SENT
-    stats.initialize(factory=NoStatsLogger, export_legacy_names=False)
+    with metrics_client(Metrics):
+        yield SENT
 
 
 @pytest.fixture
@@ -98,7 +100,7 @@ def outputs(mirror, dags, monkeypatch, tmp_path, capsys, caplog, metrics, lineag
     caplog.set_level(logging.DEBUG)
 
     def run(**changes):
-        reset_secrets_masker()
+        forget_masked_secrets()
         redaction.forget_all()
         caplog.clear()
         capsys.readouterr()
@@ -111,7 +113,7 @@ def outputs(mirror, dags, monkeypatch, tmp_path, capsys, caplog, metrics, lineag
         with create_session() as session:
             session.execute(delete(RenderedTaskInstanceFields))
             session.execute(delete(XComModel))
-        found = dags["kops_copy_assets_manual"].test()
+        found = run_in_process(dags["kops_copy_assets_manual"])
         with create_session() as session:
             fields = session.scalars(select(RenderedTaskInstanceFields.rendered_fields)).all()
             xcoms = session.execute(select(XComModel.key, XComModel.value)).all()

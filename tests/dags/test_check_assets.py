@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from kops_assets_provider.dag_factory import kops_check_assets_dag, kops_copy_assets_dag
+from tests.airflow_versions import run_in_process
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow_db")]
 
@@ -16,7 +17,7 @@ def run(mirror, dags, monkeypatch):
 
     def run_dag(dag_id, conf=None, **changes):
         monkeypatch.setenv("AIRFLOW_VAR_KOPS_ASSETS", json.dumps(mirror.options | changes))
-        found = dags[dag_id].test(run_conf=conf or {})
+        found = run_in_process(dags[dag_id], conf)
         return found, found.get_task_instances()
 
     return run_dag

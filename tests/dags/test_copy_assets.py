@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from tests.airflow_versions import run_in_process
 from tests.support.messages import Fault
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow_db")]
@@ -16,7 +17,7 @@ def run(mirror, dags, monkeypatch):
 
     def run_dag(conf=None, **changes):
         monkeypatch.setenv("AIRFLOW_VAR_KOPS_ASSETS", json.dumps(mirror.options | changes))
-        found = dags["kops_copy_assets_manual"].test(run_conf=conf or {})
+        found = run_in_process(dags["kops_copy_assets_manual"], conf)
         return found, found.get_task_instances()
 
     return run_dag

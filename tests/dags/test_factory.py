@@ -8,7 +8,7 @@ from kops_assets_provider.dag_factory import (
     kops_copy_assets_dag,
     options_from_variable,
 )
-from kops_assets_provider.operators.values import as_flag
+from kops_assets_provider.options.readers import as_flag
 from kops_assets_provider.task_groups.copy_assets import kops_copy_assets_task_group
 
 OPTIONS = {"cluster_spec": "c.yaml", "kops_version": "1.36.2"}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from kops_assets_provider.cli import main
+from tests.airflow_versions import run_in_process
 from tests.support.asset_lists import asset_list
 from tests.support.file_server import FileServer
 from tests.support.images import make_image, put_image
@@ -82,7 +83,7 @@ def by_command(world):
 def by_dag(world, dags, monkeypatch):
     def run():
         monkeypatch.setenv("AIRFLOW_VAR_KOPS_ASSETS", json.dumps(world.options("dag")))
-        instances = dags["kops_copy_assets_manual"].test().get_task_instances()
+        instances = run_in_process(dags["kops_copy_assets_manual"]).get_task_instances()
         (report,) = (x for x in instances if x.task_id == "report")
         return report.xcom_pull(task_ids="report", key="report")
 

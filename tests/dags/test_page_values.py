@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.airflow_versions import run_in_process
 from tests.support.asset_lists import asset_list
 from tests.support.file_server import FileServer
 from tests.support.images import make_image, put_image
@@ -54,7 +55,7 @@ def run(mirror, dags, monkeypatch):
 
     def run_dag(dag_id, **conf):
         monkeypatch.setenv("AIRFLOW_VAR_KOPS_ASSETS", json.dumps(mirror.model.mapping_options))
-        return dags[dag_id].test(run_conf=conf).run_id
+        return run_in_process(dags[dag_id], conf).run_id
 
     return run_dag
 

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from tests.airflow_versions import dag_bag, run_in_process, serialized
 from tests.support.asset_lists import asset_list
 from tests.support.file_server import FileServer
 from tests.support.images import make_image, put_image
@@ -97,21 +98,19 @@ class World:
 
     def dag(self, text, **values):
         """Write a DAG file, whose global names are ``values``, and return its DAG."""
-        from airflow.dag_processing.dagbag import DagBag
-
         folder = self.directory / "dags"
         folder.mkdir(exist_ok=True)
         names = f"globals().update(json.loads({json.dumps(values)!r}))"
         file = folder / "airflow_dag.py"
         file.write_text(f"{IMPORTS}\n{names}\n{text}\n")
-        bag = DagBag(str(folder))
+        bag = dag_bag(str(folder))
         assert bag.import_errors == {}
         (dag,) = bag.dags.values()
         return dag
 
     def run(self, dag, conf=None):
         """Run a DAG, and return all that it has left."""
-        return Outputs(dag.test(run_conf=conf or {}), self.server, self.outputs, self._log)
+        return Outputs(run_in_process(dag, conf), self.server, self.outputs, self._log)
 
     def copy(self, **options):
         """Run a DAG that copies."""
@@ -319,10 +318,8 @@ def test_a_fleet_of_which_all_is_copied(world):
 
 def test_the_database_has_a_fleet_file_as_it_is(world):
     """The scheduler and the UI read DAGs from there."""
-    from airflow.serialization.serialized_objects import DagSerialization
-
     group = {"record_url": EXPRESSION, "platforms": [STATEMENT], "clusters": [CLUSTER]}
-    text = json.dumps(DagSerialization.to_dict(fleet_dag(world, group)))
+    text = json.dumps(serialized(fleet_dag(world, group)))
     assert EXPRESSION in text
     assert STATEMENT in text
 

@@ -33,6 +33,7 @@ dag = kops_copy_assets_dag(
 '''
 FACTS = """
 import json
+import re
 from importlib.metadata import entry_points
 import kops_assets_provider
 from airflow import plugins_manager
@@ -97,8 +98,8 @@ def installed():
 
 def pins():
     """Return the constraints that this environment was made with."""
-    is_lowest = ".venv-lowest" in sys.executable
-    return "constraints-lowest.txt" if is_lowest else "constraints.txt"
+    older = re.search(r"\.venv-airflow-([^/]+)", sys.executable)
+    return f"constraints-{older[1]}.txt" if older else "constraints.txt"
 
 
 def test_the_wheel_has_all_files(installed):

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections import Counter
 from dataclasses import dataclass
 
 import pytest
 
-from kops_assets_provider.exceptions import DriftedError, InvalidInputError
+from kops_assets_provider.exceptions import DriftedError
 from kops_assets_provider.files.s3 import S3Store
 from kops_assets_provider.files.stores import Scheme
 from kops_assets_provider.http.client import HttpClient
@@ -22,7 +21,7 @@ from kops_assets_provider.mirror.model.asset import Change, Kind, State
 from kops_assets_provider.mirror.model.asset_list import AssetList
 from kops_assets_provider.mirror.places.file_stores import FileStores
 from kops_assets_provider.mirror.places.registries import Registries
-from kops_assets_provider.mirror.plan.drift import OnDrift, file_change, image_change, read_on_drift
+from kops_assets_provider.mirror.plan.drift import OnDrift, file_change, image_change
 from kops_assets_provider.mirror.plan.image_policy import ImageRules
 from kops_assets_provider.mirror.plan.planned_image import PlannedImage
 from kops_assets_provider.mirror.run.mirror import Mirror
@@ -362,12 +361,3 @@ def test_how_an_image_differs(there, source, known, change):
 def test_how_a_file_differs(known, is_there, is_read, change):
     """Its hash is that of the list, which everybody trusts."""
     assert file_change("t", known, is_there=is_there, is_read=is_read) is change
-
-
-def test_the_policy_is_one_of_three():
-    """None is the default; a typo is told with what there is."""
-    assert read_on_drift(None) is read_on_drift("None") is read_on_drift("") is OnDrift.FAIL
-    assert read_on_drift(" Take ") is OnDrift.TAKE
-    with pytest.raises(InvalidInputError, match="expected fail, keep, take, got 'overwrite'"):
-        read_on_drift("overwrite")
-    assert Counter(OnDrift) == Counter(["fail", "keep", "take"])

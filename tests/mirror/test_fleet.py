@@ -50,7 +50,7 @@ def test_it_survives_xcom_and_is_small():
     warned = replace(B, warnings=(Caveat("moving-tag", "it moves"),))
     fleet = replace(FLEET, lists=(A, warned))
     values = json.loads(json.dumps(fleet.to_dict()))
-    assert read_listed(values) == fleet
+    assert read_listed(values, "XCom") == fleet
     assert json.dumps(values).count(PAUSE.canonical) == 1
     assert lists_of(fleet) == fleet.lists
 
@@ -72,15 +72,15 @@ def test_it_survives_xcom_and_is_small():
 def test_an_xcom_of_another_writer(key, value):
     """What is wrong is one of our errors, also where only the report reads it."""
     with pytest.raises(InvalidInputError, match="it is not the list of a group"):
-        read_listed({**FLEET.to_dict(), key: value})
+        read_listed({**FLEET.to_dict(), key: value}, "XCom")
 
 
 def test_the_list_of_one_cluster_is_read_as_before():
     """The same operators plan for one cluster and for many."""
-    assert read_listed(A.to_dict()) == A
+    assert read_listed(A.to_dict(), "XCom") == A
     assert lists_of(A) == (A,)
     with pytest.raises(InvalidInputError, match="expected a mapping"):
-        read_listed([])
+        read_listed([], "XCom")
 
 
 def test_what_they_do_not_agree_about_is_there_with_each_hash():

@@ -75,7 +75,7 @@ def assets(cluster, source, target, images, files):
 def test_a_night_without_changes(servers, requests):
     """10,000 references are 500 assets: two requests for each image, one for each file."""
     bucket = servers[2]
-    listed = read_listed(json.loads(json.dumps(make_fleet_list("g", requests).to_dict())))
+    listed = read_listed(json.loads(json.dumps(make_fleet_list("g", requests).to_dict())), "XCom")
     union = listed.assets
     assert sum(len(x.assets.images) + len(x.assets.files) for x in lists_of(listed)) == 10_000
     assert (len(union.images), len(union.files)) == (ALL_IMAGES, ALL_FILES)

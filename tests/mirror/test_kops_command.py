@@ -358,7 +358,7 @@ REQUEST = {"state_store": "s3://state", "cluster_name": "a.example.com"}
 def test_its_list_has_the_shape_of_all(replay: Replay) -> None:
     """Cluster and release, which kops does not print."""
     found = make_list(ListRequest(**REQUEST), kops=replay(json.dumps(LIST)))
-    assert found.to_dict() == {
+    assert found.to_saved() == {
         "cluster": "a.example.com",
         "kops_version": "1.36.2",
         "warnings": [],

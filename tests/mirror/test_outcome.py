@@ -188,12 +188,12 @@ def test_what_has_no_meaning_is_not_written():
 def test_what_a_newer_release_left_is_refused(schema):
     """It may mean something else by the same keys."""
     outcome = make_outcome(Kind.IMAGE, "a", "b", State.COPIED).to_dict()
-    words = f"schema: it is {schema}, and this release reads 1 to 1: update this package"
-    with pytest.raises(InvalidInputError, match=f"^outcome: {words}$"):
+    words = f"schema: it is {schema}, and this release reads up to 1: run the same version of this"
+    with pytest.raises(InvalidInputError, match=f"^outcome: {words} package everywhere$"):
         Outcome.from_dict({**outcome, "schema": schema})
     fleet = FleetList("g", (), {"c.example.com": GONE}).to_dict()
-    with pytest.raises(InvalidInputError, match=f"^list of a group: {words}$"):
-        read_listed({**fleet, "schema": schema})
+    with pytest.raises(InvalidInputError, match=f"^XCom: {words} package everywhere$"):
+        read_listed({**fleet, "schema": schema}, "XCom")
 
 
 @pytest.mark.parametrize("schema", [0, -1, "1", 1.0, True, None, 1 << 80, [1]])
@@ -209,7 +209,7 @@ def test_the_failures_of_a_group_keep_their_kind_and_side():
     why = Problem(kind=ProblemKind.ACCESS_DENIED, message="no", side=Side.SOURCE)
     fleet = FleetList("g", (), {"c.example.com": why})
     values = json.loads(json.dumps(fleet.to_dict()))
-    assert read_listed(values) == fleet
+    assert read_listed(values, "XCom") == fleet
     for wrong in ("no", {"message": "no"}, {**why.to_dict(), "type": "Nothing"}):
         with pytest.raises(InvalidInputError, match="not the list of a group"):
-            read_listed({**values, "failures": {"c.example.com": wrong}})
+            read_listed({**values, "failures": {"c.example.com": wrong}}, "XCom")

@@ -203,11 +203,11 @@ def test_a_list_replaces_only_a_list(stores: FileStores, tmp_path: Path, suffix:
 def test_a_lists_own_place_is_ignored(stores: FileStores, tmp_path: Path, url: object) -> None:
     """With a warning; the record's place is that of the files."""
     file = tmp_path / "list.json"
-    file.write_text(json.dumps({**LISTED.to_dict(), "record_url": url}))
+    file.write_text(json.dumps({**LISTED.to_saved(), "record_url": url}))
     listed = read_saved_list(str(file), StateStores())
     (caveat,) = listed.warnings
     assert (caveat.code, "is ignored" in caveat.message) == ("record-url", True)
-    assert "record_url" not in listed.to_dict()
+    assert "record_url" not in listed.to_saved()
     expected = f"file:///srv/files/k/kops-assets/{CLUSTER}.json"
     assert str(record_target(listed, None, stores)) == expected
 

@@ -77,7 +77,7 @@ def test_an_old_plan_does_not_move_a_tag_back(source, asset, registry):
     (old,) = plan_images([asset], Registries()).to_copy
     put_image(source, "app/app:1", make_image("new"))
     copy(asset)
-    outcome = copy_planned_image(PlannedImage(**old.to_dict()), Registries())
+    outcome = copy_planned_image(PlannedImage.from_dict(old.to_dict()), Registries())
     new = make_image("new").digest
     assert outcome.state is State.PRESENT
     assert (outcome.facts.content, outcome.facts.drift) == (new, new)
@@ -88,7 +88,10 @@ def test_a_tag_that_is_gone_is_copied_by_its_digest(source, asset):
     """The plan knows what it stood for."""
     (planned,) = plan_images([asset], Registries()).to_copy
     source.inject(Fault("GET", "/manifests/1$", status=404, times=None))
-    assert copy_planned_image(PlannedImage(**planned.to_dict()), Registries()).state is State.COPIED
+    assert (
+        copy_planned_image(PlannedImage.from_dict(planned.to_dict()), Registries()).state
+        is State.COPIED
+    )
 
 
 def test_what_was_planned_and_is_gone_says_to_plan_again(source, asset):
@@ -97,7 +100,7 @@ def test_what_was_planned_and_is_gone_says_to_plan_again(source, asset):
     put_image(source, "app/app:1", make_image("new"))
     source.inject(Fault("GET", planned.digest, status=404, times=None))
     with pytest.raises(NotFoundError, match="clear plan_images with its downstream"):
-        copy_planned_image(PlannedImage(**planned.to_dict()), Registries())
+        copy_planned_image(PlannedImage.from_dict(planned.to_dict()), Registries())
 
 
 def test_the_record_keeps_the_sources_digest():

@@ -46,7 +46,7 @@ def test_what_is_saved_is_read_back(form: str) -> None:
     stores = FileStores({Scheme.S3: lambda _: store})
     save_list(LISTED, f"s3://bucket/lists/x.{form}", stores)
     content = store.files[f"lists/x.{form}"]
-    found = AssetList.from_dict(yaml.safe_load(content), "x", default_cluster="other")
+    found = AssetList.from_saved(yaml.safe_load(content), "x", default_cluster="other")
     assert found == LISTED
 
 
@@ -60,8 +60,8 @@ def test_what_is_saved_is_read_back(form: str) -> None:
 def test_another_list_than_wanted_is_refused(wanted: dict[str, str], problem: str) -> None:
     """A mirror filled for another cluster or release is found out when nodes do not boot."""
     with pytest.raises(InvalidInputError, match=problem):
-        AssetList.from_dict(LISTED.to_dict(), **wanted)
-    same = AssetList.from_dict(LISTED.to_dict(), "x", LISTED.cluster, "v1.36.2")
+        AssetList.from_saved(LISTED.to_saved(), **wanted)
+    same = AssetList.from_saved(LISTED.to_saved(), "x", LISTED.cluster, "v1.36.2")
     assert same == LISTED
 
 
@@ -79,7 +79,7 @@ def test_another_list_than_wanted_is_refused(wanted: dict[str, str], problem: st
 def test_our_own_keys_are_checked(values: dict[str, object], problem: str) -> None:
     """Whoever can write a saved list must not lead us anywhere with it."""
     with pytest.raises(InvalidInputError, match=problem):
-        AssetList.from_dict({**LISTED.to_dict(), **values})
+        AssetList.from_saved({**LISTED.to_saved(), **values})
 
 
 def test_a_list_is_saved_to_a_file(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_list_survives_being_plain_data(images, files, caveats) -> None:
         tuple(FileAsset(x, f"d/{x}", sha) for x, sha in files),
     )
     listed = AssetList("c", "1.36.2", assets, tuple(caveats))
-    assert AssetList.from_dict(json.loads(json.dumps(listed.to_dict()))) == listed
+    assert AssetList.from_saved(json.loads(json.dumps(listed.to_saved()))) == listed
 
 
 def test_a_saved_warning_is_told_once(tmp_path: Path) -> None:
@@ -191,11 +191,11 @@ def test_a_saved_warning_is_told_once(tmp_path: Path) -> None:
             extra_images=("quay.io/a/b:latest",),
         )
     )
-    saved = AssetList.from_dict({**listed.to_dict(), "warnings": [caveat.to_dict()]})
+    saved = AssetList.from_saved({**listed.to_saved(), "warnings": [caveat.to_dict()]})
     file = tmp_path / "a.json"
     file.write_text(
         json.dumps(
-            {**saved.to_dict(), "warnings": [*listed.to_dict()["warnings"], caveat.to_dict()]}
+            {**saved.to_saved(), "warnings": [*listed.to_saved()["warnings"], caveat.to_dict()]}
         )
     )
     found = make_list(ListRequest(asset_list=str(file), fetch_hashes=False))

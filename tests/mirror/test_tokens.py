@@ -67,7 +67,7 @@ def test_a_task_takes_one_token_of_each_registry(servers, assets):
     for image in planned:
         for server in servers:
             server.clear()
-        copy_planned_image(PlannedImage(**image.to_dict()), registries())
+        copy_planned_image(PlannedImage.from_dict(image.to_dict()), registries())
         assert [len(tokens(server)) for server in servers] == [1, 1]
 
 

@@ -76,7 +76,7 @@ class Wire:
         planned = [json.loads(json.dumps(x.to_dict())) for x in self.plan(*names, **rules).to_copy]
         assert all(len(json.dumps(x)) <= 1024 for x in planned)
         rules = ImageRules(**rules)
-        return [copy_planned_image(PlannedImage(**x), Registries(), rules) for x in planned]
+        return [copy_planned_image(PlannedImage.from_dict(x), Registries(), rules) for x in planned]
 
     def counts(self):
         """Return the requests to source and target since the last call, by method."""

@@ -9,10 +9,8 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsLogger
-from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
-from airflow.sdk.observability import stats
 
+from kops_assets_provider.airflow_versions import AirflowFailException, AirflowRescheduleException
 from kops_assets_provider.dag_factory import kops_check_assets_dag, kops_copy_assets_dag
 from kops_assets_provider.exceptions import KopsAssetsError, NotFoundError, RateLimitedError
 from kops_assets_provider.mirror.copy import files, images
@@ -21,6 +19,7 @@ from kops_assets_provider.mirror.model.asset import Kind, Name, Problem, State
 from kops_assets_provider.mirror.model.outcome import failed
 from kops_assets_provider.operators.copy import KopsCopyFileOperator, KopsCopyImageOperator
 from kops_assets_provider.operators.links import SourceLink, TargetLink
+from tests.airflow_versions import metrics_client
 from tests.canaries.switch import switch_off
 from tests.outcomes import make_outcome
 from tests.support.file_server import FileServer
@@ -55,9 +54,8 @@ class Counters:
 def counters():
     """Airflow's metrics, on, with a server of ours."""
     found = Counters()
-    stats.initialize(factory=lambda: found, export_legacy_names=False)
-    yield found.counts
-    stats.initialize(factory=NoStatsLogger, export_legacy_names=False)
+    with metrics_client(lambda: found):
+        yield found.counts
 
 
 def operator(cls, **options):
@@ -212,12 +210,9 @@ def test_metrics_that_fail_fail_no_copy(monkeypatch):
     def broken():
         raise RuntimeError("no route")
 
-    stats.initialize(factory=broken, export_legacy_names=False)
-    try:
-        outcome = make_outcome(Kind.FILE, FILE["canonical"], FILE["download"], State.COPIED, sent=1)
+    outcome = make_outcome(Kind.FILE, FILE["canonical"], FILE["download"], State.COPIED, sent=1)
+    with metrics_client(broken):
         assert run(operator(KopsCopyFileOperator), monkeypatch, outcome)["sent"] == 1
-    finally:
-        stats.initialize(factory=NoStatsLogger, export_legacy_names=False)
 
 
 def test_a_wrong_option_fails_the_copy_and_not_its_metrics(monkeypatch, counters):

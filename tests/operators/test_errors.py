@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
 
+from kops_assets_provider.airflow_versions import AirflowFailException, AirflowRescheduleException
 from kops_assets_provider.exceptions import (
     ConnectionFailedError,
     NotFoundError,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from airflow.sdk.exceptions import AirflowFailException
 
+from kops_assets_provider.airflow_versions import AirflowFailException
 from kops_assets_provider.exceptions import StoppedError, TransientError
 from kops_assets_provider.hooks.state_store import kops_environment
 from kops_assets_provider.operators.get_assets import KopsGetAssetsOperator

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
 
+from kops_assets_provider.airflow_versions import AirflowFailException
 from kops_assets_provider.operators.check import KopsCheckAssetsOperator
 from kops_assets_provider.operators.plan import KopsPlanFilesOperator, KopsPlanImagesOperator
 
@@ -24,6 +24,7 @@ class Task:
 
 def plan(tmp_path, files):
     assets = {
+        "schema": 1,
         "cluster": "c",
         "kops_version": "1.36.2",
         "files": [
@@ -65,10 +66,10 @@ def conflicting(tmp_path, operator=KopsPlanFilesOperator, **options):
         {"canonical": "http://127.0.0.1:9/2", "download": f"{BASE}/other", "sha": SHA},
     ]
     own = {"cluster": "a", "kops_version": "1.36.2", "warnings": []}
-    assets = options.pop("assets", {**own, "files": files})
+    assets = options.pop("assets", {"schema": 1, **own, "files": files})
     if assets == "group":
         clusters = [{**own, "images": [], "files": [0, 1]}]
-        assets = {"group": "g", "clusters": clusters, "failures": {}, "files": files}
+        assets = {"schema": 1, "group": "g", "clusters": clusters, "failures": {}, "files": files}
     targets = {BASE: str(tmp_path)}
     task = Task()
     found = operator(task_id="x", assets=assets, file_targets=targets, **options)
@@ -97,11 +98,11 @@ def test_a_conflict_of_images_likewise():
         {"canonical": "127.0.0.1:9/a:1", "download": "127.0.0.1:9/x"},
         {"canonical": "127.0.0.1:9/b:1", "download": "127.0.0.1:9/x:latest"},
     ]
-    assets = {"cluster": "a", "kops_version": "1.36.2", "images": images}
+    assets = {"schema": 1, "cluster": "a", "kops_version": "1.36.2", "images": images}
     with pytest.raises(AirflowFailException, match=r"a:1 .* and 127\.0\.0\.1:9/b:1"):
         KopsPlanImagesOperator(task_id="x", assets=assets).execute({"ti": Task()})
     clusters = [{"cluster": "a", "kops_version": "1.36.2", "images": [0, 1], "files": []}]
-    group = {"group": "g", "clusters": clusters, "failures": {}, "images": images}
+    group = {"schema": 1, "group": "g", "clusters": clusters, "failures": {}, "images": images}
     task = Task()
     assert KopsPlanImagesOperator(task_id="x", assets=group).execute({"ti": task}) == []
     assert {x["error"]["type"] for x in task.pushed["settled"]} == {"ConflictingTargetsError"}
@@ -115,6 +116,7 @@ def test_a_check_refuses_what_a_copy_would(tmp_path):
             KopsCheckAssetsOperator,
             record_url=f"{BASE}/r",
             assets={
+                "schema": 1,
                 "cluster": "a",
                 "kops_version": "1.36.2",
                 "files": [
@@ -129,9 +131,9 @@ def test_the_cluster_of_an_xcom_is_a_name(tmp_path, name):
     """What another task left is data like any other."""
     files = [{"canonical": "http://127.0.0.1:9/1", "download": f"{BASE}/1", "sha": SHA}]
     own = {"cluster": name, "kops_version": "1.36.2"}
-    group = {"group": "g", "failures": {}, "files": files}
+    group = {"schema": 1, "group": "g", "failures": {}, "files": files}
     for assets in (
-        {**own, "files": files},
+        {"schema": 1, **own, "files": files},
         {**group, "clusters": [{**own, "images": [], "files": [0]}]},
     ):
         with pytest.raises(AirflowFailException, match="expected a cluster's name"):

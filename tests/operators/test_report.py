@@ -8,17 +8,14 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
 
+from kops_assets_provider.airflow_versions import AirflowFailException
 from kops_assets_provider.mirror.model.outcome import Outcome
 from kops_assets_provider.operators.report import KopsReportOperator
 
 NAMES = [f"registry.k8s.io/{x}:1" for x in ("a", "b")]
-LIST = {
-    "cluster": "c",
-    "kops_version": "1.36.2",
-    "images": [{"canonical": x, "download": f"r.example.com/{x}"} for x in NAMES],
-}
+IMAGES = [{"schema": 1, "canonical": x, "download": f"r.example.com/{x}"} for x in NAMES]
+LIST = {"schema": 1, "cluster": "c", "kops_version": "1.36.2", "images": IMAGES}
 
 
 class Pulled:
@@ -35,7 +32,7 @@ class Pulled:
             return LIST
         (task,) = task_ids if len(task_ids) == 1 else (None,)
         if task == "plan_images" and key == "return_value":
-            return [[{"canonical": x, "download": f"r.example.com/{x}"} for x in NAMES]]
+            return [IMAGES]
         if task != "copy_image":
             return []
         left = self.left[key]
@@ -49,6 +46,7 @@ class Pulled:
 
 def copied(name):
     return {
+        "schema": 1,
         "kind": "image",
         "canonical": name,
         "download": f"r.example.com/{name}",
@@ -86,7 +84,7 @@ def test_what_a_task_that_is_gone_left_does_not_count():
     """A plan that was cleared became shorter: index 2 is removed, and its result stays in XCom."""
     name = {"canonical": NAMES[1], "download": f"r.example.com/{NAMES[1]}"}
     error = {"type": "NotFoundError", "message": "gone"}
-    failed = name | {"kind": "image", "state": "failed", "error": error}
+    failed = name | {"schema": 1, "kind": "image", "state": "failed", "error": error}
     states = report({0: copied(NAMES[0]), 2: copied(NAMES[1])}, {1: failed})
     assert states == {NAMES[0]: "copied", NAMES[1]: "failed"}
 
@@ -121,10 +119,10 @@ JUNK = [
 )
 def test_an_xcom_of_another_writer(task, key, junk):
     """The report names the XCom in one line, whatever is in it."""
-    file = {"canonical": "https://h/f", "download": "https://m/f"}
+    file = {"schema": 1, "canonical": "https://h/f", "download": "https://m/f"}
     left = {
         ("get_assets", "return_value"): LIST,
-        ("plan_images", "return_value"): LIST["images"],
+        ("plan_images", "return_value"): IMAGES,
         ("plan_files", "return_value"): [file],
     }
     left[task, key] = junk

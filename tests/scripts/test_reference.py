@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import options_page
 import pytest
 import reference
 
@@ -11,6 +12,11 @@ pytestmark = pytest.mark.airflow
 def test_the_reference_is_up_to_date():
     """Otherwise run ``scripts/reference``, which writes it anew."""
     assert reference.PAGE.read_text() == reference.reference()
+
+
+def test_the_page_of_options_is_up_to_date():
+    """Otherwise run ``scripts/reference``."""
+    assert options_page.PAGE.read_text() == options_page.options_page()
 
 
 def test_what_it_has():

@@ -6,8 +6,8 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
 
+from kops_assets_provider.airflow_versions import AirflowFailException
 from kops_assets_provider.mirror.model.asset import Download, Kind, State
 from kops_assets_provider.mirror.record.update import update_record
 from kops_assets_provider.mirror.report.report import Report

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import google_crc32c
 import pytest
 from google.api_core.exceptions import GoogleAPICallError, NotFound, PreconditionFailed
-from google.cloud.storage.exceptions import InvalidResponse
+from google.resumable_media import InvalidResponse
 
 from tests.support.gcs_server import GCSServer
 from tests.support.messages import Fault

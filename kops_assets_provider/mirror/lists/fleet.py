@@ -16,7 +16,7 @@ from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsse
 from kops_assets_provider.mirror.model.asset import Name, Problem, name_of, problem
 from kops_assets_provider.mirror.model.asset_list import AssetList
 from kops_assets_provider.mirror.model.json_reader import WrongValue, line, read_value
-from kops_assets_provider.mirror.model.outcome import SCHEMA, schema
+from kops_assets_provider.mirror.model.schema import check_schema, with_schema
 
 _KEY = "clusters"  # what the list of one cluster does not have
 _GROUP = line(100)
@@ -67,20 +67,28 @@ class FleetList:
         files = {asset: number for number, asset in enumerate(self.assets.files)}
         clusters = [
             {
-                **replace(x, assets=ClusterAssets((), ())).to_dict(),
+                **replace(x, assets=ClusterAssets((), ())).to_saved(),
                 "images": [images[asset] for asset in x.assets.images],
                 "files": [files[asset] for asset in x.assets.files],
             }
             for x in self.lists
         ]
         failures = {name: x.to_dict() for name, x in self.failures.items()}
-        own = {"schema": SCHEMA, "group": self.group, _KEY: clusters, "failures": failures}
-        return {**own, **self.assets.to_dict()}
+        own = {"group": self.group, _KEY: clusters, "failures": failures}
+        return with_schema({**own, **self.assets.to_dict()})
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> FleetList:
-        """Read what ``to_dict`` wrote; raises InvalidInputError for a newer schema."""
-        read_value(schema, values.get("schema", SCHEMA), "list of a group: schema")
+    def from_dict(cls, values: object, where: str = "list of a group") -> FleetList:
+        """Read what ``to_dict`` wrote; raises InvalidInputError."""
+        read_value(check_schema, values, where)
+        try:
+            return cls._read(values, where)
+        except (KeyError, TypeError, IndexError, AttributeError, WrongValue) as err:
+            what = err if isinstance(err, WrongValue) else type(err).__name__
+            raise InvalidInputError(where, [f"it is not the list of a group: {what}"]) from err
+
+    @classmethod
+    def _read(cls, values: Any, where: str) -> FleetList:
         images = [ImageAsset(**x) for x in values.get("images", ())]
         files = [FileAsset(**x) for x in values.get("files", ())]
         lists = []
@@ -89,21 +97,21 @@ class FleetList:
                 tuple(images[number] for number in own["images"]),
                 tuple(files[number] for number in own["files"]),
             )
-            lists.append(AssetList.from_dict({**own, **assets.to_dict()}))
+            lists.append(AssetList.from_saved({**own, **assets.to_dict()}, where))
         group, failures = _GROUP(values["group"]), _failures(values["failures"])
         return cls(group=group, lists=tuple(lists), failures=failures)
 
 
-def read_listed(values: object) -> AssetList | FleetList:
-    """Read the list of one cluster, or of a group; raises InvalidInputError if it is neither."""
-    if not isinstance(values, Mapping) or _KEY not in values:
-        return AssetList.from_dict(values)
-    try:
-        return FleetList.from_dict(values)
-    except (KeyError, TypeError, IndexError, AttributeError, WrongValue) as err:
-        what = err if isinstance(err, WrongValue) else type(err).__name__
-        problem = f"it is not the list of a group: {what}"
-        raise InvalidInputError("asset list", [problem]) from err
+def read_listed(values: object, where: str) -> AssetList | FleetList:
+    """
+    Read the list of one cluster, or of a group, from an XCom.
+
+    :param where: the XCom, for messages.
+    :raises InvalidInputError: it is neither.
+    """
+    if isinstance(values, Mapping) and _KEY in values:
+        return FleetList.from_dict(values, where)
+    return AssetList.from_dict(values, where)
 
 
 def lists_of(listed: AssetList | FleetList) -> Sequence[AssetList]:

@@ -134,7 +134,7 @@ class _Reader:
             raise InvalidInputError("kops_version", [f"{wanted} is wanted, kops is {version}"])
         name, store = self._request.cluster_name or "", self._request.state_store or ""
         assets = kops.list_assets(store, name)
-        listed = AssetList.from_dict(assets.to_dict(), "kops", name, version)
+        listed = AssetList.from_saved(assets.to_dict(), "kops", name, version)
         return replace(listed, hash_sources=_known(assets, f"kops {version}"))
 
     def computed(self) -> AssetList:

@@ -37,7 +37,7 @@ def read_saved_list(
     where = redact(url) if "://" in url else url
     name = PurePosixPath(where).stem or "unnamed"
     values = _parse(_read(url, stores), where)
-    return AssetList.from_dict(values, where, cluster, kops_version, name)
+    return AssetList.from_saved(values, where, cluster, kops_version, name)
 
 
 def _read(url: str, stores: StateStores) -> bytes:
@@ -80,7 +80,7 @@ def save_list(listed: AssetList, url: str, stores: FileStores) -> None:
     target = stores.locate_place(folder, name)
     store, path = stores.open_target(target)
     refuse_foreign(store, path, Format.LIST, str(target))
-    text = _WRITERS[suffix]({FORMAT_KEY: str(Format.LIST), **listed.to_dict()})
+    text = _WRITERS[suffix]({FORMAT_KEY: str(Format.LIST), **listed.to_saved()})
     store.write(path, Content.of("the asset list", text.encode()))
 
 

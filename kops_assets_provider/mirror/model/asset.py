@@ -20,8 +20,12 @@ from kops_assets_provider.mirror.model.json_reader import (
     line,
     one_of,
     optional,
+    part,
+    read_value,
+    under,
 )
 from kops_assets_provider.mirror.model.json_reader import words as text
+from kops_assets_provider.mirror.model.schema import versioned, with_schema
 
 
 class Kind(StrEnum):
@@ -175,21 +179,13 @@ def _kind_of(error: KopsAssetsError) -> ProblemKind:
     return next((ProblemKind(x) for x in names if x in set(ProblemKind)), ProblemKind.UNEXPECTED)
 
 
-@dataclass(frozen=True, slots=True)
-class _Problem:
-    type: ProblemKind
-    message: str = ""
-    side: Side | None = None
-
-
-_PROBLEM = fields_of(_Problem, type=one_of(ProblemKind), message=text, side=optional(one_of(Side)))
-
-
-def problem(value: Any) -> Problem:
-    """Check a problem: what ``Problem.to_dict`` wrote."""
-    found = _PROBLEM(value)
-    return Problem(kind=found.type, message=found.message, side=found.side)
-
+problem: Check[Problem] = fields_of(
+    Problem,
+    kind=under("type", one_of(ProblemKind)),
+    message=text,
+    side=optional(one_of(Side)),
+)
+"""Check a problem: what ``Problem.to_dict`` wrote."""
 
 asset_name: Check[Name] = fields_of(
     Name, kind=one_of(Kind), canonical=line(NAME), download=line(NAME)
@@ -197,17 +193,27 @@ asset_name: Check[Name] = fields_of(
 """Check the name of an asset."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanError:
+    """Why all assets of one kind could not be planned."""
+
     kind: Kind
+    problem: Problem
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values in one level."""
+        return with_schema({"kind": str(self.kind), **self.problem.to_dict()})
+
+    @classmethod
+    def from_dict(cls, values: object, where: str = "plan error") -> PlanError:
+        """Read what ``to_dict`` wrote; raises InvalidInputError with the value that is wrong."""
+        return read_value(plan_error, values, where)
 
 
-_KIND = fields_of(_Kind, kind=one_of(Kind))
-
-
-def kind_of_assets(value: Any) -> Kind:
-    """Check a mapping with a ``kind`` of assets, and return that."""
-    return _KIND(value).kind
+plan_error: Check[PlanError] = versioned(
+    fields_of(PlanError, kind=one_of(Kind), problem=part(problem))
+)
+"""Check a plan's error: what ``PlanError.to_dict`` wrote."""
 
 
 def now() -> str:

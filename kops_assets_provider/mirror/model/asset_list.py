@@ -10,6 +10,8 @@ from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.kops.assets import ClusterAssets
 from kops_assets_provider.kops.cluster_name import EXPECTED_NAME, is_cluster_name
 from kops_assets_provider.kops.warnings import Caveat
+from kops_assets_provider.mirror.model.json_reader import read_value
+from kops_assets_provider.mirror.model.schema import check_schema, with_schema
 from kops_assets_provider.redaction import clean, redact
 
 _UNKNOWN = "unknown"
@@ -41,7 +43,17 @@ class AssetList:
     hash_sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values: the keys of ``kops get assets -o json``, and ours."""
+        """Return the values of an XCom: those of a saved list, and their schema."""
+        return with_schema(self.to_saved())
+
+    @classmethod
+    def from_dict(cls, values: object, where: str = "asset list") -> AssetList:
+        """Read what ``to_dict`` wrote; raises InvalidInputError with every problem of the list."""
+        read_value(check_schema, values, where)
+        return cls.from_saved(values, where)
+
+    def to_saved(self) -> dict[str, Any]:
+        """Return the values of a saved list: the keys of ``kops get assets -o json``, and ours."""
         return {
             "cluster": self.cluster,
             "kops_version": self.kops_version,
@@ -54,7 +66,7 @@ class AssetList:
         return {redact(url): source for url, source in self.hash_sources.items()}
 
     @classmethod
-    def from_dict(
+    def from_saved(
         cls,
         values: object,
         where: str = "asset list",
@@ -63,7 +75,7 @@ class AssetList:
         default_cluster: str = "",
     ) -> AssetList:
         """
-        Read what ``to_dict`` wrote, or with a cluster's name also what kOps wrote.
+        Read what ``to_saved`` wrote, or with a cluster's name also what kOps wrote.
 
         A list's own ``record_url`` is ignored with a warning.
 

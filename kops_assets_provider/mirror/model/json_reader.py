@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, dataclass, fields
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -183,27 +183,53 @@ def list_of(inner: Check[T], most: int) -> Check[tuple[T, ...]]:
     return check
 
 
-def fields_of(cls: type[T], **checks: Check[Any]) -> Check[T]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Field:
+    """Where the value of a field is in a mapping; with no key the field is read from all of it."""
+
+    key: str | None
+    check: Check[Any]
+
+
+def under(key: str, check: Check[Any]) -> _Field:
+    """Return a check for a field whose key is not its name."""
+    return _Field(key=key, check=check)
+
+
+def part(check: Check[Any]) -> _Field:
+    """Return a check for a field whose own fields are beside the others, in one level."""
+    return _Field(key=None, check=check)
+
+
+def fields_of(cls: type[T], **checks: Check[Any] | _Field) -> Check[T]:
     """
     Return a check for a mapping with the fields of a dataclass or a named tuple.
 
     A field with a default may be absent, and a key without a check is ignored: a newer release of
     this package may write more.
     """
-    needed = _required(cls) & checks.keys()
+    places = [
+        (name, x.key, x.check) if isinstance(x, _Field) else (name, name, x)
+        for name, x in checks.items()
+    ]
+    required = _required(cls)
+    needed = {key for name, key, _ in places if key is not None and name in required}
 
     def check(value: Any) -> T:
         if not isinstance(value, Mapping):
             raise _unexpected("a mapping", value)
         if missing := sorted(needed - value.keys()):
             raise WrongValue(f"it has no {missing[0]}")
-        found, key = {}, ""
+        found, path = {}, ""
         try:
-            for key, one in checks.items():
-                if key in value:
-                    found[key] = one(value[key])
+            for name, key, one in places:
+                path = "" if key is None else f".{key}"
+                if key is None:
+                    found[name] = one(value)
+                elif key in value:
+                    found[name] = one(value[key])
         except WrongValue as err:
-            raise err.inside(f".{key}") from None
+            raise err.inside(path) from None
         return cls(**found)
 
     return check

@@ -29,12 +29,15 @@ from kops_assets_provider.mirror.model.json_reader import (
     number,
     one_of,
     optional,
+    part,
     read_value,
     seconds,
     time,
+    under,
 )
+from kops_assets_provider.mirror.model.schema import versioned, with_schema
 
-SCHEMA = 1  # of what crosses XCom; goes up when a key changes its meaning or goes away
+MOST_ASSETS = 50_000  # of a report, and of a record
 _PART = r"(?!\.+/)[\w.~%-]+"
 _LOG_PAGE = re.compile(rf"(dags/{_PART}/runs/{_PART})/tasks/[\w.~%-]+(/mapped/\d+)?", re.ASCII)
 
@@ -184,22 +187,13 @@ class Outcome:
         error = self.problem and self.problem.to_dict()
         own = {"change": self.change, "log": self.log, "error": error}
         own = {k: v for k, v in own.items() if v}
-        return {"schema": SCHEMA, **self.asset._asdict(), "state": self.state, **found, **own}
+        named = {**self.asset._asdict(), "state": self.state}
+        return with_schema({**named, **found, **own})
 
     @classmethod
     def from_dict(cls, values: object, where: str = "outcome") -> Outcome:
         """Read what ``to_dict`` wrote; raises InvalidInputError with the value that is wrong."""
         return read_value(outcome, values, where)
-
-
-def schema(value: Any) -> int:
-    """Check the schema of what crosses XCom: a newer release of this package may mean others."""
-    found = number(least=1)(value)
-    if found > SCHEMA:
-        raise WrongValue(
-            f"it is {found}, and this release reads 1 to {SCHEMA}: update this package"
-        )
-    return found
 
 
 # No more than these add up to numbers that 64 bits hold.
@@ -230,40 +224,21 @@ _ESTIMATE: dict[str, Check[Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Own:
-    state: State
-    schema: int = SCHEMA
-    change: Change | None = None
-    error: Problem | None = None
-    log: str | None = None
-
-
-_OWN = fields_of(
-    _Own,
-    schema=schema,
-    state=one_of(State),
-    change=optional(one_of(Change)),
-    error=optional(problem),
-    log=optional(log_page),
-)
-_FACTS, _COSTS = fields_of(Facts, **FACTS), fields_of(Cost, **_COST)
-_ESTIMATES = fields_of(Estimate, **_ESTIMATE)
-
-
-def outcome(value: Any) -> Outcome:
-    """Check an outcome: what ``Outcome.to_dict`` wrote."""
-    own = _OWN(value)
-    return Outcome(
-        asset=asset_name(value),
-        state=own.state,
-        change=own.change,
-        facts=_FACTS(value),
-        cost=_COSTS(value),
-        estimate=_ESTIMATES(value),
-        problem=own.error,
-        log=own.log,
+outcome: Check[Outcome] = versioned(
+    fields_of(
+        Outcome,
+        asset=part(asset_name),
+        state=one_of(State),
+        change=optional(one_of(Change)),
+        facts=part(fields_of(Facts, **FACTS)),
+        cost=part(fields_of(Cost, **_COST)),
+        estimate=part(fields_of(Estimate, **_ESTIMATE)),
+        problem=under("error", optional(problem)),
+        log=optional(log_page),
     )
+)
+"""Check an outcome: what ``Outcome.to_dict`` wrote."""
+OUTCOMES = list_of(outcome, MOST_ASSETS)
 
 
 def outcome_of(asset: ImageAsset | FileAsset, state: State, **facts: Any) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from kops_assets_provider.exceptions import DriftedError, InvalidInputError, Side
+from kops_assets_provider.exceptions import DriftedError, Side
 from kops_assets_provider.mirror.model.asset import Change
 from kops_assets_provider.mirror.model.outcome import Facts
 
@@ -25,17 +25,6 @@ class OnDrift(StrEnum):
     FAIL = "fail"
     KEEP = "keep"
     TAKE = "take"
-
-
-def read_on_drift(value: str | None) -> OnDrift:
-    """Return the policy, *fail* if none is given; raises InvalidInputError for anything else."""
-    if value in (None, "", "None"):
-        return OnDrift.FAIL
-    try:
-        return OnDrift(str(value).strip().lower())
-    except ValueError as err:
-        problem = f"expected {', '.join(OnDrift)}, got {value!r}"
-        raise InvalidInputError("on_drift", [problem]) from err
 
 
 def image_change(there: str | None, source: str, known: AssetRecord | None) -> Change:

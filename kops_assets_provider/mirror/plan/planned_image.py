@@ -17,6 +17,8 @@ from typing import Any
 from kops_assets_provider.exceptions import InvalidInputError, InvalidManifestError
 from kops_assets_provider.kops.assets import ClusterAssets
 from kops_assets_provider.mirror.model.asset import Change, Kind, Name
+from kops_assets_provider.mirror.model.json_reader import read_value
+from kops_assets_provider.mirror.model.schema import check_schema, with_schema
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.jobs import ImageJob
 from kops_assets_provider.oci.manifest import Descriptor
@@ -63,7 +65,7 @@ class PlannedImage:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, at most 1000 bytes of them unless the names are longer."""
-        own: dict[str, Any] = {"canonical": self.canonical, "download": self.download}
+        own = with_schema({"canonical": self.canonical, "download": self.download})
         values = own | {
             "digest": self.digest,
             "mounts": {k: list(v) for k, v in self.mounts.items()},
@@ -79,6 +81,7 @@ class PlannedImage:
     @classmethod
     def from_dict(cls, values: object, where: str = "planned image") -> PlannedImage:
         """Read what ``to_dict`` wrote; raises InvalidInputError."""
+        read_value(check_schema, values, where)
         (image,) = ClusterAssets.from_dict({"images": [values]}, where).images
         hints: Any = values
         try:

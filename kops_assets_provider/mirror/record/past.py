@@ -30,6 +30,7 @@ from kops_assets_provider.mirror.model.json_reader import (
     list_of,
     one_of,
     optional,
+    part,
     time,
 )
 from kops_assets_provider.mirror.model.outcome import Outcome
@@ -169,29 +170,22 @@ def _place(outcome: Outcome, locate: Locate) -> tuple[str, str]:
     return f"{target.scheme}://{target.root}", target.path
 
 
-def _list_record(value: Any) -> ListRecord:
-    own = _LIST(value)
+def _list_assets(value: Any) -> ClusterAssets:
     try:
-        assets = ClusterAssets.from_dict({k: value[k] for k in ("images", "files") if k in value})
+        return ClusterAssets.from_dict({k: value[k] for k in ("images", "files") if k in value})
     except (InvalidInputError, ConflictingTargetsError) as err:
         raise WrongValue(str(err)) from None
-    return ListRecord(
-        sha256=own.sha256, at=own.at, run=own.run, kops_version=own.kops_version, assets=assets
-    )
 
 
-@dataclass(frozen=True, slots=True)
-class _ListHead:
-    sha256: str
-    at: str
-    run: str
-    kops_version: str
-
-
-_LIST: Check[_ListHead] = fields_of(
-    _ListHead, sha256=line(64, "[0-9a-f]{64}"), at=time, run=line(), kops_version=line()
+_LIST: Check[ListRecord] = fields_of(
+    ListRecord,
+    sha256=line(64, "[0-9a-f]{64}"),
+    at=time,
+    run=line(),
+    kops_version=line(),
+    assets=part(_list_assets),
 )
-LISTS = list_of(_list_record, _MOST_LISTS)
+LISTS = list_of(_LIST, _MOST_LISTS)
 COPIES = list_of(
     fields_of(
         CopyRecord,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 from kops_assets_provider.exceptions import InvalidInputError, UnsupportedTargetError
@@ -22,16 +22,17 @@ from kops_assets_provider.mirror.model.json_reader import (
     one_of,
     optional,
     parse_json,
+    part,
     read_value,
     time,
+    under,
     words,
 )
-from kops_assets_provider.mirror.model.outcome import FACTS, Facts, log_page
+from kops_assets_provider.mirror.model.outcome import FACTS, MOST_ASSETS, Facts, log_page
 from kops_assets_provider.mirror.record.past import COPIES, LISTS
 from kops_assets_provider.mirror.record.record import SCHEMA, AssetRecord, MirrorRecord, Notified
 from kops_assets_provider.mirror.record.runs import CHANGES, RUNS
 
-MOST_ASSETS = 50_000
 _MOST_WARNINGS = 100_000
 
 
@@ -58,16 +59,6 @@ def _check_schema(schema: int, where: str) -> None:
         raise UnsupportedTargetError(f"{message}: update it, nothing is overwritten")
 
 
-def _assets(value: Any) -> tuple[AssetRecord, ...]:
-    assets = list_of(_asset, MOST_ASSETS)(value)
-    seen = set()
-    for index, asset in enumerate(assets):
-        if asset.asset in seen:
-            raise WrongValue("the same asset occurs twice", f"[{index}]")
-        seen.add(asset.asset)
-    return assets
-
-
 def _format(value: Any) -> str:
     if value != Format.RECORD:
         raise WrongValue(f"expected {Format.RECORD}")
@@ -89,18 +80,6 @@ class _Schema:
 _SCHEMA = fields_of(_Schema, schema=number(least=1), format=_format)
 
 
-@dataclass(frozen=True, slots=True)
-class _Own:
-    state: State
-    target: str | None = None
-    reason: str | None = None
-    copied_at: str | None = None
-    copied_by: str | None = None
-    copied_log: str | None = None
-    failed_log: str | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-
 def _extra(value: Any) -> Mapping[str, Any]:
     # The whole document has a limit of depth and size; what is in here others know.
     if not isinstance(value, Mapping):
@@ -108,10 +87,18 @@ def _extra(value: Any) -> Mapping[str, Any]:
     return value
 
 
-_OWN = fields_of(
-    _Own,
+def _blobs(value: Any) -> Sequence[str]:
+    return () if value is None else FACTS["blobs"](value)
+
+
+# A record calls the content its target, and has no drift.
+_KEPT = {k: x for k, x in FACTS.items() if k not in ("content", "drift", "blobs")}
+_FACTS = fields_of(Facts, content=under("target", FACTS["content"]), blobs=_blobs, **_KEPT)
+_ASSET = fields_of(
+    AssetRecord,
+    asset=part(asset_name),
     state=one_of(State),
-    target=FACTS["content"],
+    facts=part(_FACTS),
     reason=optional(words),
     copied_at=optional(time),
     copied_by=optional(line()),
@@ -121,28 +108,14 @@ _OWN = fields_of(
 )
 
 
-def _blobs(value: Any) -> Sequence[str]:
-    return () if value is None else FACTS["blobs"](value)
-
-
-# A record calls the content its target, and has no drift.
-_KEPT = {k: x for k, x in FACTS.items() if k not in ("content", "drift")}
-_FACTS = fields_of(Facts, **(_KEPT | {"blobs": _blobs}))
-
-
-def _asset(value: Any) -> AssetRecord:
-    own = _OWN(value)
-    return AssetRecord(
-        asset=asset_name(value),
-        state=own.state,
-        facts=replace(_FACTS(value), content=own.target),
-        reason=own.reason,
-        copied_at=own.copied_at,
-        copied_by=own.copied_by,
-        copied_log=own.copied_log,
-        failed_log=own.failed_log,
-        extra=own.extra,
-    )
+def _assets(value: Any) -> tuple[AssetRecord, ...]:
+    assets = list_of(_ASSET, MOST_ASSETS)(value)
+    seen = set()
+    for index, asset in enumerate(assets):
+        if asset.asset in seen:
+            raise WrongValue("the same asset occurs twice", f"[{index}]")
+        seen.add(asset.asset)
+    return assets
 
 
 _RECORD: Check[MirrorRecord] = fields_of(

@@ -14,6 +14,7 @@ from kops_assets_provider.mirror.model.json_reader import (
     list_of,
     number,
     one_of,
+    part,
     time,
 )
 
@@ -48,18 +49,6 @@ class RecordChange:
         return {**self.asset._asdict(), "change": self.change}
 
 
-def _record_change(value: Any) -> RecordChange:
-    return RecordChange(asset=asset_name(value), change=_CHANGED(value).change)
-
-
-@dataclass(frozen=True, slots=True)
-class _Changed:
-    change: Changed
-
-
-_CHANGED = fields_of(_Changed, change=one_of(Changed))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """
@@ -81,7 +70,9 @@ class RunRecord:
     sent: int
 
 
-CHANGES = list_of(_record_change, _MOST_CHANGES)
+CHANGES = list_of(
+    fields_of(RecordChange, asset=part(asset_name), change=one_of(Changed)), _MOST_CHANGES
+)
 RUNS = list_of(
     fields_of(
         RunRecord,

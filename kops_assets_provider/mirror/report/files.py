@@ -12,12 +12,11 @@ from kops_assets_provider.http.urls import redact
 from kops_assets_provider.mirror.model.asset import Kind
 from kops_assets_provider.mirror.model.document_formats import FORMAT_KEY, Format, refuse_foreign
 from kops_assets_provider.mirror.model.outcome import Outcome
+from kops_assets_provider.mirror.model.schema import with_schema
 from kops_assets_provider.mirror.places.file_stores import FileStores
 from kops_assets_provider.mirror.record.places import report_names
 from kops_assets_provider.mirror.report.page import report_page
 from kops_assets_provider.mirror.report.report import Report, RunFacts
-
-SCHEMA = 1  # goes up when a key changes its meaning or goes away, not when one is added
 
 
 def write_report(stores: FileStores, url: str, report: Report, facts: RunFacts) -> tuple[str, str]:
@@ -42,13 +41,8 @@ def write_report(stores: FileStores, url: str, report: Report, facts: RunFacts) 
 
 def report_json(report: Report, facts: RunFacts) -> str:
     """Return the document."""
-    head = {
-        FORMAT_KEY: Format.REPORT,
-        "schema": SCHEMA,
-        "package_version": __version__,
-        **asdict(facts),
-    }
-    return json.dumps({**head, **_shown(report).to_dict()}, indent=1) + "\n"
+    own = {"package_version": __version__, **asdict(facts), **_shown(report).to_dict()}
+    return json.dumps({FORMAT_KEY: Format.REPORT, **with_schema(own)}, indent=1) + "\n"
 
 
 def report_html(report: Report, facts: RunFacts) -> str:

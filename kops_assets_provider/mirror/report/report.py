@@ -9,7 +9,16 @@ from typing import Any
 
 from kops_assets_provider.exceptions import MissingAssetsError
 from kops_assets_provider.mirror.model.asset import Change, Kind, State, now
-from kops_assets_provider.mirror.model.outcome import Outcome
+from kops_assets_provider.mirror.model.json_reader import (
+    Check,
+    fields_of,
+    flag,
+    line,
+    read_value,
+    under,
+)
+from kops_assets_provider.mirror.model.outcome import OUTCOMES, Outcome
+from kops_assets_provider.mirror.model.schema import versioned, with_schema
 from kops_assets_provider.mirror.report.tables import dry_run_table, results_table
 
 NOTHING_MIRRORED = (
@@ -102,8 +111,8 @@ class Report:
         return dict(Counter(str(x.state) for x in self.outcomes))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return {
+        """Return plain JSON values: what is read again, and sums for people."""
+        values = {
             "cluster": self.cluster,
             "ready": self.ready,
             "counts": self.counts(),
@@ -119,6 +128,12 @@ class Report:
             "saved": self.saved,
             "assets": [x.to_dict() for x in self.outcomes],
         }
+        return with_schema(values)
+
+    @classmethod
+    def from_dict(cls, values: object, where: str = "report") -> Report:
+        """Read what ``to_dict`` wrote; raises InvalidInputError with the value that is wrong."""
+        return read_value(_REPORT, values, where)
 
     def to_table(self) -> str:
         """Return a table for a log: what is wrong stands last, where the eye falls first."""
@@ -134,6 +149,16 @@ class Report:
                 f"{self.cluster}: {len(self.missing)} of {len(self.outcomes)} assets are not at "
                 f"the target: {names}. Clear what failed, with its downstream, to try again"
             )
+
+
+_REPORT: Check[Report] = versioned(
+    fields_of(
+        Report,
+        cluster=line(253),
+        outcomes=under("assets", OUTCOMES),
+        dry_run=flag,
+    )
+)
 
 
 def first_of(names: Sequence[str], most: int = 5) -> str:

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.mirror.model.asset import Kind, Name, Problem, ProblemKind, name_of
-from kops_assets_provider.mirror.model.json_reader import NAME, Check, fields_of, line, list_of
-from kops_assets_provider.mirror.model.outcome import Outcome, failed, not_mirrored
-from kops_assets_provider.mirror.record.reader import MOST_ASSETS
+from kops_assets_provider.mirror.model.json_reader import (
+    NAME,
+    Check,
+    fields_of,
+    line,
+    list_of,
+    part,
+)
+from kops_assets_provider.mirror.model.outcome import MOST_ASSETS, Outcome, failed, not_mirrored
+from kops_assets_provider.mirror.model.schema import versioned
 from kops_assets_provider.mirror.report.report import Report
 
 _NO_PLAN = Problem(kind=ProblemKind.NO_PLAN, message="its plan failed; the plan's log says why")
@@ -21,23 +27,10 @@ _NO_RESULT = Problem(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Named:
-    canonical: str
-    download: str
-
-
-_NAMED = fields_of(_Named, canonical=line(NAME), download=line(NAME))
-
-
 def planned_names(kind: Kind) -> Check[tuple[Name, ...]]:
     """Return a check for the list that a plan returned; it gives the assets' names."""
-
-    def name(value: Any) -> Name:
-        found = _NAMED(value)
-        return Name(kind=kind, canonical=found.canonical, download=found.download)
-
-    return list_of(name, MOST_ASSETS)
+    name = fields_of(Name, kind=part(lambda _: kind), canonical=line(NAME), download=line(NAME))
+    return list_of(versioned(name), MOST_ASSETS)
 
 
 @dataclass(frozen=True)

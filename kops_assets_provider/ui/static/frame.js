@@ -1,7 +1,7 @@
 /**
  * Airflow shows the page in a frame, in a sandbox that lets no link lead out of it.
  *
- * What is needed of the page around it (Airflow 3.3): that it is of the same origin, and that its
+ * What is needed of the page around it (Airflow 3.1 to 3.3): that it is of the same origin, and that its
  * root element has the class "dark" or "light".
  */
 

@@ -83,7 +83,7 @@ def gcs_told(place: str, needs: str) -> Iterator[None]:
     import requests
     from google.api_core.exceptions import GoogleAPICallError, RetryError
     from google.auth.exceptions import GoogleAuthError, TransportError
-    from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
+    from google.resumable_media import DataCorruption, InvalidResponse
     from urllib3.exceptions import HTTPError
 
     place = redact(place)
