@@ -180,6 +180,8 @@ class LocalAirflow:
             "AIRFLOW_HOME": str(self.home),
             # The scheduler ends if another process has the database longer than that.
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self._database}?timeout=120",
+            # The API server has 40 threads, and each may have to wait for the database.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_MAX_OVERFLOW": "-1",
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags_folder),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": str(self._parallelism),
