@@ -16,7 +16,7 @@ from kops_assets_provider.exceptions import InvalidManifestError, KopsAssetsErro
 from kops_assets_provider.files.copy import copy_file
 from kops_assets_provider.files.http_source import HttpFileSource
 from kops_assets_provider.http.client import HttpClient, Response
-from kops_assets_provider.mirror.lists.get_list import get_list as lists
+from kops_assets_provider.mirror.lists import get_list as lists
 from kops_assets_provider.mirror.lists.get_list import list_cluster
 from kops_assets_provider.mirror.places.registries import Registries, RegistryEndpoint
 from kops_assets_provider.oci import digest as digests

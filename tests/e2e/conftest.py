@@ -17,8 +17,12 @@ SHIPPED = Path(__file__).parents[2] / "dags"
 def _shared_airflow(tmp_path_factory):
     tmp = tmp_path_factory.mktemp("shared")
     shutil.copytree(SHIPPED, tmp / "dags")
-    # The API server reads records there for tests/e2e/test_page.py.
-    env = {"AIRFLOW__KOPS_ASSETS__RECORD_PLACES": "/srv/x, s3://kops/records"}
+    env = {
+        # The API server reads records there for tests/e2e/test_page.py.
+        "AIRFLOW__KOPS_ASSETS__RECORD_PLACES": "/srv/x, s3://kops/records",
+        # Two DAGs at a time may have all that runs.
+        "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": "8",
+    }
     with ExitStack() as stack:
         airflow = LocalAirflow(tmp / "airflow", tmp / "dags", env=env, parallelism=16)
         yield stack.enter_context(airflow), stack

@@ -18,7 +18,7 @@ Record: TypeAlias = dict[str, Any]
 FINAL_STATES = frozenset({"success", "failed"})
 PAGE_SIZE = 100
 POLL_SECONDS = 0.5
-BUSY_SECONDS = 30.0
+BUSY_SECONDS = 120.0
 
 
 class AirflowApiError(PermanentError):
