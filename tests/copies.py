@@ -15,18 +15,22 @@ from kops_assets_provider.mirror.plan.planned_image import PlannedImage
 
 def copy_planned_image(planned, registries, rules=ALL, **control):
     """Return the outcome of a copy; raise the error of one that failed."""
-    return copy_image(ImageCopy(planned, registries, rules), Control(**control)).raise_error()
+    return copy_image(
+        ImageCopy(image=planned, registries=registries, rules=rules), Control(**control)
+    ).raise_error()
 
 
 def copy_planned_images(planned, registries, rules=ALL, **control):
     """Return the outcomes of copies that are made together."""
-    jobs = [ImageCopy(x, registries, rules) for x in planned]
+    jobs = [ImageCopy(image=x, registries=registries, rules=rules) for x in planned]
     return [x.outcome for x in copy_images(jobs, Control(**control))]
 
 
 def copy_one_file(asset, stores, source_rewrites=None, *, deep=False, http=None, **control):
     """Return the outcome of a copy; raise the error of one that failed."""
-    job = FileCopy(asset, stores, source_rewrites or {}, deep, http)
+    job = FileCopy(
+        asset=asset, stores=stores, source_rewrites=source_rewrites or {}, deep=deep, http=http
+    )
     return copy_file(job, Control(**control)).raise_error()
 
 
@@ -59,8 +63,8 @@ class Copied(NamedTuple):
 def copy_between(source, source_ref, target, target_ref, *, platforms=(), **control):
     """Copy an image from one repository to another, whatever the target has under its tag."""
     registries = TwoRepositories(source, source_ref, target, target_ref)
-    rules = ImageRules(tuple(platforms), on_drift=OnDrift.TAKE)
-    planned = PlannedImage(str(source_ref), str(target_ref))
+    rules = ImageRules(platforms=tuple(platforms), on_drift=OnDrift.TAKE)
+    planned = PlannedImage(canonical=str(source_ref), download=str(target_ref))
     outcome = copy_planned_image(planned, registries, rules, **control)
     is_new = outcome.state is State.COPIED
     return Copied(outcome.facts.content, is_new, outcome.cost.sent, outcome.facts.size)

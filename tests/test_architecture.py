@@ -123,6 +123,21 @@ def test_no_files_import_each_other_in_a_circle():
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda x: str(x.relative_to(ROOT)))
+def test_no_value_is_built_by_position(path):
+    """A dataclass with several fields takes them by name alone: two strings are soon mixed up."""
+    if path.relative_to(ROOT).as_posix() == "kops/expressions.py":
+        return  # the nodes of a syntax tree, whose patterns are matched by position
+    for node in ast.walk(ast.parse(path.read_text())):
+        if (
+            isinstance(node, ast.ClassDef)
+            and sum(isinstance(x, ast.AnnAssign) for x in node.body) > 1
+        ):
+            decorators = [ast.unparse(x) for x in node.decorator_list]
+            by_position = [x for x in decorators if "dataclass" in x and "kw_only=True" not in x]
+            assert not by_position, node.name
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda x: str(x.relative_to(ROOT)))
 def test_the_core_knows_no_airflow(path):
     """Only the glue may import Airflow; the core runs without it."""
     own = part(".".join(path.relative_to(ROOT).with_suffix("").parts))

@@ -56,9 +56,11 @@ def grow(cluster: str, nights: int) -> Iterator[Night]:
     """Yield what each night makes of a cluster's record."""
     text: bytes | None = None
     for night in range(nights):
-        listed = AssetList(cluster, "1.36.2", _assets(night // _MONTH))
+        listed = AssetList(cluster=cluster, kops_version="1.36.2", assets=_assets(night // _MONTH))
         is_upgrade = night % _MONTH == 0
-        report = Report(cluster, tuple(_outcomes(listed.assets, is_upgrade=is_upgrade)))
+        report = Report(
+            cluster=cluster, outcomes=tuple(_outcomes(listed.assets, is_upgrade=is_upgrade))
+        )
         began = time.perf_counter()
         old = parse_record(text, cluster) if text else None
         update = partial(record_update.update_record, listed=listed, locate=_locate)
@@ -84,13 +86,21 @@ def _assets(upgrade: int) -> ClusterAssets:
     for number in range(IMAGES):
         version = upgrade if number % 3 == 0 else 0
         name = f"kops/image-{number}:v1.{version}"
-        images.append(ImageAsset(f"registry.k8s.io/{name}", f"registry.example.com/mirror/{name}"))
+        images.append(
+            ImageAsset(
+                canonical=f"registry.k8s.io/{name}", download=f"registry.example.com/mirror/{name}"
+            )
+        )
     files = []
     for number in range(FILES):
         path = f"release/v1.{upgrade}.0/bin/linux/amd64/file-{number}"
         url = f"https://dl.k8s.io/{path}"
-        files.append(FileAsset(url, f"https://files.example.com/kops/{path}", _sha(url)))
-    return ClusterAssets(tuple(images), tuple(files))
+        files.append(
+            FileAsset(
+                canonical=url, download=f"https://files.example.com/kops/{path}", sha=_sha(url)
+            )
+        )
+    return ClusterAssets(images=tuple(images), files=tuple(files))
 
 
 def _outcomes(assets: ClusterAssets, *, is_upgrade: bool) -> Iterator[Outcome]:

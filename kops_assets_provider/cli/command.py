@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from kops_assets_provider.redaction import clean, printable_lines
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """
     A subcommand.

@@ -98,11 +98,11 @@ def _mirror(options: argparse.Namespace, progress: Progress | None = None) -> Mi
         source_rewrites=pairs(SOURCE_REWRITES, options),
         file_targets=pairs(FILE_TARGETS, options),
         rules=ImageRules(
-            tuple(options.platforms),
-            tuple(options.immutable_tags),
-            tuple(options.warm),
-            WARM_DAYS.read(options.warm_days),
-            OnDrift(ON_DRIFT.read(options.on_drift)),
+            platforms=tuple(options.platforms),
+            immutable_tags=tuple(options.immutable_tags),
+            warm=tuple(options.warm),
+            warm_days=WARM_DAYS.read(options.warm_days),
+            on_drift=OnDrift(ON_DRIFT.read(options.on_drift)),
         ),
         record_url=options.record_url,
         store_options=read_store_options(
@@ -133,7 +133,9 @@ def _facts(command: str, listed: AssetList, began: float) -> RunFacts:
     from kops_assets_provider.mirror.report.report import RunFacts
 
     seconds = round(time.monotonic() - began, 3)
-    return RunFacts(f"kops-assets {command} at {now()}", listed.kops_version, seconds=seconds)
+    return RunFacts(
+        run=f"kops-assets {command} at {now()}", kops_version=listed.kops_version, seconds=seconds
+    )
 
 
 def _write_report(
@@ -161,9 +163,14 @@ def _report(options: argparse.Namespace, report: Report) -> int:
 
 
 CHECK = Command(
-    "check",
-    "tell what is missing or wrong at the targets; write nothing",
-    _add_check_arguments,
-    _check,
+    name="check",
+    help="tell what is missing or wrong at the targets; write nothing",
+    add_arguments=_add_check_arguments,
+    run=_check,
 )
-COPY = Command("copy", "copy what is missing or wrong at the targets", _add_copy_arguments, _copy)
+COPY = Command(
+    name="copy",
+    help="copy what is missing or wrong at the targets",
+    add_arguments=_add_copy_arguments,
+    run=_copy,
+)

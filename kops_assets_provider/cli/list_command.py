@@ -57,5 +57,8 @@ def _hosts(found: AssetList) -> str:
 
 
 LIST = Command(
-    "list", "print what a cluster downloads, as kops get assets does", _add_arguments, _run
+    name="list",
+    help="print what a cluster downloads, as kops get assets does",
+    add_arguments=_add_arguments,
+    run=_run,
 )

@@ -10,7 +10,7 @@ from typing import Self
 from kops_assets_provider.http.hashing import OnChunk, verified
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """
     The bytes of a file, to be iterated over once.
@@ -33,7 +33,7 @@ class Content:
     @classmethod
     def of(cls, name: str, raw: bytes) -> Self:
         """Return the content that ``raw`` is."""
-        return cls(name, [raw], len(raw), hashlib.sha256(raw).hexdigest())
+        return cls(name=name, chunks=[raw], size=len(raw), sha=hashlib.sha256(raw).hexdigest())
 
     def __iter__(self) -> Iterator[bytes]:
         return verified(

@@ -28,7 +28,7 @@ log = get_logger(__name__)
 _MAX_SPOOL = 5 << 30  # bytes; what a store takes at most is what it makes sense to put aside
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CopiedFile:
     """
     What became of a file.
@@ -89,7 +89,14 @@ def copy_file(
         on_stored(sidecar.size)
         uploaded += sidecar.size
     version = None if copied else state.version
-    return CopiedFile(sha, size, copied, not state.sidecar, uploaded, version)
+    return CopiedFile(
+        sha=sha,
+        size=size,
+        copied=copied,
+        sidecar_written=not state.sidecar,
+        uploaded=uploaded,
+        version=version,
+    )
 
 
 def _copy(
@@ -102,7 +109,7 @@ def _copy(
     """Copy the file's bytes, and return how many they are."""
     name = redact(url)
     with source.open(url) as opened, _sized(opened, name, on_chunk) as (chunks, size):
-        target(Content(name, chunks, size, sha, on_chunk))
+        target(Content(name=name, chunks=chunks, size=size, sha=sha, on_chunk=on_chunk))
         return size
 
 

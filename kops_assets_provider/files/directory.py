@@ -85,7 +85,7 @@ class DirectoryStore:
             if stat.S_ISDIR(status.st_mode):
                 return None
             check_regular(file, status.st_mode)
-            return StoredFile(status.st_size)
+            return StoredFile(size=status.st_size)
 
     @contextmanager
     def read(self, path: str) -> Iterator[Iterator[bytes]]:

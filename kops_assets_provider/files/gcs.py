@@ -51,7 +51,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GCSOptions:
     """
     How objects are stored, in Google's own words; what is None is left to the bucket's settings.
@@ -196,7 +196,7 @@ def _stored(blob: Any) -> StoredFile:
     sha = (blob.metadata or {}).get(SHA_KEY, "")
     md5 = base64.b64decode(blob.md5_hash).hex() if blob.md5_hash else None
     version = md5 or f"{blob.generation}/{blob.crc32c}"
-    return StoredFile(blob.size, sha if _SHA256.fullmatch(sha) else None, version)
+    return StoredFile(size=blob.size, sha=sha if _SHA256.fullmatch(sha) else None, version=version)
 
 
 def _count(response: Any, *_: Any, **__: Any) -> None:

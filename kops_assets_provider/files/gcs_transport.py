@@ -60,7 +60,7 @@ class _LimitedAdapter(HTTPAdapter):
 
 def _limit_pools(manager: Any) -> None:
     # The user names the endpoint, so it may be on this machine.
-    rules = Rules(STALL_SECONDS, inside=True, opened=lambda _: None)
+    rules = Rules(stall_seconds=STALL_SECONDS, inside=True, opened=lambda _: None)
     manager.pool_classes_by_scheme = pool_classes(rules)
 
 

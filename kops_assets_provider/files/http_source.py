@@ -42,8 +42,8 @@ class HttpFileSource:
         :raises SourceChangedError: it became another file meanwhile; while it is read.
         """
         with self._http.request("GET", url, side=Side.SOURCE) as response:
-            body = _Body(url, response.length, _validator(response.headers))
-            yield SourceFile(self._unbroken(body, response.stream(_CHUNK)), body.size)
+            body = _Body(url=url, size=response.length, validator=_validator(response.headers))
+            yield SourceFile(chunks=self._unbroken(body, response.stream(_CHUNK)), size=body.size)
 
     def _unbroken(self, body: _Body, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the body, however often the server breaks off in it."""
@@ -78,7 +78,7 @@ class HttpFileSource:
             yield from without_first(response.stream(_CHUNK), position - start)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Body:
     """
     What the first answer said of a file.

@@ -16,7 +16,7 @@ from typing import Protocol
 from kops_assets_provider.files.content import Content
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
     """
     A file as its store knows it.
@@ -33,7 +33,7 @@ class StoredFile:
     version: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
     """An open source: its body in chunks, and its ``size`` in bytes if the server says it."""
 

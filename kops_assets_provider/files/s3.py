@@ -29,7 +29,7 @@ _MAX_PAGE = 16 << 20  # bytes; a thousand keys of 1024 bytes each, thrice as lon
 _SHA = "x-amz-checksum-sha256"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class S3Options:
     """
     How objects are stored, in S3's own words; what is None is left to the bucket's settings.
@@ -84,7 +84,9 @@ class S3Store:
             if response.status == 404:
                 return None
             headers = response.headers
-            return StoredFile(response.length or 0, _full_sha(headers), _version(headers))
+            return StoredFile(
+                size=response.length or 0, sha=_full_sha(headers), version=_version(headers)
+            )
 
     def list(self, paths: Collection[str]) -> dict[str, StoredFile]:
         """Look at many objects: one GET for a thousand of them, if they lie close together."""
@@ -104,7 +106,9 @@ class S3Store:
             page = create_parser("rest-xml").parse(answer, model.output_shape)
             decode = unquote_plus if page.get("EncodingType") == "url" else str
             found = {
-                decode(x["Key"]): StoredFile(int(x["Size"]), version=x.get("ETag", "").strip('"'))
+                decode(x["Key"]): StoredFile(
+                    size=int(x["Size"]), version=x.get("ETag", "").strip('"')
+                )
                 for x in page.get("Contents", ())
             }
         # The last is what botocore raises for a date that is out of range.

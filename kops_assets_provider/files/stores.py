@@ -54,7 +54,7 @@ class Scheme(StrEnum):
     FILE = "file"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileTarget:
     """
     A place in a store.
@@ -102,7 +102,9 @@ def locate_place(place: str, path: str) -> FileTarget:
         raise InvalidInputError(show_place(place), [f"it is not {_PLACES}"])
     refuse_query(place)
     scheme, root, start = parsed
-    return FileTarget(scheme, root, check_path(f"{start}/{path}" if start else path))
+    return FileTarget(
+        scheme=scheme, root=root, path=check_path(f"{start}/{path}" if start else path)
+    )
 
 
 def refuse_query(place: str) -> None:
@@ -157,7 +159,7 @@ def _by_prefix(download: str, file_targets: Mapping[str, str]) -> FileTarget | N
     prefix = max(matching, key=len)
     scheme, root, start = _parse_place(by_prefix[prefix]) or (Scheme.FILE, "", "")
     rest = unquote(path.removeprefix(prefix)).removeprefix("/")
-    return FileTarget(scheme, root, f"{start}/{rest}" if start else rest)
+    return FileTarget(scheme=scheme, root=root, path=f"{start}/{rest}" if start else rest)
 
 
 def _by_host(download: str) -> FileTarget | None:
@@ -180,7 +182,11 @@ def _in_bucket(
     """Return the target; without a ``bucket`` it is the first part of the path."""
     if bucket is None:
         bucket, _, path = path.partition("/")
-    return FileTarget(scheme, bucket, path, region) if bucket and path else None
+    return (
+        FileTarget(scheme=scheme, root=bucket, path=path, region=region)
+        if bucket and path
+        else None
+    )
 
 
 def _parse_place(place: str) -> tuple[Scheme, str, str] | None:

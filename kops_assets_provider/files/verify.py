@@ -26,7 +26,7 @@ class Presence(StrEnum):
     RIGHT = "right"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KnownFile:
     """
     What is known of a file from before. It saves requests, and is never needed.
@@ -45,7 +45,7 @@ NOTHING = KnownFile()
 Recall = Callable[[], KnownFile]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileState:
     """
     What ``verify_file`` found.
@@ -69,7 +69,7 @@ class FileState:
         return self.file is Presence.RIGHT and self.sidecar
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """
     How to look.
@@ -120,8 +120,8 @@ def _look_at(store: FileStore, path: str, sha: str, recall: Recall, look: Look) 
     listed = look.listed.get(path) if store.lists_all else None
     stored = listed or store.stat(path)
     if stored is None:
-        return FileState(Presence.ABSENT)
-    found = FileState(Presence.WRONG, size=stored.size, sha=stored.sha, version=stored.version)
+        return FileState(file=Presence.ABSENT)
+    found = FileState(file=Presence.WRONG, size=stored.size, sha=stored.sha, version=stored.version)
     actual = None if look.deep else stored.sha
     if actual is None and not look.deep:
         known = recall()

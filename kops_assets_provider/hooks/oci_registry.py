@@ -56,7 +56,9 @@ class OciRegistryHook(BaseHook):
             url = f"{extra['scheme']}://{url.partition('://')[2]}"
         files: dict[str, Any] = {name: extra.get(name) or None for name in _FILES}
         proxy, limits = _proxy(extra), _limits(extra)
-        return RegistryEndpoint(url, self._login(connection), proxy=proxy, limits=limits, **files)
+        return RegistryEndpoint(
+            url=url, login=self._login(connection), proxy=proxy, limits=limits, **files
+        )
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask the registry whether it lets us in."""
@@ -77,9 +79,9 @@ class OciRegistryHook(BaseHook):
             mask_secret(password)
         hosts = str(connection.extra_dejson.get("token_hosts") or "")
         return Login(
-            connection.login,
-            password,
-            frozenset(x.strip() for x in hosts.split(",") if x.strip()),
+            username=connection.login,
+            password=password,
+            token_hosts=frozenset(x.strip() for x in hosts.split(",") if x.strip()),
             name=f"connection {connection.conn_id}",
         )
 

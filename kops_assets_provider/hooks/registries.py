@@ -45,7 +45,9 @@ def open_registries(
         if host in registry_conn_ids:
             found = OciRegistryHook(registry_conn_ids[host]).get_conn()
         else:
-            found = RegistryEndpoint(default_url(host), cloud_login(host, ecr, gcp_conn_id))
+            found = RegistryEndpoint(
+                url=default_url(host), login=cloud_login(host, ecr, gcp_conn_id)
+            )
         return replace(found, profile=ecr.profile(repositories)) if ecr else found
 
     return Registries(endpoint, source_rewrites)

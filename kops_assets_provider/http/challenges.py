@@ -63,7 +63,7 @@ def _parse(header: str) -> list[Challenge]:
         if header[position : position + 1] == '"':
             break
         position = _end(_SEPARATORS, header, position)
-    return [Challenge(scheme, parameters) for scheme, parameters in found]
+    return [Challenge(scheme=scheme, parameters=parameters) for scheme, parameters in found]
 
 
 def _add(found: list[tuple[str, dict[str, str]]], element: re.Match[str]) -> None:

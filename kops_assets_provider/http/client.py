@@ -52,7 +52,7 @@ _DROPPED = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 _BOUND_TO_ORIGIN = {"authorization", "cookie", "proxy-authorization"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
     """
     What is to be sent.
@@ -161,12 +161,12 @@ class HttpClient:
     ) -> None:
         self._small_body_seconds = _STALLS * stall_seconds
         self._pools = Pools(
-            Tls(ca_file, client_cert, client_key),
+            Tls(ca_file=ca_file, client_cert=client_cert, client_key=client_key),
             connect_seconds=connect_seconds,
             stall_seconds=stall_seconds,
             maxsize=connections_per_host,
             proxy=proxy,
-            proxy_tls=Tls(proxy_ca_file or ca_file),
+            proxy_tls=Tls(ca_file=proxy_ca_file or ca_file),
         )
 
     def abort(self) -> None:
@@ -204,7 +204,16 @@ class HttpClient:
         if body is not None and not isinstance(body, bytes):
             body = Upload(body)
         count(method)
-        raw, final = self._send(_Request(method, url, dict(headers or {}), body, side, leader))
+        raw, final = self._send(
+            _Request(
+                method=method,
+                url=url,
+                headers=dict(headers or {}),
+                body=body,
+                side=side,
+                leader=leader,
+            )
+        )
         try:
             if not (is_success(method, raw.status, final.headers) or raw.status in accept):
                 raise self._error(raw, final, hint)

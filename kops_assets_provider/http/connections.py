@@ -25,7 +25,7 @@ class ForbiddenAddressError(Exception):
     """A name stands for an address that nobody may lead us to."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """
     What the connections of a pool are held to.

@@ -107,7 +107,7 @@ class Pools:
         """
         # What the user himself names may be on this machine, and so may what this machine names.
         inside = leader is None or is_loopback(leader)
-        way = _Way(self._proxy_for(url), leader is not None, inside)
+        way = _Way(proxy=self._proxy_for(url), led=leader is not None, inside=inside)
         with self._lock:
             if self._aborted:
                 raise StoppedError("stopped, so nothing more is sent")
@@ -121,7 +121,7 @@ class Pools:
         options = {**self._options, "ssl_context": context}
         manager = self._through(way.proxy, options) if way.proxy else urllib3.PoolManager(**options)
         manager.pool_classes_by_scheme = pool_classes(
-            Rules(self._stall_seconds, way.inside, self._sockets.add)
+            Rules(stall_seconds=self._stall_seconds, inside=way.inside, opened=self._sockets.add)
         )
         return manager
 

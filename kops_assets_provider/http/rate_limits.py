@@ -49,7 +49,11 @@ def quota(headers: Mapping[str, str]) -> Quota | None:
     remaining = _QUOTA.match(headers.get("RateLimit-Remaining", "").strip())
     if not limit or not remaining:
         return None
-    return Quota(int(limit[1]), int(remaining[1]), float(limit[2] or remaining[2] or 0))
+    return Quota(
+        limit=int(limit[1]),
+        remaining=int(remaining[1]),
+        window=float(limit[2] or remaining[2] or 0),
+    )
 
 
 def _seconds(value: str, now: datetime) -> float | None:

@@ -9,7 +9,7 @@ from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.regular_files import open_regular
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
     """
     Files in PEM.

@@ -64,7 +64,9 @@ def origin(url: str) -> Origin:
     # What is still encoded is no name; whoever decodes it, such as a proxy, arrives elsewhere.
     if parts.scheme not in DEFAULT_PORTS or not host or ("%" in host and ":" not in host):
         raise ValueError(f"not an http(s) URL: {redact(url)}")
-    return Origin(parts.scheme, host.strip("[]"), parts.port or DEFAULT_PORTS[parts.scheme])
+    return Origin(
+        scheme=parts.scheme, host=host.strip("[]"), port=parts.port or DEFAULT_PORTS[parts.scheme]
+    )
 
 
 def _parse(url: str) -> Url:

@@ -28,7 +28,7 @@ _NAME_ALONE = set("?#@")  # characters of a URL that may lead in or end a creden
 _NO_IMAGE = re.compile(r"://|\?|@(?!sha\d+:)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageAsset:
     """A container image: the name that kOps knows it by, and the name that nodes pull."""
 
@@ -36,7 +36,7 @@ class ImageAsset:
     download: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileAsset:
     """
     A file: the URL that kOps knows it by, the URL that nodes fetch, and its hash in bare hex.
@@ -76,10 +76,10 @@ class FileAsset:
     def from_dict(cls, values: object, where: str = "file") -> Self:
         """Read a file of a list; raises InvalidInputError."""
         (found,) = ClusterAssets.from_dict({"files": [values]}, where).files
-        return cls(found.canonical, found.download, found.sha)
+        return cls(canonical=found.canonical, download=found.download, sha=found.sha)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterAssets:
     """Everything that a cluster downloads. Lists that we compute are sorted by canonical."""
 
@@ -135,7 +135,7 @@ class ClusterAssets:
         files = [_file(row) for row in _rows(data, "files", problems)]
         if problems:
             raise InvalidInputError(where, problems)
-        return cls(tuple(images), tuple(files))
+        return cls(images=tuple(images), files=tuple(files))
 
     @classmethod
     def union(cls, lists: Iterable[Self]) -> Self:
@@ -157,7 +157,10 @@ class ClusterAssets:
                     files[file.url] = file
         if problems:
             raise InvalidInputError("lists of several versions", problems)
-        return cls(tuple(images[x] for x in sorted(images)), tuple(files[x] for x in sorted(files)))
+        return cls(
+            images=tuple(images[x] for x in sorted(images)),
+            files=tuple(files[x] for x in sorted(files)),
+        )
 
     def to_json(self) -> str:
         """Return the list as ``kops get assets -o json`` prints it: one line without its end."""
@@ -188,11 +191,13 @@ class ClusterAssets:
 
 
 def _image(row: Mapping[str, str]) -> ImageAsset:
-    return ImageAsset(row["canonical"], row["download"])
+    return ImageAsset(canonical=row["canonical"], download=row["download"])
 
 
 def _file(row: Mapping[str, str]) -> FileAsset:
-    return FileAsset(row["canonical"], row["download"], row.get("sha") or None)
+    return FileAsset(
+        canonical=row["canonical"], download=row["download"], sha=row.get("sha") or None
+    )
 
 
 def _rows(data: Mapping[Any, Any], kind: str, problems: list[str]) -> list[Mapping[str, str]]:

@@ -27,7 +27,7 @@ _ADDON_LABEL = "addon.kops.k8s.io/name"
 _CONTAINERS = {("containers",), ("initContainers",)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceGroup:
     """An InstanceGroup's name and spec."""
 
@@ -35,7 +35,7 @@ class InstanceGroup:
     spec: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
     """A cluster as kOps' state store has it: specs in v1alpha2's spelling, defaults not filled."""
 
@@ -49,9 +49,9 @@ class Cluster:
     def locations(self) -> Locations:
         """Where the cluster wants its assets from (``spec.assets``)."""
         return Locations(
-            value_at(self.spec, "assets.containerRegistry"),
-            value_at(self.spec, "assets.containerProxy"),
-            value_at(self.spec, "assets.fileRepository"),
+            container_registry=value_at(self.spec, "assets.containerRegistry"),
+            container_proxy=value_at(self.spec, "assets.containerProxy"),
+            file_repository=value_at(self.spec, "assets.fileRepository"),
         )
 
     def with_kubernetes_version(self, version: str) -> Cluster:
@@ -184,11 +184,17 @@ class _Reader:
         cloud = METAL if label.get(_CLOUD_LABEL) == METAL else spec.get("cloudProvider") or ""
         self.problems += spec_problems(spec, cloud)
         self.problems += group_problems(name, self._groups)
-        return Cluster(name, cloud, _settled(spec), self._instance_groups(), tuple(self._objects))
+        return Cluster(
+            name=name,
+            cloud=cloud,
+            spec=_settled(spec),
+            instance_groups=self._instance_groups(),
+            additional_objects=tuple(self._objects),
+        )
 
     def _instance_groups(self) -> tuple[InstanceGroup, ...]:
         return tuple(
-            InstanceGroup(group["metadata"]["name"], group.get("spec") or {})
+            InstanceGroup(name=group["metadata"]["name"], spec=group.get("spec") or {})
             for group in self._groups
         )
 

@@ -49,8 +49,13 @@ def list_assets(
     except ExpressionError as err:
         raise InvalidClusterError(cluster.name, [str(err)]) from err
     return ClusterAssets(
-        tuple(ImageAsset(image, remap_image(image, cluster.locations)) for image in images),
-        tuple(_file_asset(url, sha, cluster, find_sha or release.find_sha) for url, sha in files),
+        images=tuple(
+            ImageAsset(canonical=image, download=remap_image(image, cluster.locations))
+            for image in images
+        ),
+        files=tuple(
+            _file_asset(url, sha, cluster, find_sha or release.find_sha) for url, sha in files
+        ),
     )
 
 
@@ -63,7 +68,7 @@ def first_known(*finders: FindSha) -> FindSha:
     return find
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Scope:
     """What the names in a catalogue mean for one cluster, or for one item of a loop."""
 
@@ -98,7 +103,7 @@ class _Scope:
 
 def _scope(cluster: Cluster, release: Release) -> _Scope:
     kubernetes = cluster.spec["kubernetesVersion"]
-    version = parse_kubernetes_version(kubernetes) or Version(0)
+    version = parse_kubernetes_version(kubernetes) or Version(major=0)
     builtins = {
         "cloud": cluster.cloud,
         "k8s": version,
@@ -109,7 +114,7 @@ def _scope(cluster: Cluster, release: Release) -> _Scope:
         "kops": release.version,
         "kops_tag": release.version.replace("+", "-"),
     }
-    scope = _Scope(cluster, cluster.spec, release.facts, builtins)
+    scope = _Scope(cluster=cluster, spec=cluster.spec, facts=release.facts, builtins=builtins)
     for default in release.defaults:
         scope = _with_default(scope, default)
     return scope
@@ -183,4 +188,6 @@ def _url(rule: FileRule, scope: _Scope) -> str:
 
 
 def _file_asset(url: str, sha: str | None, cluster: Cluster, find_sha: FindSha) -> FileAsset:
-    return FileAsset(url, remap_file(url, cluster.locations), sha or find_sha(url))
+    return FileAsset(
+        canonical=url, download=remap_file(url, cluster.locations), sha=sha or find_sha(url)
+    )

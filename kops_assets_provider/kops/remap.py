@@ -19,7 +19,7 @@ _GO_VALID = re.compile(r"(?:[A-Za-z0-9/$&+,:;=@_.~!'()*\[\]-]|%[0-9A-Fa-f]{2})*"
 _BROKEN = re.compile(r"[\x00-\x20\x7f]|%(?![0-9A-Fa-f]{2})")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Locations:
     """The cluster's ``spec.assets``: at most one of registry and proxy, and a file repository."""
 

@@ -13,7 +13,7 @@ _IN_URL = re.compile(r"/v1\.(\d+)\.", re.ASCII)
 
 
 @functools.total_ordering
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
     """A version with semver's precedence; build metadata is dropped."""
 
@@ -46,7 +46,10 @@ def parse_version(text: str) -> Version | None:
         return None
     major, minor, patch, pre = match.groups()
     return Version(
-        int(major), int(minor or 0), int(patch or 0), tuple(pre.split(".")) if pre else ()
+        major=int(major),
+        minor=int(minor or 0),
+        patch=int(patch or 0),
+        pre=tuple(pre.split(".")) if pre else (),
     )
 
 
@@ -60,4 +63,4 @@ def parse_kubernetes_version(text: str) -> Version | None:
     if version := parse_version(text):
         return version.final()
     match = _IN_URL.search(text)
-    return Version(1, int(match.group(1))) if match else None
+    return Version(major=1, minor=int(match.group(1))) if match else None

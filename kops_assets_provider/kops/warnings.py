@@ -33,7 +33,7 @@ _OVERRIDES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Caveat:
     """One warning: a ``code`` to recognise it by, and a sentence."""
 
@@ -54,7 +54,10 @@ def asset_caveats(assets: ClusterAssets) -> Iterator[Caveat]:
     for file in assets.files:
         if file.query:
             message = f"{file.canonical} is fetched with a query, which the list does not have"
-            yield Caveat("query", f"{message}: whoever reads it needs source_rewrites for the file")
+            yield Caveat(
+                code="query",
+                message=f"{message}: whoever reads it needs source_rewrites for the file",
+            )
 
 
 def cluster_caveats(cluster: Cluster) -> Iterator[Caveat]:
@@ -64,8 +67,9 @@ def cluster_caveats(cluster: Cluster) -> Iterator[Caveat]:
     if _DUAL_STACK.fullmatch(host):
         # The regular expression of util/pkg/vfs/s3context.go (v1.36.2) knows no dual-stack hosts.
         yield Caveat(
-            "dual-stack",
-            f"kops get assets --copy takes a part of {host} for a bucket; we read it as S3 does",
+            code="dual-stack",
+            message=f"kops get assets --copy takes a part of {host} for a bucket; "
+            "we read it as S3 does",
         )
 
 
@@ -74,7 +78,7 @@ def environment_caveats(environment: Mapping[str, str]) -> Iterator[Caveat]:
     for name in _OVERRIDES:
         if environment.get(name):
             message = f"{name} is set here: kOps would heed it when it lists, and we do not"
-            yield Caveat("environment", message)
+            yield Caveat(code="environment", message=message)
 
 
 def _conflicts(assets: Sequence[ImageAsset] | Sequence[FileAsset]) -> Iterator[Caveat]:
@@ -87,10 +91,10 @@ def _conflicts(assets: Sequence[ImageAsset] | Sequence[FileAsset]) -> Iterator[C
             if "://" in download:
                 # remapURL in pkg/assets/builder.go (v1.36.2) drops the host.
                 message = f"{names} differ in their host alone: at {download} one overwrites the"
-                yield Caveat("overwritten", f"{message} other; copying fails")
+                yield Caveat(code="overwritten", message=f"{message} other; copying fails")
             else:
                 message = f"{names} become one image at {download}; copying fails, as in kOps"
-                yield Caveat("two-sources", message)
+                yield Caveat(code="two-sources", message=message)
 
 
 def _image_caveats(image: ImageAsset) -> Iterator[Caveat]:
@@ -99,14 +103,17 @@ def _image_caveats(image: ImageAsset) -> Iterator[Caveat]:
     if "@" not in name and (tag is None or tag["tag"] in _MUTABLE):
         shown = tag["tag"] if tag else "none, so latest"
         message = f"{name} has a tag that moves ({shown}): the mirror has what it was when copied"
-        yield Caveat("mutable-tag", message)
+        yield Caveat(code="mutable-tag", message=message)
     if ecr := _ECR.match(name):
         message = f"{name} is in the private ECR of account {ecr['account']}: it takes AWS"
-        yield Caveat("credentials", f"{message} credentials to read it")
+        yield Caveat(code="credentials", message=f"{message} credentials to read it")
     # remap.py keeps kOps' oddity: "alpine:3" counts as a host, which the proxy replaces.
     if "/" not in name and image.download != name and not image.download.endswith(name):
         message = f"kOps makes {image.download} of {name} with spec.assets.containerProxy, which is"
-        yield Caveat("bare-name", f"{message} no image: write docker.io/library/{name} in the spec")
+        yield Caveat(
+            code="bare-name",
+            message=f"{message} no image: write docker.io/library/{name} in the spec",
+        )
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -53,7 +53,7 @@ _RENEW_BEFORE = 20.0  # seconds, so that a token does not end between our clock 
 _RENEW_LOGIN_BEFORE = 120.0  # seconds; a cloud that keeps a token gives a new one by then
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
     """
     A registry's credentials.
@@ -76,7 +76,7 @@ class Login:
         remember(self.password)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Token:
     value: str = field(repr=False)
     renew_at: float
@@ -226,7 +226,7 @@ class RegistryAuth:
         if not isinstance(value, str) or not value.isascii() or not value.isprintable():
             raise self._untrusted(realm, "answered with something that is not a token")
         life = min(life, _LONGEST_LIFE)
-        return _Token(value, time.monotonic() + max(life - _RENEW_BEFORE, life / 2))
+        return _Token(value=value, renew_at=time.monotonic() + max(life - _RENEW_BEFORE, life / 2))
 
     def _basic_header(self) -> dict[str, str]:
         return {"Authorization": _basic(self._current.get())} if self._current else {}

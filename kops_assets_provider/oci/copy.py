@@ -44,7 +44,7 @@ class _Order(IntEnum):
     AWAITED = 4
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Image:
     job: ImageJob
     left: int
@@ -54,7 +54,7 @@ class _Image:
     result: ImageResult = field(default_factory=ImageResult)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Shared:
     """A blob in one registry: who has it, or uploads it, and who waits for it."""
 
@@ -108,7 +108,9 @@ class _Batch:
         on_chunk: OnChunk | None,
         on_done: Callable[[ImageJob, ImageResult], None] | None,
     ) -> None:
-        self._images = [_Image(job, len(job.tree.blobs), retries.fork()) for job in jobs]
+        self._images = [
+            _Image(job=job, left=len(job.tree.blobs), retries=retries.fork()) for job in jobs
+        ]
         self._retries = retries
         self._patience = patience
         self._is_coming = is_coming

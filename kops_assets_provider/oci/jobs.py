@@ -10,7 +10,7 @@ from kops_assets_provider.oci.ports import ImageSource, ImageTarget
 from kops_assets_provider.oci.tree import ImageTree
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageJob:
     """
     One image to copy.
@@ -32,7 +32,7 @@ class ImageJob:
     has: frozenset[Digest] = frozenset()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class ImageResult:
     """
     What became of an image: ``error`` is None if it is whole at the target.

@@ -35,7 +35,7 @@ _FOREIGN_LAYERS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Descriptor:
     """A content by its digest, with its ``size`` in bytes and, for a manifest, its platform."""
 
@@ -45,7 +45,7 @@ class Descriptor:
     platform: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """
     A manifest or index: its bytes, and what they name.
@@ -75,14 +75,18 @@ def parse_manifest(raw: bytes, content_type: str, digest: Digest | None = None) 
         children = _descriptors(document, "manifests")
         if not children:
             raise InvalidManifestError("an index that names no manifests")
-        return Manifest(media_type, raw, digest or Digest.of(raw), children=children)
+        return Manifest(
+            media_type=media_type, raw=raw, digest=digest or Digest.of(raw), children=children
+        )
     if media_type in (OCI_MANIFEST, DOCKER_MANIFEST):
         config = _descriptor(document.get("config"), "config")
         layers = _descriptors(document, "layers")
         if any(x.media_type in _MANIFESTS for x in (config, *layers)):
             raise InvalidManifestError("an image whose config or layer calls itself a manifest")
         blobs = (config, *(x for x in layers if not x.media_type.startswith(_FOREIGN_LAYERS)))
-        return Manifest(media_type, raw, digest or Digest.of(raw), blobs=blobs)
+        return Manifest(
+            media_type=media_type, raw=raw, digest=digest or Digest.of(raw), blobs=blobs
+        )
     raise InvalidManifestError(f"cannot copy a manifest of type {media_type!r:.120}")
 
 
@@ -137,7 +141,12 @@ def _descriptor(entry: Any, where: str) -> Descriptor:
         raise InvalidManifestError(f"a manifest whose {where} has the size {size!r:.40}")
     if not media_type or not isinstance(media_type, str):
         raise InvalidManifestError(f"a manifest whose {where} has no mediaType")
-    return Descriptor(media_type, Digest(entry.get("digest")), size, _platform(entry))
+    return Descriptor(
+        media_type=media_type,
+        digest=Digest(entry.get("digest")),
+        size=size,
+        platform=_platform(entry),
+    )
 
 
 def _platform(entry: dict[str, Any]) -> str | None:

@@ -32,7 +32,7 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _MAX_REPOSITORY = 255  # characters, as distribution/reference has it
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
     """An image's name in its parts, valid once made; the registry in lower case, as hosts are."""
 
@@ -59,7 +59,7 @@ class Reference:
             raise InvalidReferenceError(f"image {text!r}", problems)
         if tag is None and parsed is None:
             tag = "latest"
-        return cls(registry, repository, tag, parsed)
+        return cls(registry=registry, repository=repository, tag=tag, digest=parsed)
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ from kops_assets_provider.oci.ports import ImageSource, ImageTarget
 from kops_assets_provider.oci.reference import Reference
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
     """
     What source and target say of an image.
@@ -52,7 +52,7 @@ def survey(
     there = target.resolve(target_ref.push_as)
     # The index of some platforms is another one when others are wanted, under the same tag.
     if there and immutable and not platforms:
-        return Survey(there)
+        return Survey(present=there)
     if there is None or platforms:
         found = source.fetch_manifest(source_ref.pull_by)
         root = trim(found, chosen_platforms(target_ref, platforms))
@@ -77,8 +77,8 @@ def _survey(
     there: Digest | None, wanted: Digest, source: Digest, root: Manifest | None = None
 ) -> Survey:
     if there == wanted:
-        return Survey(there, source, root)
-    return Survey(None, source, root, there)
+        return Survey(present=there, source=source, root=root)
+    return Survey(present=None, source=source, root=root, there=there)
 
 
 def chosen_platforms(target_ref: Reference, platforms: Sequence[str]) -> Sequence[str]:

@@ -20,7 +20,7 @@ _ONE_LARGE_AT_A_TIME = threading.Lock()  # of all that a plan reads in its threa
 _MAX_DEPTH = 3  # an index of indexes of images; nobody has been seen to go deeper
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageTree:
     """
     An image or index with all manifests below it, children before parents, the root last.
@@ -63,7 +63,9 @@ def read_tree(source: ImageSource, root: Manifest, source_digest: Digest) -> Ima
         describes its children wrongly.
     """
     with ExitStack() as stack:
-        return ImageTree(tuple(_Walk(source, root, stack).below(root)), source_digest)
+        return ImageTree(
+            manifests=tuple(_Walk(source, root, stack).below(root)), source_digest=source_digest
+        )
 
 
 class _Walk:

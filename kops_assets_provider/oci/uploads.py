@@ -87,7 +87,7 @@ class Uploads:
                 if response.status == 201:
                     return None
                 if response.status not in _NO_MOUNTS:
-                    return _Session(self._lead(url, response))
+                    return _Session(url=self._lead(url, response))
         except AccessDeniedError:
             # Reading the other repository may be what is denied; if not, that will be told.
             if self._uploads.endswith(f"/v2/{mount_from}/blobs/uploads/"):
@@ -99,7 +99,7 @@ class Uploads:
         """Return an upload session, whatever the registry may have of the blob."""
         try:
             with self._send("POST", self._uploads, headers=_EMPTY) as response:
-                return _Session(self._lead(self._uploads, response))
+                return _Session(url=self._lead(self._uploads, response))
         except RequestRejectedError as err:
             message = str(err).removeprefix(f"{Side.TARGET} ")
             raise RequestRejectedError(f"{message}; {_CACHE}", side=Side.TARGET) from err
@@ -169,7 +169,7 @@ class Uploads:
                 # The query of the Location changes with what has arrived.
                 has_next = "Location" in response.headers
                 url = self._lead(session.url, response) if has_next else session.url
-                return _Session(url, int(arrived[1]) + 1)
+                return _Session(url=url, offset=int(arrived[1]) + 1)
         except KopsAssetsError:
             return None
 

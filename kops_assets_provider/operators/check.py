@@ -87,11 +87,11 @@ class KopsCheckAssetsOperator(FileStoresOperator, RegistriesOperator):
         from kops_assets_provider.mirror.run.mirror import Mirror
 
         mirror = Mirror(
-            self.registries(),
-            self.file_stores(),
-            self.rules(copy_options.IMMUTABLE_TAGS.read(self.immutable_tags)),
-            copy_options.SOURCE_REWRITES.read(self.source_rewrites),
-            copy_options.RECORD_URL.read(self.record_url),
+            registries=self.registries(),
+            stores=self.file_stores(),
+            rules=self.rules(copy_options.IMMUTABLE_TAGS.read(self.immutable_tags)),
+            source_rewrites=copy_options.SOURCE_REWRITES.read(self.source_rewrites),
+            record_url=copy_options.RECORD_URL.read(self.record_url),
             deep=copy_options.DEEP.read(self.deep),
             check_downloads=copy_options.CHECK_DOWNLOADS.read(self.check_downloads),
         )

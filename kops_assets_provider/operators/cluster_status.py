@@ -35,7 +35,7 @@ class Done(StrEnum):
     DRY_RUN = "kops_assets_dry_run"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """
     How a cluster stood, and where more is known.

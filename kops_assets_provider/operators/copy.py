@@ -236,7 +236,7 @@ class KopsCopyImageOperator(_CopyOperator, RegistriesOperator):
 
         image = self.planned()
         is_coming = partial(_is_running, context["ti"], image.leaders)
-        job = ImageCopy(image, self.registries(), self.rules())
+        job = ImageCopy(image=image, registries=self.registries(), rules=self.rules())
         return copy_image(job, self.control(is_coming=is_coming))
 
 
@@ -303,7 +303,9 @@ class KopsCopyFileOperator(_CopyOperator, FileStoresOperator):
 
         rewrites = copy_options.SOURCE_REWRITES.read(self.source_rewrites)
         deep = copy_options.DEEP.read(self.deep)
-        job = FileCopy(self.file(), self.file_stores(), rewrites, deep)
+        job = FileCopy(
+            asset=self.file(), stores=self.file_stores(), source_rewrites=rewrites, deep=deep
+        )
         return copy_file(job, self.control())
 
     def written_elsewhere(self) -> dict[str, str]:

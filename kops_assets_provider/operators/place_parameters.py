@@ -142,11 +142,11 @@ class RegistriesOperator(_CloudOperator):
         from kops_assets_provider.mirror.plan.image_policy import ImageRules
 
         return ImageRules(
-            copy_options.PLATFORMS.read(self.platforms),
-            tuple(immutable_tags),
-            copy_options.WARM.read(self.warm),
-            copy_options.WARM_DAYS.read(self.warm_days),
-            OnDrift(copy_options.ON_DRIFT.read(self.on_drift)),
+            platforms=copy_options.PLATFORMS.read(self.platforms),
+            immutable_tags=tuple(immutable_tags),
+            warm=copy_options.WARM.read(self.warm),
+            warm_days=copy_options.WARM_DAYS.read(self.warm_days),
+            on_drift=OnDrift(copy_options.ON_DRIFT.read(self.on_drift)),
         )
 
     def registries(self) -> Registries:
@@ -220,13 +220,11 @@ class FileStoresOperator(_CloudOperator):
         """
         from kops_assets_provider.mirror.lists.fleet import lists_of
         from kops_assets_provider.mirror.plan.known_assets import Known
-        from kops_assets_provider.mirror.record.places import record_target
-        from kops_assets_provider.mirror.record.store import read_record
+        from kops_assets_provider.mirror.record.store import find_record
 
         stores, place = cache(self.file_stores), copy_options.RECORD_URL.read(record_url)
 
         def read(one: AssetList) -> MirrorRecord | None:
-            target = record_target(one, place, stores())
-            return read_record(*stores().open_target(target), one.cluster) if target else None
+            return find_record(one, stores(), place)
 
         return Known(*(partial(read, one) for one in lists_of(listed)))

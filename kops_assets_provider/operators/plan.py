@@ -185,9 +185,9 @@ class KopsPlanFilesOperator(_PlanOperator):
         with translate_errors(context, partial(_plan_error, Kind.FILE)):
             listed = self.listed()
             rules = FileRules(
-                copy_options.DEEP.read(self.deep),
-                OnDrift(copy_options.ON_DRIFT.read(self.on_drift)),
-                copy_options.SOURCE_REWRITES.read(self.source_rewrites),
+                deep=copy_options.DEEP.read(self.deep),
+                on_drift=OnDrift(copy_options.ON_DRIFT.read(self.on_drift)),
+                source_rewrites=copy_options.SOURCE_REWRITES.read(self.source_rewrites),
             )
             known = self.known(listed, self.record_url)
             stores = self.file_stores()

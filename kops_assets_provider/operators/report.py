@@ -176,31 +176,20 @@ class KopsReportOperator(_ResultsOperator):
         Without it less is known of the past, so nothing fails.
         """
         unknown = True if report.ready else None
-        from kops_assets_provider.mirror.record.places import record_target
-        from kops_assets_provider.mirror.record.store import keep_record
+        from kops_assets_provider.mirror.record.store import update_stored_record
 
         try:
-            stores = self.file_stores()
-            target = record_target(listed, copy_options.RECORD_URL.read(self.record_url), stores)
-            if target is None:
-                self.log.warning(
-                    "no file is mirrored and there is no record_url, so there is no mirror record"
-                )
-                return unknown
-            store, _ = stores.open_target(target)
-            before = keep_record(
-                store,
-                target,
-                report,
-                listed.kops_version,
-                run,
-                listed=listed,
-                locate=stores.locate,
-            )
+            record_url = copy_options.RECORD_URL.read(self.record_url)
+            kept = update_stored_record(listed, report, run, self.file_stores(), record_url)
         except Exception as err:  # noqa: BLE001  # the report must not be lost over its record
             self.log.warning("the mirror record could not be written: %s", err)
             return unknown
-        return before.is_whole if before else None
+        if kept is None:
+            self.log.warning(
+                "no file is mirrored and there is no record_url, so there is no mirror record"
+            )
+            return unknown
+        return kept.before.is_whole if kept.before else None
 
     def write_report(self, listed: AssetList, report: Report, context: Context) -> None:
         """Write the report as files, if they are wanted. XCom and log have it, so nothing fails."""
@@ -212,7 +201,9 @@ class KopsReportOperator(_ResultsOperator):
 
         try:
             facts = RunFacts(
-                context["run_id"], listed.kops_version, seconds=_seconds_since_start(context)
+                run=context["run_id"],
+                kops_version=listed.kops_version,
+                seconds=_seconds_since_start(context),
             )
             written = write_report(self.file_stores(), url, report, facts)
             self.log.info("the report is written to %s", " and ".join(written))

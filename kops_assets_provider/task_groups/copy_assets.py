@@ -149,7 +149,7 @@ def _copy_tasks(listed: KopsGetAssetsOperator, options: CopyAssetsOptions) -> _C
         **_options_of(KopsCopyFileOperator, options),
         **pool,
     ).expand(asset=plan_files.output)
-    return _Copies([plan_images, plan_files], [copy_image, copy_file])
+    return _Copies(plans=[plan_images, plan_files], mapped=[copy_image, copy_file])
 
 
 def _results(listed: KopsGetAssetsOperator, copies: _Copies) -> dict[str, Any]:

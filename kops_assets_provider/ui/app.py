@@ -94,7 +94,7 @@ def _may_run(user: Any) -> MayRun:
 
 def _places() -> RecordPlaces:
     places, conn_ids = (_names(x) for x in ("record_places", "record_conn_ids"))
-    return RecordPlaces(places, conn_ids or DEFAULT_CONN_IDS)
+    return RecordPlaces(prefixes=places, conn_ids=conn_ids or DEFAULT_CONN_IDS)
 
 
 def _names(option: str) -> tuple[str, ...]:

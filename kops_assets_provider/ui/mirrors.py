@@ -106,7 +106,13 @@ def _shown(left: RunLeft, found: Found | None) -> Shown:
         return _by_report(left, why if left.done is Done.COPY else None)
     # The command may have written it since.
     page = run_page(left.dag_id, left.run_id) if found.run == left.run_id else None
-    return Shown(found, _kind(left), left.dag_id, page, _nothing_mirrored(found))
+    return Shown(
+        record=found,
+        kind=_kind(left),
+        dag_id=left.dag_id,
+        run_page=page,
+        remark=_nothing_mirrored(found),
+    )
 
 
 def _by_report(left: RunLeft, remark: str | None) -> Shown:
@@ -115,7 +121,13 @@ def _by_report(left: RunLeft, remark: str | None) -> Shown:
     if why:
         remark = f"{remark} But {why}." if remark else f"It is unknown: {why}."
     page = run_page(left.dag_id, left.run_id)
-    return Shown(record, _kind(left), left.dag_id, page, remark or _nothing_mirrored(record))
+    return Shown(
+        record=record,
+        kind=_kind(left),
+        dag_id=left.dag_id,
+        run_page=page,
+        remark=remark or _nothing_mirrored(record),
+    )
 
 
 def _outcomes(left: RunLeft) -> tuple[tuple[Outcome, ...], str | None]:
@@ -132,7 +144,7 @@ def _outcomes(left: RunLeft) -> tuple[tuple[Outcome, ...], str | None]:
 
 def _record_of(outcomes: tuple[Outcome, ...], left: RunLeft) -> MirrorRecord:
     """Return what a record would have if this had been the first run."""
-    told = Report(left.cluster, outcomes)
+    told = Report(cluster=left.cluster, outcomes=outcomes)
     record = update_record(None, told, left.standing.kops_version, left.run_id)
     at = left.at.isoformat(timespec="seconds")
     return replace(record, updated_at=at, since=None, runs=())

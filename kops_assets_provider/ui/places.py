@@ -38,7 +38,7 @@ class Place(NamedTuple):
         return f"{self.folder.rstrip('/')}/{self.path}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordPlaces:
     """
     What the configuration allows.
@@ -67,7 +67,7 @@ class RecordPlaces:
         for conn_id in (aws, google):
             if conn_id is not None and conn_id not in self.conn_ids:
                 raise _refused(standing, f"the connection {conn_id!r} is not in {_CONN_IDS}")
-        return Place(folder, path, aws, google)
+        return Place(folder=folder, path=path, aws_conn_id=aws, gcp_conn_id=google)
 
     def _below_prefix(
         self, standing: Standing, scheme: Scheme, folder: str, name: str

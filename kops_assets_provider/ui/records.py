@@ -34,7 +34,7 @@ Found = MirrorRecord | str
 Open = Callable[[str | None, str | None], StateStores]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Kept:
     found: Found
     stamp: datetime
@@ -97,7 +97,7 @@ class Records:
         except Exception as err:  # noqa: BLE001  # of one record, and told beside its cluster
             found = Problem.of(err).message
         with self._lock:
-            self._kept[place] = _Kept(found, stamp, time.monotonic())
+            self._kept[place] = _Kept(found=found, stamp=stamp, at=time.monotonic())
             del self._reading[place]
 
 

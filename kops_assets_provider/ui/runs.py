@@ -39,7 +39,7 @@ _COLUMNS: tuple[Any, ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunLeft:
     """How a cluster stood after a task of a run."""
 
@@ -126,13 +126,13 @@ def _left(query: Select[Any]) -> Iterator[RunLeft]:
             log.info("the page leaves out an XCom: %s", err)
             continue
         yield RunLeft(
-            row.dag_id,
-            row.run_id,
-            row.task_id,
-            row.map_index,
-            row.timestamp,
-            Done(row.key),
-            standing,
+            dag_id=row.dag_id,
+            run_id=row.run_id,
+            task_id=row.task_id,
+            map_index=row.map_index,
+            at=row.timestamp,
+            done=Done(row.key),
+            standing=standing,
         )
 
 

@@ -24,7 +24,7 @@ from kops_assets_provider.redaction import printable_values
 Values = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """
     A cluster on the page.
@@ -50,7 +50,7 @@ def page_values(shown: Sequence[Shown], at: datetime, within: timedelta) -> Valu
 
     :param within: how long ago an asset may have been verified, as for the sensor.
     """
-    fresh = Freshness(within, at)
+    fresh = Freshness(within=within, at=at)
     values = {
         "now": at.isoformat(timespec="seconds"),
         "within_hours": within / timedelta(hours=1),

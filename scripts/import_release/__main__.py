@@ -67,7 +67,7 @@ def import_release(tree: Path, tables: Path | None) -> int:
 
 def nearest_release(release: str) -> str:
     """Return the known release that is this one, or else the last before it, or the first."""
-    wanted = parse_version(release) or Version(0)
+    wanted = parse_version(release) or Version(major=0)
     before = [known for known in known_releases() if (parse_version(known) or wanted) <= wanted]
     return before[-1] if before else known_releases()[0]
 

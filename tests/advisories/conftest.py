@@ -140,7 +140,7 @@ def authority(tmp_path):
 
 @pytest.fixture
 def login():
-    return Login("robot", SECRET, name="connection my_registry")
+    return Login(username="robot", password=SECRET, name="connection my_registry")
 
 
 @pytest.fixture

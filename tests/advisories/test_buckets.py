@@ -67,10 +67,12 @@ def test_a_strangers_bucket_gets_nothing(defended, squatter, client):
 
     def check():
         squatter.taken.clear()
-        store = S3Store(client, HttpClient(), "mirror", S3Options(OURS))
+        store = S3Store(client, HttpClient(), "mirror", S3Options(owner=OURS))
         for attempt in (
             lambda: verify_file(store, "kubelet", SHA),
-            lambda: store.write("kubelet", Content("kubelet", [BYTES], len(BYTES), SHA)),
+            lambda: store.write(
+                "kubelet", Content(name="kubelet", chunks=[BYTES], size=len(BYTES), sha=SHA)
+            ),
         ):
             try:
                 attempt()
@@ -90,8 +92,8 @@ def test_a_strangers_bucket_gets_nothing(defended, squatter, client):
 
 def test_the_owners_bucket_works(squatter, client):
     """The condition is part of what is signed."""
-    store = S3Store(client, HttpClient(), "mirror", S3Options(THEIRS))
-    store.write("kubelet", Content("kubelet", [BYTES], len(BYTES), SHA))
+    store = S3Store(client, HttpClient(), "mirror", S3Options(owner=THEIRS))
+    store.write("kubelet", Content(name="kubelet", chunks=[BYTES], size=len(BYTES), sha=SHA))
     assert squatter.taken == [BYTES]
 
 
@@ -99,4 +101,4 @@ def test_the_owners_bucket_works(squatter, client):
 def test_an_owner_that_is_none_is_told(client, owner):
     """A typo must not be taken for nobody."""
     with pytest.raises(InvalidInputError, match="no AWS account of 12 digits"):
-        S3Store(client, HttpClient(), "mirror", S3Options(owner))
+        S3Store(client, HttpClient(), "mirror", S3Options(owner=owner))

@@ -51,7 +51,7 @@ def sends(server, raw, content_type=OCI_MANIFEST, **headers):
 
 def copies(source, target, attempt):
     """Copy ``app:1`` from one registry to another, come what may of our errors."""
-    opened = Registries(lambda host: RegistryEndpoint(f"http://{host}"))
+    opened = Registries(lambda host: RegistryEndpoint(url=f"http://{host}"))
     return attempt(
         lambda: copy_between(
             *opened.source(f"{source.host}/kops/app:1"), *opened.target(f"{target.host}/kops/app:1")
@@ -164,7 +164,9 @@ def test_a_size_is_a_size(defended, attempt, registry, open_repository, size):
 
     def takes_any(patch):
         def descriptor(entry, where):
-            return manifests.Descriptor(entry["mediaType"], entry["digest"], entry["size"])
+            return manifests.Descriptor(
+                media_type=entry["mediaType"], digest=entry["digest"], size=entry["size"]
+            )
 
         patch.setattr(manifests, "_descriptor", descriptor)
 
@@ -284,7 +286,7 @@ def test_registries_are_told_apart(attempt):
         OciRegistryServer() as other,
     ):
         put_image(source, "kops/app:1", image)
-        opened = Registries(lambda host: RegistryEndpoint(f"http://{host}"))
+        opened = Registries(lambda host: RegistryEndpoint(url=f"http://{host}"))
         for target, name in ((one, "first/app"), (other, "second/app")):
             copy_between(
                 *opened.source(f"{source.host}/kops/app:1"),
@@ -420,7 +422,7 @@ def test_the_very_bytes_are_pushed(defended, attempt, image):
     def check():
         with OciRegistryServer() as source, OciRegistryServer() as target:
             put_image(source, "kops/app:1", image)
-            client = Registries(lambda host: RegistryEndpoint(f"http://{host}"))
+            client = Registries(lambda host: RegistryEndpoint(url=f"http://{host}"))
             there, _ = client.target(f"{source.host}/kops/app:1")
             there.push_manifest("1", odd)
             copies(source, target, attempt)

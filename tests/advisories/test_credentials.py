@@ -182,7 +182,7 @@ def test_a_realm_that_only_looks_like_the_registry(
 
     def by_python(url):
         parts = urlsplit(url)
-        return urls.Origin(parts.scheme, parts.hostname, parts.port or 80)
+        return urls.Origin(scheme=parts.scheme, host=parts.hostname, port=parts.port or 80)
 
     def check():
         evil.clear()
@@ -206,7 +206,7 @@ def test_a_redirect_that_only_looks_like_home(defended, attempt, evil, registry,
 
     def by_python(url):
         parts = urlsplit(url)
-        return urls.Origin(parts.scheme, parts.hostname, 0)
+        return urls.Origin(scheme=parts.scheme, host=parts.hostname, port=0)
 
     def check():
         evil.clear()

@@ -19,7 +19,9 @@ def test_what_was_planned_is_what_is_copied(defended):
         planned, moved = make_image("planned"), make_image("moved")
         with OciRegistryServer() as source, OciRegistryServer() as target:
             put_image(source, "app/app:1", planned)
-            asset = ImageAsset(f"{source.host}/app/app:1", f"{target.host}/kops/app:1")
+            asset = ImageAsset(
+                canonical=f"{source.host}/app/app:1", download=f"{target.host}/kops/app:1"
+            )
             (image,) = plan_images([asset], Registries()).to_copy
             put_image(source, "app/app:1", moved)
             outcome = copy_planned_image(PlannedImage(**image.to_dict()), Registries())

@@ -68,7 +68,7 @@ def told(caplog):
 def test_a_login_is_not_told(defended, told, open_repository, guarded_registry):
     """Row 22: neither password nor token, whatever goes wrong, at level DEBUG."""
     server = guarded_registry(TokenAuth("robot", SECRET))
-    login = Login("robot", SECRET, name="connection my_registry")
+    login = Login(username="robot", password=SECRET, name="connection my_registry")
     encoded = base64.b64encode(f"robot:{SECRET}".encode()).decode()
 
     def check():
@@ -78,8 +78,8 @@ def test_a_login_is_not_told(defended, told, open_repository, guarded_registry):
         sent = [x.headers["Authorization"] for x in server.requests if "Authorization" in x.headers]
         tokens = [x.partition(" ")[2] for x in sent]
         assert len(tokens) == 2
-        shown = repr([login, RegistryEndpoint(server.url, login)])
-        shown += repr(auth_module._Token(tokens[-1], 0.0))
+        shown = repr([login, RegistryEndpoint(url=server.url, login=login)])
+        shown += repr(auth_module._Token(value=tokens[-1], renew_at=0.0))
         assert not [x for x in (SECRET, encoded, *tokens) if x in text + shown]
 
     def shows_all(patch):
@@ -225,7 +225,7 @@ def test_a_realm_is_told_in_plain_text(defended, attempt, registry, open_reposit
         registry.clear()
         challenge = {"WWW-Authenticate": f'Bearer realm="https://h.test/{NASTY[:8]}"'}
         registry.inject(Fault(path="^/v2", status=401, headers=challenge))
-        login = Login("robot", SECRET)
+        login = Login(username="robot", password=SECRET)
         error = attempt(open_repository(registry.url, login).resolve, "1")
         assert "realm" in str(error)
         assert is_plain(error)

@@ -199,7 +199,7 @@ def test_a_body_longer_than_promised_is_left(defended, attempt, evil):
                 class Opened:
                     def __enter__(self):
                         file = enter()
-                        return SourceFile(announced(file.chunks), 100)
+                        return SourceFile(chunks=announced(file.chunks), size=100)
 
                     def __exit__(self, *args):
                         return opened.__exit__(*args)

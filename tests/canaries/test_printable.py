@@ -112,8 +112,8 @@ OUTCOME = make_outcome(Kind.IMAGE, ALL, ALL, State.FAILED, problem=PROBLEM)
 
 def test_reports():
     """As a table, as JSON, as a page; of a record that somebody else has written."""
-    report = Report(ALL, (OUTCOME,))
-    facts = RunFacts(ALL, ALL)
+    report = Report(cluster=ALL, outcomes=(OUTCOME,))
+    facts = RunFacts(run=ALL, kops_version=ALL)
     assert is_clean(report.to_table(), lines=True)
     assert report.to_table().count("\n") == 1
     page = report_html(report, facts)

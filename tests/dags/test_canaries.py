@@ -90,7 +90,7 @@ def page_json(dag_id, places):
     """Return what the page is told of the DAG's clusters, and of its last run."""
     now = datetime.now(UTC)
     since, records = now - timedelta(minutes=5), Records()
-    shown = all_mirrors([dag_id], since, records, lambda _: True, RecordPlaces([places]))
+    shown = all_mirrors([dag_id], since, records, lambda _: True, RecordPlaces(prefixes=[places]))
     return json.dumps(page_values(shown, now, timedelta(hours=1)), ensure_ascii=False)
 
 

@@ -71,7 +71,7 @@ def look(mirror):
     def look(*dag_ids, cluster=CLUSTER, places=None):
         now = datetime.now(UTC)
         since = now - timedelta(minutes=5)
-        places = places or RecordPlaces([str(mirror.directory / "records")])
+        places = places or RecordPlaces(prefixes=[str(mirror.directory / "records")])
         shown = all_mirrors(dag_ids, since, Records(), lambda x: x == COPY, places)
         # Other tests have left clusters of theirs in the same database.
         mine = [x for x in shown if x.record.cluster == cluster]
@@ -316,13 +316,25 @@ def test_the_page_opens_only_places_that_are_allowed(two, mirror, look, tmp_path
     setting = "[kops_assets] record_places"
     for place, places, why in [
         (own, RecordPlaces(), f"a directory is read only if {setting} has it"),
-        (own, RecordPlaces([str(records)]), None),
-        (own, RecordPlaces(["s3://bucket", f"{records}2"]), "it is not below one of"),
-        (outside / own.name, RecordPlaces([str(records)]), f"it is not below one of {setting}"),
-        (records / "link" / own.name, RecordPlaces([str(records)]), "a link leads to"),
-        (records / ".." / own.name, RecordPlaces([str(records)]), "it is not a plain path"),
-        (records / f"{OTHER}.json", RecordPlaces([str(records)]), "has another name"),
-        (records / "theirs" / own.name, RecordPlaces([str(records)]), "of another cluster"),
+        (own, RecordPlaces(prefixes=[str(records)]), None),
+        (own, RecordPlaces(prefixes=["s3://bucket", f"{records}2"]), "it is not below one of"),
+        (
+            outside / own.name,
+            RecordPlaces(prefixes=[str(records)]),
+            f"it is not below one of {setting}",
+        ),
+        (records / "link" / own.name, RecordPlaces(prefixes=[str(records)]), "a link leads to"),
+        (
+            records / ".." / own.name,
+            RecordPlaces(prefixes=[str(records)]),
+            "it is not a plain path",
+        ),
+        (records / f"{OTHER}.json", RecordPlaces(prefixes=[str(records)]), "has another name"),
+        (
+            records / "theirs" / own.name,
+            RecordPlaces(prefixes=[str(records)]),
+            "of another cluster",
+        ),
     ]:
         rewrite(two, lambda value, place=place: {**value, "record": f"file://{place}"})
         cluster, assets = look(COPY, places=places)

@@ -103,7 +103,14 @@ class Mirror:
         for kind, fault in FAULTS.items():
             source.inject(Fault("GET", f"/{kind}/blobs/", times=None, **fault))
             files.inject(Fault("GET", f"/{kind}", times=None, **fault))
-        return cls(dag_id, home, airflow, source, files, stack.enter_context(OciRegistryServer()))
+        return cls(
+            registries=dag_id,
+            stores=home,
+            rules=airflow,
+            source_rewrites=source,
+            record_url=files,
+            jobs=stack.enter_context(OciRegistryServer()),
+        )
 
     def options(self):
         """Return the options of the DAG, and write the list that they name."""

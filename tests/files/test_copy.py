@@ -67,7 +67,9 @@ def test_a_new_file_and_its_sidecar_are_written(source, store):
     """The side-car has the bare hex of the hash and no newline, as kOps writes it."""
     copied = copy_file(source, [URL], store, PATH, SHA)
     assert store.files == {PATH: RAW, SIDECAR: SHA.encode()}
-    assert copied == CopiedFile(SHA, len(RAW), True, True, len(RAW) + 64)
+    assert copied == CopiedFile(
+        sha=SHA, size=len(RAW), copied=True, sidecar_written=True, uploaded=len(RAW) + 64
+    )
 
 
 def test_the_file_is_written_before_its_sidecar(source, store):
@@ -82,7 +84,9 @@ def test_a_copy_is_idempotent(source, store):
     store.calls.clear()
     copied = copy_file(MemorySource({}), [URL], store, PATH, SHA)
     assert store.calls == [("stat", PATH), ("read", SIDECAR)]
-    assert copied == CopiedFile(SHA, len(RAW), False, False, 0, VERSION)
+    assert copied == CopiedFile(
+        sha=SHA, size=len(RAW), copied=False, sidecar_written=False, uploaded=0, version=VERSION
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,7 +100,9 @@ def test_only_the_sidecar_is_written_if_only_it_is_wrong(store, sidecar):
     copied = copy_file(MemorySource({}), [URL], store, PATH, SHA)
     assert ("write", PATH) not in store.calls
     assert store.files[SIDECAR] == SHA.encode()
-    assert copied == CopiedFile(SHA, len(RAW), False, True, 64, VERSION)
+    assert copied == CopiedFile(
+        sha=SHA, size=len(RAW), copied=False, sidecar_written=True, uploaded=64, version=VERSION
+    )
 
 
 def test_a_sidecar_with_white_space_is_right(store):

@@ -51,7 +51,9 @@ def test_a_file_appears_all_at_once(tmp_path):
         seen.append((tmp_path / "file").read_bytes())
         seen.append(len(list(tmp_path.iterdir())))
 
-    content = Content(CONTENT.name, CONTENT.chunks, CONTENT.size, CONTENT.sha, look)
+    content = Content(
+        name=CONTENT.name, chunks=CONTENT.chunks, size=CONTENT.size, sha=CONTENT.sha, on_chunk=look
+    )
     DirectoryStore(tmp_path).write("file", content)
     assert seen == [b"old", 2]
     assert [x.name for x in tmp_path.iterdir()] == ["file"]
@@ -63,7 +65,9 @@ def test_nothing_is_left_after_a_failure(tmp_path):
     def fail(_):
         raise ConnectionFailedError("broken")
 
-    content = Content(CONTENT.name, CONTENT.chunks, CONTENT.size, CONTENT.sha, fail)
+    content = Content(
+        name=CONTENT.name, chunks=CONTENT.chunks, size=CONTENT.size, sha=CONTENT.sha, on_chunk=fail
+    )
     with pytest.raises(ConnectionFailedError):
         DirectoryStore(tmp_path).write("file", content)
     assert not list(tmp_path.iterdir())

@@ -650,7 +650,7 @@ def test_a_network_that_loses_the_answer_to_an_upload(world):
 def test_a_refusal_that_comes_before_the_body_was_sent(world):
     """A real server denies at once and hangs up: it is told as that, not as a broken connection."""
     stranger = SeaweedPlace(replace(world.place.component, secret_key="wrong"))
-    content = Content("test", PIECES * 4, 4 * len(RAW), sha256(RAW * 4))
+    content = Content(name="test", chunks=PIECES * 4, size=4 * len(RAW), sha=sha256(RAW * 4))
     with stranger, pytest.raises(AccessDeniedError, match="SignatureDoesNotMatch"):
         stranger.store(http_client()).write(world.path, content)
     world.check_safe()

@@ -73,7 +73,7 @@ def sent(server, method):
 
 def content(raw=RAW, on_chunk=None):
     chunks = [raw[i : i + 1_000_000] for i in range(0, len(raw), 1_000_000)]
-    return Content("test", chunks, len(RAW), SHA, on_chunk)
+    return Content(name="test", chunks=chunks, size=len(RAW), sha=SHA, on_chunk=on_chunk)
 
 
 def test_a_file_is_one_session_with_two_puts(server, store):
@@ -168,14 +168,14 @@ def test_replacing_has_no_condition(server, store):
 def test_stat_knows_the_hash(store):
     """What the session recorded is known by one look, without reading."""
     store.write("a", content())
-    assert store.stat("a") == StoredFile(len(RAW), SHA, MD5)
+    assert store.stat("a") == StoredFile(size=len(RAW), sha=SHA, version=MD5)
 
 
 @pytest.mark.parametrize("metadata", [{}, {"kops-assets-sha256": "x"}, {"other": SHA}])
 def test_a_hash_of_somebody_else_does_not_count(server, store, metadata):
     """Metadata that is not a hash of ours says nothing."""
     server.put("files", "a", RAW, metadata=metadata)
-    assert store.stat("a") == StoredFile(len(RAW), None, MD5)
+    assert store.stat("a") == StoredFile(size=len(RAW), sha=None, version=MD5)
 
 
 def test_a_composed_object_has_another_version(server, store):

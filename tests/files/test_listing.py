@@ -30,7 +30,7 @@ class Bucket:
             if x.startswith(prefix)
             and (x.encode() >= begin if self.inclusive else x.encode() > begin)
         ]
-        page = {x: StoredFile(len(x)) for x in after[: self.size]}
+        page = {x: StoredFile(size=len(x)) for x in after[: self.size]}
         return page, len(after) <= self.size
 
 
@@ -38,7 +38,7 @@ class Bucket:
 def test_what_is_there_is_found_and_nothing_else(keys, wanted, size, inclusive):
     """Whatever lies between, whether the start is part of a page (Google) or not (S3)."""
     found = find_in_pages(wanted, Bucket(keys, size, inclusive=inclusive).page)
-    assert found == {x: StoredFile(len(x)) for x in keys & wanted}
+    assert found == {x: StoredFile(size=len(x)) for x in keys & wanted}
 
 
 def test_what_lies_between_is_skipped():
@@ -81,7 +81,7 @@ def test_a_store_in_disorder_does_not_go_on_for_ever(page):
 
     def listed(prefix, start):
         asked.append(start)
-        return {x: StoredFile(1) for x in page}, False
+        return {x: StoredFile(size=1) for x in page}, False
 
     found = find_in_pages(["a", "c", "d"], listed)
     assert set(found) <= {"a"}
@@ -94,7 +94,7 @@ def test_a_store_without_end_is_left():
 
     def page(prefix, start):
         asked.append(start)
-        return {f"b/kubele{len(asked):09}": StoredFile(1)}, False
+        return {f"b/kubele{len(asked):09}": StoredFile(size=1)}, False
 
     assert find_in_pages(["b/kubelet", "b/kubelet.sha256"], page) == {}
     assert len(asked) == 102

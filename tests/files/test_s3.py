@@ -102,7 +102,7 @@ def test_no_put_is_complete_before_its_bytes_are_known_to_be_right(fake, store, 
     """Of wrong content that fits into one chunk not even the headers are sent."""
     size = len(b"".join(chunks))
     with pytest.raises(ChecksumMismatchError):
-        store.write("a/b", Content("test", chunks, size, SHA))
+        store.write("a/b", Content(name="test", chunks=chunks, size=size, sha=SHA))
     assert all(x.received_bytes < int(x.headers["Content-Length"]) for x in fake.requests)
     assert len(chunks) > 1 or fake.requests == []
 
@@ -122,14 +122,14 @@ def test_no_put_is_complete_before_its_bytes_are_known_to_be_right(fake, store, 
 def test_only_the_hash_of_the_whole_object_counts(fake, store, headers, sha):
     """The hash of a multipart object's hashes says nothing about its bytes."""
     fake.response = Response(200, headers, RAW)
-    assert store.stat("a") == StoredFile(7, sha)
+    assert store.stat("a") == StoredFile(size=7, sha=sha)
     assert fake.requests[0].headers["x-amz-checksum-mode"] == "ENABLED"
 
 
 def test_an_object_that_is_too_large(fake, store):
     """More than 5 GiB cannot go by one PUT: told before anything is sent."""
     with pytest.raises(UnsupportedTargetError, match="s3://files/a: 5368709121 bytes"):
-        store.write("a", Content("test", [], MAX_SIZE + 1, SHA))
+        store.write("a", Content(name="test", chunks=[], size=MAX_SIZE + 1, sha=SHA))
     assert fake.requests == []
 
 
@@ -294,7 +294,7 @@ def test_a_copy_is_verified_by_one_head(seaweedfs_server, file_server, http):
     sha = hashlib.sha256(BIG).hexdigest()
     source, url = HttpFileSource(http), f"{file_server.url}/kubelet"
     assert copy_file(source, [url], store, "bin/kubelet", sha).copied
-    assert store.stat("bin/kubelet") == StoredFile(len(BIG), sha, md5(BIG))
+    assert store.stat("bin/kubelet") == StoredFile(size=len(BIG), sha=sha, version=md5(BIG))
     assert (
         client.get_object(Bucket="files", Key="bin/kubelet.sha256")["Body"].read() == sha.encode()
     )
@@ -308,7 +308,7 @@ def test_an_object_of_somebody_else_is_verified_by_reading(seaweedfs_server, htt
     """An object that was written without SHA-256 is read, and then only lacks its side-car."""
     seaweedfs_server.client().put_object(Bucket="files", Key="old/file", Body=BIG)
     store = S3Store(seaweedfs_server.client(), http, "files")
-    assert store.stat("old/file") == StoredFile(len(BIG), None, md5(BIG))
+    assert store.stat("old/file") == StoredFile(size=len(BIG), sha=None, version=md5(BIG))
     sha = hashlib.sha256(BIG).hexdigest()
     copied = copy_file(HttpFileSource(http), ["http://127.0.0.1:9"], store, "old/file", sha)
     assert (copied.copied, copied.sidecar_written) == (False, True)

@@ -54,7 +54,7 @@ def test_what_kops_understands(url, place):
 )
 def test_hosts_of_s3(host, region):
     """Path style and virtual-hosted style name the same bucket, and the host tells the region."""
-    expected = FileTarget(Scheme.S3, "my.bucket", "a/b", region)
+    expected = FileTarget(scheme=Scheme.S3, root="my.bucket", path="a/b", region=region)
     assert locate(f"https://{host}/my.bucket/a/b", {}) == expected
     assert locate(f"https://my.bucket.{host}/a/b", {}) == expected
 
@@ -92,12 +92,12 @@ def test_anything_else_is_refused(url):
 @pytest.mark.parametrize(
     ("place", "expected"),
     [
-        ("s3://bucket", FileTarget(Scheme.S3, "bucket", "a/b")),
-        ("s3://bucket/pre/fix/", FileTarget(Scheme.S3, "bucket", "pre/fix/a/b")),
-        ("gs://bucket/prefix", FileTarget(Scheme.GS, "bucket", "prefix/a/b")),
-        ("file:///srv/files", FileTarget(Scheme.FILE, "/srv/files", "a/b")),
-        ("/srv/files/", FileTarget(Scheme.FILE, "/srv/files", "a/b")),
-        ("file:///", FileTarget(Scheme.FILE, "/", "a/b")),
+        ("s3://bucket", FileTarget(scheme=Scheme.S3, root="bucket", path="a/b")),
+        ("s3://bucket/pre/fix/", FileTarget(scheme=Scheme.S3, root="bucket", path="pre/fix/a/b")),
+        ("gs://bucket/prefix", FileTarget(scheme=Scheme.GS, root="bucket", path="prefix/a/b")),
+        ("file:///srv/files", FileTarget(scheme=Scheme.FILE, root="/srv/files", path="a/b")),
+        ("/srv/files/", FileTarget(scheme=Scheme.FILE, root="/srv/files", path="a/b")),
+        ("file:///", FileTarget(scheme=Scheme.FILE, root="/", path="a/b")),
     ],
 )
 def test_file_targets(place, expected):

@@ -36,7 +36,7 @@ def test_absent(put):
     """Nothing is there, even if a side-car is."""
     store, put_file = put
     put_file("file.sha256", SHA.encode())
-    assert verify_file(store, "file", SHA) == FileState(Presence.ABSENT)
+    assert verify_file(store, "file", SHA) == FileState(file=Presence.ABSENT)
 
 
 def test_wrong(put):
@@ -109,7 +109,7 @@ def test_what_was_read_once_is_not_read_again(counting):
     assert first.is_complete
     assert counting.calls[:2] == [("stat", "file"), ("read", "file")]
     counting.calls.clear()
-    known = KnownFile(first.size, first.version)
+    known = KnownFile(size=first.size, version=first.version)
     assert verify_file(counting, "file", SHA, lambda: known).is_complete
     assert counting.calls == [("stat", "file"), ("read", "file.sha256")]
 
@@ -124,7 +124,7 @@ def test_what_is_not_known_is_read(counting, known):
 def test_a_truncated_file_is_not_read(counting):
     """Another size than that of the right file is enough."""
     counting.files["file"] = RAW[:-1]
-    state = verify_file(counting, "file", SHA, lambda: KnownFile(len(RAW)))
+    state = verify_file(counting, "file", SHA, lambda: KnownFile(size=len(RAW)))
     assert (state.file, state.size, state.sha) == (Presence.WRONG, len(RAW) - 1, None)
     assert counting.calls == [("stat", "file")]
 
@@ -146,18 +146,18 @@ def test_without_a_version_it_is_read_all_the_same(tmp_path):
 @pytest.mark.parametrize(
     ("listed", "known", "asked"),
     [
-        (StoredFile(64, version=md5(SHA.encode())), KnownFile(), False),
-        (StoredFile(64, version="opaque"), KnownFile(sidecar="opaque"), False),
-        (StoredFile(65, version="opaque"), KnownFile(sidecar="opaque"), False),
-        (StoredFile(64, version="opaque"), KnownFile(sidecar="other"), True),
-        (StoredFile(65, version=md5(SHA.encode())), KnownFile(), True),
-        (StoredFile(64), KnownFile(), True),
+        (StoredFile(size=64, version=md5(SHA.encode())), KnownFile(), False),
+        (StoredFile(size=64, version="opaque"), KnownFile(sidecar="opaque"), False),
+        (StoredFile(size=65, version="opaque"), KnownFile(sidecar="opaque"), False),
+        (StoredFile(size=64, version="opaque"), KnownFile(sidecar="other"), True),
+        (StoredFile(size=65, version=md5(SHA.encode())), KnownFile(), True),
+        (StoredFile(size=64), KnownFile(), True),
         (None, KnownFile(sidecar="opaque"), True),
     ],
 )
 def test_a_listing_tells_of_the_side_car(counting, listed, known, asked):
     """By its MD5, or by the version that was found right before; else it is read."""
-    look = Look({"file.sha256": listed} if listed else {})
+    look = Look(listed={"file.sha256": listed} if listed else {})
     state = verify_file(counting, "file", SHA, lambda: known, look)
     assert state.is_complete
     assert (("read", "file.sha256") in counting.calls) is asked
@@ -166,27 +166,27 @@ def test_a_listing_tells_of_the_side_car(counting, listed, known, asked):
 
 def test_a_listing_may_tell_of_the_file(counting):
     """Where it tells all that a look at the file does, none is needed."""
-    listed = {"file": StoredFile(len(RAW), SHA)}
+    listed = {"file": StoredFile(size=len(RAW), sha=SHA)}
     counting.lists_all = True
-    assert verify_file(counting, "file", SHA, look=Look(listed)).file is Presence.RIGHT
+    assert verify_file(counting, "file", SHA, look=Look(listed=listed)).file is Presence.RIGHT
     assert ("stat", "file") not in counting.calls
     counting.lists_all = False
-    verify_file(counting, "file", SHA, look=Look(listed))
+    verify_file(counting, "file", SHA, look=Look(listed=listed))
     assert ("stat", "file") in counting.calls
 
 
 def test_deep_reads_file_and_side_car(counting):
     """Whatever store, listing and record say."""
     listed = {
-        "file": StoredFile(len(RAW), SHA),
-        "file.sha256": StoredFile(64, version=md5(SHA.encode())),
+        "file": StoredFile(size=len(RAW), sha=SHA),
+        "file.sha256": StoredFile(size=64, version=md5(SHA.encode())),
     }
     counting.files |= {"file": RAW.swapcase(), "file.sha256": b"wrong"}
-    known = KnownFile(len(RAW), md5(RAW.swapcase()), "x")
-    state = verify_file(counting, "file", SHA, lambda: known, Look(listed, deep=True))
+    known = KnownFile(size=len(RAW), version=md5(RAW.swapcase()), sidecar="x")
+    state = verify_file(counting, "file", SHA, lambda: known, Look(listed=listed, deep=True))
     assert state.file is Presence.WRONG
     counting.files["file"] = RAW
-    state = verify_file(counting, "file", SHA, lambda: known, Look(listed, deep=True))
+    state = verify_file(counting, "file", SHA, lambda: known, Look(listed=listed, deep=True))
     assert (state.file, state.sidecar) == (Presence.RIGHT, False)
 
 

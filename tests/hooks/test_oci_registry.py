@@ -125,7 +125,9 @@ def test_a_connection_tells_how_to_get_there(connection):
     proxy = f"http://robot:{PASSWORD}@proxy.example.com:3128"
     extra = {"client_cert": "/etc/cert.pem", "client_key": "/etc/key.pem", "proxy": proxy}
     endpoint = connection(host="registry.example.com", extra=extra).get_conn()
-    assert endpoint.way == Way(None, proxy, "/etc/cert.pem", "/etc/key.pem")
+    assert endpoint.way == Way(
+        ca_file=None, proxy=proxy, client_cert="/etc/cert.pem", client_key="/etc/key.pem"
+    )
     assert PASSWORD not in repr(endpoint) + repr(endpoint.way)
 
 

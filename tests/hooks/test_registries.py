@@ -141,7 +141,11 @@ def sent_together(source, server, registries, host):
         image, reference = registries.source(f"{source.host}/{name}:1")
         target, _ = registries.target(f"{host}/kops/{name}:1")
         root = image.fetch_manifest(reference.pull_by)
-        jobs.append(ImageJob(image, target, "1", read_tree(image, root, root.digest)))
+        jobs.append(
+            ImageJob(
+                source=image, target=target, push_as="1", tree=read_tree(image, root, root.digest)
+            )
+        )
     results = copy_images(jobs)
     assert [x.error for x in results] == [None, None]
     sent = [x for x in server.requests if x.method == "PUT" and "/blobs/uploads/" in x.path]

@@ -47,14 +47,16 @@ def _challenge(draw):
     scheme = draw(TOKENS)
     if draw(st.booleans()):
         written = scheme + draw(st.sampled_from(["", f" {draw(TOKEN68)}"]))
-        return written, Challenge(scheme.lower(), {})
+        return written, Challenge(scheme=scheme.lower(), parameters={})
     names = draw(st.lists(TOKENS, min_size=1, max_size=4, unique_by=str.lower))
     parameters, elements = {}, []
     for name in names:
         # Section 11.2:  auth-param = token BWS "=" BWS ( token / quoted-string )
         parameters[name.lower()], value = draw(VALUES)
         elements.append(f"{name}{draw(BLANKS)}={draw(BLANKS)}{value}")
-    return scheme + " " + _joined(draw, elements), Challenge(scheme.lower(), parameters)
+    return scheme + " " + _joined(draw, elements), Challenge(
+        scheme=scheme.lower(), parameters=parameters
+    )
 
 
 def _joined(draw, elements):

@@ -172,9 +172,11 @@ def test_images(world):
     """Pulls and pushes, and the token in between."""
     image = make_image("app")
     put_image(world["registry.test"], "app:1", image)
-    login = Login("robot", "secret", token_hosts=frozenset({"token.test"}))
+    login = Login(username="robot", password="secret", token_hosts=frozenset({"token.test"}))
     opened = Registries(
-        lambda host: RegistryEndpoint(f"https://{host}", login if host == "mirror.test" else None)
+        lambda host: RegistryEndpoint(
+            url=f"https://{host}", login=login if host == "mirror.test" else None
+        )
     )
     copied = copy_between(
         *opened.source("registry.test/app:1"), *opened.target("mirror.test/app:1")

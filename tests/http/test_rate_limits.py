@@ -13,8 +13,10 @@ HUB = {"RateLimit-Limit": "100;w=21600", "RateLimit-Remaining": "76;w=21600"}
 
 def test_docker_hubs_quota_is_read():
     """Pulls that are left, of how many, in how many seconds."""
-    assert quota(HUB) == Quota(100, 76, 21600)
-    assert quota({"RateLimit-Limit": "5", "RateLimit-Remaining": "0"}) == Quota(5, 0, 0)
+    assert quota(HUB) == Quota(limit=100, remaining=76, window=21600)
+    assert quota({"RateLimit-Limit": "5", "RateLimit-Remaining": "0"}) == Quota(
+        limit=5, remaining=0, window=0
+    )
 
 
 @pytest.mark.parametrize("value", ["", "many", "-1;w=3", ";w=3", "9" * 500 + "x"])

@@ -10,9 +10,9 @@ from kops_assets_provider.http.urls import Origin, is_forbidden, is_loopback, or
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("https://Example.com/a", Origin("https", "example.com", 443)),
-        ("http://example.com:80", Origin("http", "example.com", 80)),
-        ("https://user:pw@[::1]:8443/", Origin("https", "::1", 8443)),
+        ("https://Example.com/a", Origin(scheme="https", host="example.com", port=443)),
+        ("http://example.com:80", Origin(scheme="http", host="example.com", port=80)),
+        ("https://user:pw@[::1]:8443/", Origin(scheme="https", host="::1", port=8443)),
     ],
 )
 def test_origin(url, expected):

@@ -22,9 +22,17 @@ NAMES = st.text(
 ).filter(lambda x: printable(x) == x and "://" not in x)
 SHAS = st.none() | st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
 LISTS = st.builds(
-    lambda images, files: ClusterAssets(tuple(images), tuple(files)),
-    st.lists(st.builds(ImageAsset, NAMES, NAMES), unique_by=lambda i: i.canonical, max_size=4),
-    st.lists(st.builds(FileAsset, NAMES, NAMES, SHAS), unique_by=lambda f: f.canonical, max_size=4),
+    lambda images, files: ClusterAssets(images=tuple(images), files=tuple(files)),
+    st.lists(
+        st.builds(ImageAsset, canonical=NAMES, download=NAMES),
+        unique_by=lambda i: i.canonical,
+        max_size=4,
+    ),
+    st.lists(
+        st.builds(FileAsset, canonical=NAMES, download=NAMES, sha=SHAS),
+        unique_by=lambda f: f.canonical,
+        max_size=4,
+    ),
 )
 
 
@@ -41,7 +49,11 @@ def test_json_says_the_same(assets: ClusterAssets) -> None:
 
 
 @given(LISTS)
-@example(ClusterAssets((ImageAsset("2024-01-02", "0000-0-0T0:00:00"),), ()))
+@example(
+    ClusterAssets(
+        images=(ImageAsset(canonical="2024-01-02", download="0000-0-0T0:00:00"),), files=()
+    )
+)
 def test_yaml_says_the_same(assets: ClusterAssets) -> None:
     """What is printed as YAML reads back as the list, whatever characters it has."""
     assert yaml.safe_load(assets.to_yaml()) == assets.to_dict()
@@ -49,14 +61,18 @@ def test_yaml_says_the_same(assets: ClusterAssets) -> None:
 
 def test_empty_lists_are_left_out() -> None:
     """A list without files has no key for them, as in kOps' omitempty."""
-    assets = ClusterAssets((ImageAsset("pause:3.9", "pause:3.9"),), ())
+    assets = ClusterAssets(
+        images=(ImageAsset(canonical="pause:3.9", download="pause:3.9"),), files=()
+    )
     assert assets.to_dict() == {"images": [{"canonical": "pause:3.9", "download": "pause:3.9"}]}
-    assert ClusterAssets((), ()).to_yaml() == "{}\n"
+    assert ClusterAssets(images=(), files=()).to_yaml() == "{}\n"
 
 
 def test_unknown_hash_is_null() -> None:
     """A hash that nobody knows is null in JSON and YAML, and blank in the table."""
-    assets = ClusterAssets((), (FileAsset("https://a/b", "https://a/b", None),))
+    assets = ClusterAssets(
+        images=(), files=(FileAsset(canonical="https://a/b", download="https://a/b", sha=None),)
+    )
     assert assets.to_json().endswith('"sha":null}]}')
     assert assets.to_yaml().endswith("  sha: null\n")
     assert assets.to_table().endswith("https://a/b\thttps://a/b\t\n")
@@ -64,14 +80,19 @@ def test_unknown_hash_is_null() -> None:
 
 def test_json_is_safe_in_html() -> None:
     """Go escapes the characters that HTML knows, and so do we."""
-    assets = ClusterAssets((), (FileAsset("https://a/b&d", "https://a/b", None),))
+    assets = ClusterAssets(
+        images=(), files=(FileAsset(canonical="https://a/b&d", download="https://a/b", sha=None),)
+    )
     assert r"https://a/b\u0026d" in assets.to_json()
 
 
 @pytest.mark.parametrize("text", ["1234", "1.5", "0x1f", "12e4", "yes", "null", "10:30", "a: b"])
 def test_yaml_quotes_what_would_not_be_text(text: str) -> None:
     """A plain scalar that YAML would read as something else is quoted, with Go's double quotes."""
-    assert f'canonical: "{text}"' in ClusterAssets((ImageAsset(text, "x"),), ()).to_yaml()
+    assert (
+        f'canonical: "{text}"'
+        in ClusterAssets(images=(ImageAsset(canonical=text, download="x"),), files=()).to_yaml()
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,7 +128,9 @@ def test_from_dict_tells_all_problems() -> None:
 
 def test_from_dict_ignores_other_keys() -> None:
     """A list may travel with further keys beside it."""
-    assert ClusterAssets.from_dict({"images": [], "cluster": "x"}) == ClusterAssets((), ())
+    assert ClusterAssets.from_dict({"images": [], "cluster": "x"}) == ClusterAssets(
+        images=(), files=()
+    )
 
 
 def test_a_lists_hash_may_be_absent_or_empty() -> None:

@@ -106,11 +106,11 @@ def test_find_sha_knows_what_kops_knows() -> None:
 @pytest.mark.parametrize(
     ("version", "supported"),
     [
-        (Version(1, 30, 9), False),
-        (Version(1, 31), True),
-        (Version(1, 36, 99), True),
-        (Version(1, 37), False),
-        (Version(2, 31), False),
+        (Version(major=1, minor=30, patch=9), False),
+        (Version(major=1, minor=31), True),
+        (Version(major=1, minor=36, patch=99), True),
+        (Version(major=1, minor=37), False),
+        (Version(major=2, minor=31), False),
     ],
 )
 def test_supported_kubernetes_versions(version: Version, *, supported: bool) -> None:

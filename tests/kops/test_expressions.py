@@ -41,7 +41,7 @@ SCOPE = Values(
         "yes": True,
         "no": False,
         "cloud": "aws",
-        "k8s": Version(1, 32, 0),
+        "k8s": Version(major=1, minor=32, patch=0),
         "minor": 32,
         "containerd.version": "2.1.0-rc.1",
         "broken": "latest",

@@ -8,7 +8,7 @@ from kops_assets_provider.kops.assets import ClusterAssets, ImageAsset
 from kops_assets_provider.kops.cluster import load_cluster
 from kops_assets_provider.kops.unlisted import unlisted_images
 
-NOTHING = ClusterAssets((), ())
+NOTHING = ClusterAssets(images=(), files=())
 
 
 @pytest.fixture
@@ -84,6 +84,6 @@ def test_additional_objects_count(unlisted):
 def test_the_acme_solver_follows_its_controller(manifest):
     """Same registry, same tag; what is listed already is not added."""
     name = "quay.io/jetstack/cert-manager-controller:v1.19.5"
-    listed = ClusterAssets((ImageAsset(name, name),), ())
+    listed = ClusterAssets(images=(ImageAsset(canonical=name, download=name),), files=())
     found = unlisted_images(load_cluster(manifest(kubeProxy={"image": name})), listed)
     assert found == ["quay.io/jetstack/cert-manager-acmesolver:v1.19.5"]

@@ -10,11 +10,11 @@ from kops_assets_provider.kops.semver import Version, parse_kubernetes_version, 
 @pytest.mark.parametrize(
     ("text", "version"),
     [
-        ("1.35.2", Version(1, 35, 2)),
-        (" v1.35 ", Version(1, 35, 0)),
-        ("2", Version(2)),
-        ("01.02.03", Version(1, 2, 3)),
-        ("1.36.0-rc.1+build.5", Version(1, 36, 0, ("rc", "1"))),
+        ("1.35.2", Version(major=1, minor=35, patch=2)),
+        (" v1.35 ", Version(major=1, minor=35, patch=0)),
+        ("2", Version(major=2)),
+        ("01.02.03", Version(major=1, minor=2, patch=3)),
+        ("1.36.0-rc.1+build.5", Version(major=1, minor=36, patch=0, pre=("rc", "1"))),
     ],
 )
 def test_parse_version(text: str, version: Version) -> None:
@@ -39,8 +39,8 @@ def test_order_is_that_of_semver() -> None:
 @pytest.mark.parametrize(
     ("text", "version"),
     [
-        ("1.36.0-beta.1", Version(1, 36, 0)),
-        ("https://example.com/ci/v1.36.3-alpha.0+ab/", Version(1, 36, 0)),
+        ("1.36.0-beta.1", Version(major=1, minor=36, patch=0)),
+        ("https://example.com/ci/v1.36.3-alpha.0+ab/", Version(major=1, minor=36, patch=0)),
         ("https://example.com/ci/latest", None),
     ],
 )

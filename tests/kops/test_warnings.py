@@ -18,9 +18,9 @@ ECR = "602401143452.dkr.ecr.us-west-2.amazonaws.com/amazon-k8s-cni:v1.21.2"
 
 def codes(*names, files=(), **locations):
     where = Locations(**locations)
-    images = tuple(ImageAsset(x, remap_image(x, where)) for x in names)
-    urls = tuple(FileAsset(x, remap_file(x, where), None) for x in files)
-    return [x.code for x in asset_caveats(ClusterAssets(images, urls))]
+    images = tuple(ImageAsset(canonical=x, download=remap_image(x, where)) for x in names)
+    urls = tuple(FileAsset(canonical=x, download=remap_file(x, where), sha=None) for x in files)
+    return [x.code for x in asset_caveats(ClusterAssets(images=images, files=urls))]
 
 
 @pytest.mark.parametrize(

@@ -50,21 +50,25 @@ class World:
 
     def listed(self):
         images = tuple(
-            ImageAsset(f"{self.source.host}/{x}:1", f"{self.target.host}/kops/{x}:1")
+            ImageAsset(
+                canonical=f"{self.source.host}/{x}:1", download=f"{self.target.host}/kops/{x}:1"
+            )
             for x in ("one", "two")
         )
         files = tuple(
-            FileAsset(f"{self.files.url}/{name}", f"{BASE}/{name}", sha)
+            FileAsset(canonical=f"{self.files.url}/{name}", download=f"{BASE}/{name}", sha=sha)
             for name, sha in self.shas.items()
         )
-        assets = ClusterAssets(images, files)
-        return AssetList("c.example.com", "1.36.2", assets)
+        assets = ClusterAssets(images=images, files=files)
+        return AssetList(cluster="c.example.com", kops_version="1.36.2", assets=assets)
 
     def mirror(self, **rules):
         store = S3Store(self.bucket.client(), HttpClient(), "files")
         stores = FileStores({Scheme.S3: lambda _: store}, {BASE: "s3://files"})
         record_url = f"{BASE}/records"
-        return Mirror(Registries(), stores, ImageRules(**rules), record_url=record_url)
+        return Mirror(
+            registries=Registries(), stores=stores, rules=ImageRules(**rules), record_url=record_url
+        )
 
     def copy(self, **rules):
         return self.mirror(**rules).copy(self.listed())
@@ -274,7 +278,9 @@ def test_a_copy_that_has_to_plan_reads_no_record_and_says_so(world):
     put_image(world.target, "kops/one:1", image("older"))
     (one, _) = world.listed().assets.images
     with pytest.raises(DriftedError, match="clear plan_images with its downstream"):
-        copy_planned_image(PlannedImage(one.canonical, one.download), Registries())
+        copy_planned_image(
+            PlannedImage(canonical=one.canonical, download=one.download), Registries()
+        )
 
 
 @pytest.mark.parametrize(

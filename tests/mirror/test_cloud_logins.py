@@ -255,7 +255,7 @@ def test_a_repository_is_made_as_the_options_say(aws):
 def test_a_repository_that_is_there_is_left_as_it_is(aws):
     """Another task was faster, or it is somebody else's."""
     ecr_at(aws).profile(EcrRepositories()).create_repository("there/app")
-    options = EcrRepositories("IMMUTABLE", lifecycle_policy=json.dumps(POLICY))
+    options = EcrRepositories(image_tag_mutability="IMMUTABLE", lifecycle_policy=json.dumps(POLICY))
     ecr = ecr_at(aws)
     ecr.profile(options).create_repository("there/app")
     client = ecr._client()

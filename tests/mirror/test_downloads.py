@@ -55,7 +55,7 @@ def test_a_file_that_is_not_there(ask, file_server):
     found = ask()
     assert (found.facts.download_state, found.is_bad) == (Download.NOT_THERE, True)
     assert "nodes do not find it" in found.problem.message
-    report = Report("c", (found,))
+    report = Report(cluster="c", outcomes=(found,))
     assert not report.ready
     assert "HEAD /kubelet answered 404" in report.to_table()
     (kept,) = update_record(None, report, "1.36.2", "run").assets
@@ -77,7 +77,7 @@ def test_what_cannot_be_told_from_here(ask, file_server, status):
     found = ask()
     assert (found.facts.download_state, found.is_bad) == (Download.UNKNOWN, False)
     assert f"answered {status}" in found.problem.message
-    assert Report("c", (found,)).ready
+    assert Report(cluster="c", outcomes=(found,)).ready
 
 
 def test_a_host_that_does_not_answer(ask):

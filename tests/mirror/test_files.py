@@ -49,7 +49,11 @@ class World:
         for name, raw in FILES.items():
             source.put(f"/{name}", raw)
         self.assets = [
-            FileAsset(f"{source.url}/{name}", f"{BASE}/{name}", hashlib.sha256(raw).hexdigest())
+            FileAsset(
+                canonical=f"{source.url}/{name}",
+                download=f"{BASE}/{name}",
+                sha=hashlib.sha256(raw).hexdigest(),
+            )
             for name, raw in FILES.items()
         ]
         scheme = Scheme.S3 if isinstance(server, S3Server) else Scheme.GS
@@ -76,7 +80,9 @@ class World:
         plan = self.plan(**options)
         copied = [copy_one_file(x, self.stores, {}, **options) for x in plan.to_copy]
         outcomes = [*plan.settled, *copied]
-        record = update_record(self.record, Report("c", tuple(outcomes)), "1.36.2", "run")
+        record = update_record(
+            self.record, Report(cluster="c", outcomes=tuple(outcomes)), "1.36.2", "run"
+        )
         self.record = parse_record(record.to_json(), "the record")
         return outcomes
 
@@ -292,7 +298,9 @@ def test_google_s_options_travel_with_the_session():
     """The key, the ACL and the project that pays."""
     with FileServer() as source, GCSServer() as server:
         options = GCSOptions(
-            "projects/p/locations/l/keyRings/r/cryptoKeys/k", "publicRead", "payer"
+            kms_key="projects/p/locations/l/keyRings/r/cryptoKeys/k",
+            predefined_acl="publicRead",
+            user_project="payer",
         )
         client = server.client()
         world = World(source, server, GCSStore(client, HttpClient(), "files", options))

@@ -15,19 +15,23 @@ from kops_assets_provider.mirror.model.outcome import outcome_of
 from kops_assets_provider.mirror.report.fleet import FleetReport, group_report
 from kops_assets_provider.mirror.report.task_results import Results
 
-PAUSE = ImageAsset("registry.k8s.io/pause:3.10", "h/pause:3.10")
-ELSEWHERE = ImageAsset("registry.k8s.io/pause:3.10", "other/pause:3.10")
-APP = ImageAsset("quay.io/app:1", "h/app:1")
-KUBELET = FileAsset("https://dl.k8s.io/kubelet", "https://files/kubelet", "ab" * 32)
+PAUSE = ImageAsset(canonical="registry.k8s.io/pause:3.10", download="h/pause:3.10")
+ELSEWHERE = ImageAsset(canonical="registry.k8s.io/pause:3.10", download="other/pause:3.10")
+APP = ImageAsset(canonical="quay.io/app:1", download="h/app:1")
+KUBELET = FileAsset(
+    canonical="https://dl.k8s.io/kubelet", download="https://files/kubelet", sha="ab" * 32
+)
 
 
 def listed(cluster, *images, files=(KUBELET,)):
-    return AssetList(cluster, "1.36.2", ClusterAssets(images, files))
+    return AssetList(
+        cluster=cluster, kops_version="1.36.2", assets=ClusterAssets(images=images, files=files)
+    )
 
 
 A, B = listed("a.example.com", PAUSE), listed("b.example.com", PAUSE, APP)
 WHY = Problem(kind=ProblemKind.NOT_FOUND, message="no such manifest")
-FLEET = FleetList("production", (A, B), {"c.example.com": WHY})
+FLEET = FleetList(group="production", lists=(A, B), failures={"c.example.com": WHY})
 
 
 def outcome(asset, state=State.PRESENT):
@@ -40,14 +44,14 @@ def whole(fleet, *outcomes):
 
 def test_what_is_shared_is_there_once():
     """Two assets are one if canonical and download are the same."""
-    assert FLEET.assets == ClusterAssets((PAUSE, APP), (KUBELET,))
-    moved = FleetList("g", (A, listed("d.example.com", ELSEWHERE)))
+    assert FLEET.assets == ClusterAssets(images=(PAUSE, APP), files=(KUBELET,))
+    moved = FleetList(group="g", lists=(A, listed("d.example.com", ELSEWHERE)))
     assert moved.assets.images == (PAUSE, ELSEWHERE)
 
 
 def test_it_survives_xcom_and_is_small():
     """Each asset once, and numbers beside it: 200 clusters must fit."""
-    warned = replace(B, warnings=(Caveat("moving-tag", "it moves"),))
+    warned = replace(B, warnings=(Caveat(code="moving-tag", message="it moves"),))
     fleet = replace(FLEET, lists=(A, warned))
     values = json.loads(json.dumps(fleet.to_dict()))
     assert read_listed(values, "XCom") == fleet
@@ -86,7 +90,7 @@ def test_the_list_of_one_cluster_is_read_as_before():
 def test_what_they_do_not_agree_about_is_there_with_each_hash():
     """The plan decides; of the group's report it is one asset."""
     other = replace(KUBELET, sha="cd" * 32)
-    fleet = FleetList("g", (A, listed("b.example.com", APP, files=(other,))))
+    fleet = FleetList(group="g", lists=(A, listed("b.example.com", APP, files=(other,))))
     assert fleet.assets.files == (KUBELET, other)
     report = whole(fleet, *map(outcome, (PAUSE, APP)), outcome(KUBELET, State.FAILED))
     assert report.unready == ("a.example.com", "b.example.com")
@@ -125,7 +129,7 @@ def test_a_whole_fleet_is_whole():
 
 def test_many_bad_clusters_are_counted():
     """An error's message stays a sentence."""
-    fleet = FleetList("g", (A,), {f"{x}.example.com": WHY for x in "pqrstuv"})
+    fleet = FleetList(group="g", lists=(A,), failures={f"{x}.example.com": WHY for x in "pqrstuv"})
     with pytest.raises(MissingAssetsError, match="and 2 more"):
         whole(fleet, outcome(PAUSE), outcome(KUBELET)).raise_for_missing()
 

@@ -28,12 +28,14 @@ def test_groups_are_read(tmp_path):
     """Clusters are a list of names, or a mapping where one of them has options of its own."""
     assert read(tmp_path, FLEET) == (
         ClusterGroup(
-            "production",
-            "0 2 * * *",
-            {"prod-a.example.com": {}, "prod-b.example.com": {"kops_version": "1.35.2"}},
-            {"state_store": "s3://kops-state-store"},
+            name="production",
+            schedule="0 2 * * *",
+            clusters={"prod-a.example.com": {}, "prod-b.example.com": {"kops_version": "1.35.2"}},
+            options={"state_store": "s3://kops-state-store"},
         ),
-        ClusterGroup("staging", None, {"staging.example.com": {}}, {}),
+        ClusterGroup(
+            name="staging", schedule=None, clusters={"staging.example.com": {}}, options={}
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from kops_assets_provider.mirror.record.update import update_record
 from kops_assets_provider.mirror.report.report import Report
 from tests.outcomes import GONE, make_outcome, with_values
 
-FILE = FileAsset("https://h/f", "https://h/f", None)
+FILE = FileAsset(canonical="https://h/f", download="https://h/f", sha=None)
 LOG = "dags/d/runs/r/tasks/copy_image/mapped"
 GOOD = make_outcome(
     Kind.IMAGE, "a", "h/a", State.COPIED, content="sha256:1", size=100, sent=90, log=f"{LOG}/0"
@@ -31,7 +31,9 @@ def after(*nights):
     record = None
     for number, (outcomes, *run) in enumerate(nights):
         name = run[0] if run else f"run-{number}"
-        record = update_record(record, Report("c", tuple(outcomes)), "1.36.2", name)
+        record = update_record(
+            record, Report(cluster="c", outcomes=tuple(outcomes)), "1.36.2", name
+        )
     return record
 
 
@@ -81,7 +83,7 @@ def test_since_when(monkeypatch):
     monkeypatch.setattr(record_module, "now", lambda: f"2026-11-{next(days):02}")
     record, found = None, []
     for outcome in (GOOD, SEEN, BAD, BAD, GOOD):
-        record = update_record(record, Report("c", (outcome,)), "1.36.2", "run")
+        record = update_record(record, Report(cluster="c", outcomes=(outcome,)), "1.36.2", "run")
         found.append(int(record.since[-2:]))
     assert found == [1, 1, 3, 3, 5]
 
@@ -109,4 +111,7 @@ def test_it_is_read_as_it_was_written():
     old = {k: v for k, v in values.items() if k not in ("since", "runs", "changes")}
     read = parse_record(json.dumps(old), "x")
     assert (read.since, read.runs, read.changes) == (None, (), ())
-    assert update_record(read, Report("c", (BAD, OTHER)), "1", "r").since == read.updated_at
+    assert (
+        update_record(read, Report(cluster="c", outcomes=(BAD, OTHER)), "1", "r").since
+        == read.updated_at
+    )

@@ -38,7 +38,10 @@ def mirror(registry, upstream):
         "registry.k8s.io": f"{upstream.host}/all/registry.k8s.io",
         "docker.io/": f"{upstream.host}/all/",
     }
-    assets = [ImageAsset(x, f"{registry.host}/kops/{x.replace('/', '-')}") for x in names]
+    assets = [
+        ImageAsset(canonical=x, download=f"{registry.host}/kops/{x.replace('/', '-')}")
+        for x in names
+    ]
     return assets, Registries(source_rewrites=rewrites)
 
 
@@ -47,7 +50,9 @@ def names(assets):
 
 
 def copy(asset, registries, **options):
-    return copy_planned_image(PlannedImage(asset.canonical, asset.download), registries, **options)
+    return copy_planned_image(
+        PlannedImage(canonical=asset.canonical, download=asset.download), registries, **options
+    )
 
 
 def test_what_is_missing_is_planned(mirror):
@@ -72,7 +77,7 @@ def test_what_is_there_is_settled(mirror, registry, upstream):
 
 def test_an_image_that_is_not_remapped_is_not_asked_about(upstream):
     """kOps copies only where download differs from canonical, and so do we."""
-    asset = ImageAsset(f"{upstream.host}/app:1", f"{upstream.host}/app:1")
+    asset = ImageAsset(canonical=f"{upstream.host}/app:1", download=f"{upstream.host}/app:1")
     plan = plan_images([asset], Registries())
     assert [x.state for x in plan.settled] == [State.NOT_MIRRORED]
     assert upstream.requests == []
@@ -85,12 +90,16 @@ def test_the_manifests_of_large_images_are_not_kept(registry, upstream):
         put_image(upstream, name, make_image(name))
     top = make_image("large:1").top
     upstream.storage.put_manifest("large", top.data + b" " * (2 << 20), top.media_type, "1")
-    assets = [ImageAsset(f"{upstream.host}/{x}", f"{registry.host}/{x}") for x in names]
+    assets = [
+        ImageAsset(canonical=f"{upstream.host}/{x}", download=f"{registry.host}/{x}") for x in names
+    ]
     registries = Registries()
     plan = plan_images(assets, registries)
     assert {x.canonical for x in plan.to_copy if x.job is None} == {f"{upstream.host}/large:1"}
     told = []
-    results = copy_images([ImageCopy(x, registries) for x in plan.to_copy], Control(), told.append)
+    results = copy_images(
+        [ImageCopy(image=x, registries=registries) for x in plan.to_copy], Control(), told.append
+    )
     assert [x.outcome.state for x in results] == [State.COPIED] * 2
     assert {x.outcome.canonical for x in told} == {x.canonical for x in assets}
     assert plan_images(assets, Registries()).to_copy == ()
@@ -99,7 +108,7 @@ def test_the_manifests_of_large_images_are_not_kept(registry, upstream):
 def test_the_failure_of_a_large_image_is_its_own(registry):
     """It is copied after the others, and an error is an outcome like theirs."""
     names = "127.0.0.1:9/large:1", f"{registry.host}/large:1"
-    planned = PlannedImage(names[0], names[1], f"sha256:{'a' * 64}")
+    planned = PlannedImage(canonical=names[0], download=names[1], digest=f"sha256:{'a' * 64}")
     (outcome,) = copy_planned_images([planned], Registries())
     assert outcome.state is State.FAILED
     assert outcome.problem.kind is ProblemKind.CONNECTION_FAILED
@@ -108,7 +117,7 @@ def test_the_failure_of_a_large_image_is_its_own(registry):
 def test_two_sources_for_one_target_are_refused(mirror):
     """Nothing is copied when it is not clear what should be."""
     (first, second, _), registries = mirror
-    clash = ImageAsset(second.canonical, first.download)
+    clash = ImageAsset(canonical=second.canonical, download=first.download)
     with pytest.raises(ConflictingTargetsError, match=second.canonical):
         plan_images([first, clash], registries)
 
@@ -131,7 +140,10 @@ def test_a_target_that_denies_everything_fails_the_plan(mirror, registry):
 def test_a_target_that_is_down_fails_the_plan(mirror):
     """The plan is retried as a whole, since the error is transient."""
     assets, registries = mirror
-    down = [ImageAsset(x.canonical, f"127.0.0.1:9/{i}:1") for i, x in enumerate(assets)]
+    down = [
+        ImageAsset(canonical=x.canonical, download=f"127.0.0.1:9/{i}:1")
+        for i, x in enumerate(assets)
+    ]
     with pytest.raises(ConnectionFailedError):
         plan_images(down, registries)
 
@@ -149,4 +161,4 @@ def test_a_copy_tells_what_it_did(mirror):
 def test_a_name_that_is_none_is_a_clear_error():
     """kOps' containerProxy turns ``alpine:3`` into the proxy's bare host."""
     with pytest.raises(InvalidReferenceError):
-        copy(ImageAsset("alpine:3", "proxy.example.com:443/"), Registries())
+        copy(ImageAsset(canonical="alpine:3", download="proxy.example.com:443/"), Registries())

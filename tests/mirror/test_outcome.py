@@ -146,7 +146,7 @@ def test_an_image_that_was_warmed_whole_stays_so():
     outcome = make_outcome(Kind.IMAGE, "a", "b", State.WARMED, source="d", warmed=())
     assert outcome.to_dict()["warmed"] == []
     read = with_values(Outcome.from_dict(outcome.to_dict()), verified_at=now())
-    record = update_record(None, Report("c", (read,)), "1.36.2", "run")
+    record = update_record(None, Report(cluster="c", outcomes=(read,)), "1.36.2", "run")
     (asset,) = parse_record(record.to_json(), "x").assets
     assert ImageRules(warm=("b",)).is_warm(asset, "d")
 
@@ -191,7 +191,7 @@ def test_what_a_newer_release_left_is_refused(schema):
     words = f"schema: it is {schema}, and this release reads up to 1: run the same version of this"
     with pytest.raises(InvalidInputError, match=f"^outcome: {words} package everywhere$"):
         Outcome.from_dict({**outcome, "schema": schema})
-    fleet = FleetList("g", (), {"c.example.com": GONE}).to_dict()
+    fleet = FleetList(group="g", lists=(), failures={"c.example.com": GONE}).to_dict()
     with pytest.raises(InvalidInputError, match=f"^XCom: {words} package everywhere$"):
         read_listed({**fleet, "schema": schema}, "XCom")
 
@@ -207,7 +207,7 @@ def test_a_schema_is_a_number_of_ours(schema):
 def test_the_failures_of_a_group_keep_their_kind_and_side():
     """Each is a problem before and after it crosses XCom; what is none is refused."""
     why = Problem(kind=ProblemKind.ACCESS_DENIED, message="no", side=Side.SOURCE)
-    fleet = FleetList("g", (), {"c.example.com": why})
+    fleet = FleetList(group="g", lists=(), failures={"c.example.com": why})
     values = json.loads(json.dumps(fleet.to_dict()))
     assert read_listed(values, "XCom") == fleet
     for wrong in ("no", {"message": "no"}, {**why.to_dict(), "type": "Nothing"}):

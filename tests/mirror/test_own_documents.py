@@ -29,10 +29,14 @@ from kops_assets_provider.mirror.report.files import report_html, report_json, w
 from kops_assets_provider.mirror.report.report import Report, RunFacts
 
 CLUSTER = "c.example.com"
-FILE = FileAsset("https://dl.test/x/y", "https://files.test/k/x/y", "ab" * 32)
-LISTED = AssetList(CLUSTER, "1.36.2", ClusterAssets((), (FILE,)))
-REPORT = Report(CLUSTER, (outcome_of(FILE, State.PRESENT),))
-FACTS = RunFacts("nightly", "1.36.2")
+FILE = FileAsset(
+    canonical="https://dl.test/x/y", download="https://files.test/k/x/y", sha="ab" * 32
+)
+LISTED = AssetList(
+    cluster=CLUSTER, kops_version="1.36.2", assets=ClusterAssets(images=(), files=(FILE,))
+)
+REPORT = Report(cluster=CLUSTER, outcomes=(outcome_of(FILE, State.PRESENT),))
+FACTS = RunFacts(run="nightly", kops_version="1.36.2")
 RECORD = update_record(None, REPORT, "1.36.2", "before")
 DOCKER = '{"auths": {"registry.test": {"auth": "c2VjcmV0"}}}'
 
@@ -58,7 +62,9 @@ class Place:
     def __init__(self, folder: Path, name: str) -> None:
         self.path = folder / name
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._target = FileTarget(Scheme.FILE, str(self.path.parent), self.path.name)
+        self._target = FileTarget(
+            scheme=Scheme.FILE, root=str(self.path.parent), path=self.path.name
+        )
 
     def keep(self, text: str | None = None) -> MirrorRecord | None:
         if text is not None:
@@ -163,10 +169,18 @@ def test_a_report_is_no_record_under_the_default_name(default: Place) -> None:
 
 def test_the_default_name_is_that_below_the_bucket() -> None:
     """A bucket may be called anything."""
-    assert has_default_name(FileTarget(Scheme.S3, "b", "k/kops-assets/c.json"), "c")
-    assert has_default_name(FileTarget(Scheme.FILE, "/srv/kops-assets", "c.json"), "c")
-    assert not has_default_name(FileTarget(Scheme.S3, "kops-assets", "c.json"), "c")
-    assert not has_default_name(FileTarget(Scheme.FILE, "/root/.docker", "config.json"), "config")
+    assert has_default_name(
+        FileTarget(scheme=Scheme.S3, root="b", path="k/kops-assets/c.json"), "c"
+    )
+    assert has_default_name(
+        FileTarget(scheme=Scheme.FILE, root="/srv/kops-assets", path="c.json"), "c"
+    )
+    assert not has_default_name(
+        FileTarget(scheme=Scheme.S3, root="kops-assets", path="c.json"), "c"
+    )
+    assert not has_default_name(
+        FileTarget(scheme=Scheme.FILE, root="/root/.docker", path="config.json"), "config"
+    )
 
 
 @pytest.mark.parametrize("name", ["html", "json"])
@@ -224,7 +238,13 @@ def test_a_lists_cluster_is_a_name(name: object) -> None:
 
 
 def listed(canonical: str, download: str) -> AssetList:
-    return AssetList(CLUSTER, "1.36.2", ClusterAssets((), (FileAsset(canonical, download, None),)))
+    return AssetList(
+        cluster=CLUSTER,
+        kops_version="1.36.2",
+        assets=ClusterAssets(
+            images=(), files=(FileAsset(canonical=canonical, download=download, sha=None),)
+        ),
+    )
 
 
 @pytest.mark.parametrize(

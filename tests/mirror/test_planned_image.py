@@ -24,19 +24,29 @@ def digest(number):
 
 def descriptor(number):
     """Return a blob whose size is its number: the larger the number, the larger."""
-    return Descriptor("application/x", digest(number), number)
+    return Descriptor(media_type="application/x", digest=digest(number), size=number)
 
 
 def planned(name, blobs, *, repository=None, registry=REGISTRY):
     """Return an image of a platform for each list of blobs."""
     manifests = tuple(
-        Manifest(OCI_MANIFEST, b"{}", digest(f"{name}{n}"), blobs=tuple(map(descriptor, x)))
+        Manifest(
+            media_type=OCI_MANIFEST,
+            raw=b"{}",
+            digest=digest(f"{name}{n}"),
+            blobs=tuple(map(descriptor, x)),
+        )
         for n, x in enumerate(blobs)
     )
     target = registry[repository or f"kops/{name}"]
-    tree = ImageTree(manifests, manifests[-1].digest)
-    job = ImageJob(MemoryRepository(), target, "1", tree)
-    return PlannedImage(f"r.example/{name}:1", f"t.example/kops/{name}:1", digest(name), job=job)
+    tree = ImageTree(manifests=manifests, source_digest=manifests[-1].digest)
+    job = ImageJob(source=MemoryRepository(), target=target, push_as="1", tree=tree)
+    return PlannedImage(
+        canonical=f"r.example/{name}:1",
+        download=f"t.example/kops/{name}:1",
+        digest=digest(name),
+        job=job,
+    )
 
 
 def handed_on(image):
@@ -118,7 +128,7 @@ def test_two_tags_of_one_repository_wait_for_each_other_too():
 
 def test_an_image_that_could_not_be_asked_about_has_no_hints():
     """Its own task will ask."""
-    bare = PlannedImage("r.example/x:1", "t.example/x:1")
+    bare = PlannedImage(canonical="r.example/x:1", download="t.example/x:1")
     (found,) = with_hints([bare])
     assert found == bare
     assert found.to_dict() == {
@@ -154,11 +164,11 @@ def test_a_planned_image_is_small():
 def test_any_planned_image_is_small(name, sizes, wanted):
     """However long its name is, and however many repositories its hints are of."""
     image = PlannedImage(
-        f"r.example/{name}:1",
-        f"t.example/{name}:1",
-        digest(name),
-        {f"kops/repository-{n}": [prefix(x) for x in range(y)] for n, y in enumerate(sizes)},
-        [prefix(-x) for x in range(wanted)],
+        canonical=f"r.example/{name}:1",
+        download=f"t.example/{name}:1",
+        digest=digest(name),
+        mounts={f"kops/repository-{n}": [prefix(x) for x in range(y)] for n, y in enumerate(sizes)},
+        wanted=[prefix(-x) for x in range(wanted)],
     )
     assert len(json.dumps(image.to_dict())) <= 1024
     cut = handed_on(image)

@@ -44,20 +44,27 @@ FILE = make_outcome(
 
 def assets(*versions):
     images = tuple(
-        ImageAsset(f"registry.k8s.io/a:{x}", f"r.example.com/a:{x}") for x in versions
+        ImageAsset(canonical=f"registry.k8s.io/a:{x}", download=f"r.example.com/a:{x}")
+        for x in versions
     )
-    files = (FileAsset("https://dl.k8s.io/kubelet", "https://f.example.com/kubelet", SHA),)
-    return ClusterAssets(images, files)
+    files = (
+        FileAsset(
+            canonical="https://dl.k8s.io/kubelet", download="https://f.example.com/kubelet", sha=SHA
+        ),
+    )
+    return ClusterAssets(images=images, files=files)
 
 
 def listed(*versions, warnings=()):
-    return AssetList("c.example.com", "1.36.2", assets(*versions), warnings)
+    return AssetList(
+        cluster="c.example.com", kops_version="1.36.2", assets=assets(*versions), warnings=warnings
+    )
 
 
 def after(old, outcomes, run, lists=None):
     return update_record(
         old,
-        Report("c.example.com", tuple(outcomes)),
+        Report(cluster="c.example.com", outcomes=tuple(outcomes)),
         "1.36.2",
         run,
         listed=lists or listed(1),
@@ -140,7 +147,7 @@ def test_what_leaves_the_list_stays_known():
 
 def test_all_of_a_record_is_read_as_it_was_written():
     """Also what this release does not use, and what other features add."""
-    warnings = (Caveat("code", "a message"),)
+    warnings = (Caveat(code="code", message="a message"),)
     record = after(None, [IMAGE, FILE], "one", listed(1, warnings=warnings))
     extra = {"signature": {"by": ["x"], "ok": True}}
     first = replace(record.assets[0], extra=extra)
@@ -182,11 +189,14 @@ def test_a_list_of_the_past_that_is_wrong(files, problem):
     values = json.loads(record)
     rows = [{"canonical": x, "download": "https://m/x", "sha": None} for x in files]
     values["lists"][0]["files"] = rows
-    store, target = MemoryStore(), FileTarget(Scheme.S3, "bucket", "kops-assets/c.example.com.json")
+    store, target = (
+        MemoryStore(),
+        FileTarget(scheme=Scheme.S3, root="bucket", path="kops-assets/c.example.com.json"),
+    )
     store.files[target.path] = json.dumps(values).encode()
     with pytest.raises(InvalidInputError, match=f"not a mirror record: .*{problem}"):
         parse_record(store.files[target.path], "x")
-    keep_record(store, target, Report("c.example.com", ()), "1.36.2", "2")
+    keep_record(store, target, Report(cluster="c.example.com", outcomes=()), "1.36.2", "2")
     assert read_record(store, target.path, "c.example.com").run == "2"
     assert set(store.files) == {target.path, f"{target.path}.invalid"}
 

@@ -51,8 +51,8 @@ FILE = with_values(
 
 def document():
     """Return the values of a record that has something in every field."""
-    record = update_record(None, Report("c", (IMAGE,)), "1.36.2", "run-1")
-    record = update_record(record, Report("c", (IMAGE, FILE)), "1.36.2", "run-2")
+    record = update_record(None, Report(cluster="c", outcomes=(IMAGE,)), "1.36.2", "run-1")
+    record = update_record(record, Report(cluster="c", outcomes=(IMAGE, FILE)), "1.36.2", "run-2")
     return json.loads(record.to_json())
 
 
@@ -167,9 +167,9 @@ def test_any_value_anywhere(path, value):
         record = parse_record(json.dumps(values), "x")
     except (InvalidInputError, UnsupportedTargetError):
         return
-    shown = page_values([Shown(record, "copy")], datetime.now(UTC), timedelta(hours=26))
+    shown = page_values([Shown(record=record, kind="copy")], datetime.now(UTC), timedelta(hours=26))
     json.dumps(shown, allow_nan=False, ensure_ascii=False).encode()
-    again = update_record(record, Report("c", (IMAGE, FILE)), "1.36.2", "run-3")
+    again = update_record(record, Report(cluster="c", outcomes=(IMAGE, FILE)), "1.36.2", "run-3")
     assert parse_record(again.to_json(), "x") == again
 
 
@@ -213,7 +213,7 @@ def test_what_other_features_know_stays():
     values = document()
     values["assets"][0]["extra"] = {"signature": {"keys": ["a"]}}
     record = parse_record(json.dumps(values), "x")
-    record = update_record(record, Report("c", (IMAGE, FILE)), "1.36.2", "run-3")
+    record = update_record(record, Report(cluster="c", outcomes=(IMAGE, FILE)), "1.36.2", "run-3")
     assert record.assets[0].extra == {"signature": {"keys": ["a"]}}
     assert parse_record(record.to_json(), "x") == record
 
@@ -266,7 +266,9 @@ def test_a_time_ahead_is_no_verification(minutes, is_verified):
     """Clocks may differ by five minutes, and no more is believed: it would count for ever."""
     now = datetime.now(UTC)
     at = (now + timedelta(minutes=minutes)).isoformat(timespec="seconds")
-    record = update_record(None, Report("c", (with_values(IMAGE, verified_at=at),)), "1", "r")
+    record = update_record(
+        None, Report(cluster="c", outcomes=(with_values(IMAGE, verified_at=at),)), "1", "r"
+    )
     problems = record.unready(timedelta(hours=26), now)
     assert bool(problems) is not is_verified
     assert is_verified or "ahead of our clock" in problems[0]
@@ -279,7 +281,9 @@ def test_a_time_ahead_is_no_verification(minutes, is_verified):
 def test_a_time_ahead_does_not_come_true():
     """What was not verified then is not verified when the clock gets there."""
     at = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")
-    record = update_record(None, Report("c", (with_values(IMAGE, verified_at=at),)), "1", "r")
+    record = update_record(
+        None, Report(cluster="c", outcomes=(with_values(IMAGE, verified_at=at),)), "1", "r"
+    )
     failed = with_values(FILE, kind=Kind.IMAGE, verified_at=None)
-    (asset,) = update_record(record, Report("c", (failed,)), "1", "s").assets
+    (asset,) = update_record(record, Report(cluster="c", outcomes=(failed,)), "1", "s").assets
     assert asset.facts.verified_at is None

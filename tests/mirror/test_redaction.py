@@ -24,7 +24,7 @@ def test_a_spec_that_is_a_url():
 def test_an_extra_file_with_a_wrong_hash():
     """The file is named, its secrets are not."""
     with pytest.raises(InvalidInputError) as caught:
-        with_files(ClusterAssets((), ()), {URL: "no hash"}, Locations())
+        with_files(ClusterAssets(images=(), files=()), {URL: "no hash"}, Locations())
     assert "127.0.0.1:9/x" in str(caught.value)
     assert "hunter2" not in str(caught.value)
 

@@ -87,10 +87,17 @@ def test_a_version_that_goes_with_none_is_an_error(versions, error, words):
 
 def test_one_file_has_one_hash():
     """Two releases that differ about one file cannot both be right."""
-    lists = [ClusterAssets((), (FileAsset("https://a/x", "d", sha * 64),)) for sha in "ab"]
+    lists = [
+        ClusterAssets(
+            images=(), files=(FileAsset(canonical="https://a/x", download="d", sha=sha * 64),)
+        )
+        for sha in "ab"
+    ]
     with pytest.raises(InvalidInputError, match="https://a/x has the hashes aaa"):
         ClusterAssets.union(lists)
-    unknown = ClusterAssets((), (FileAsset("https://a/x", "d", None),))
+    unknown = ClusterAssets(
+        images=(), files=(FileAsset(canonical="https://a/x", download="d", sha=None),)
+    )
     for order in ([unknown, lists[0]], [lists[0], unknown]):
         assert ClusterAssets.union(order) == lists[0]
 

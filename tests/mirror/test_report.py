@@ -32,10 +32,17 @@ from tests.outcomes import make_outcome, with_values
 from tests.support.memory_files import MemoryStore
 
 ASSETS = ClusterAssets(
-    (ImageAsset("registry.k8s.io/pause:3.10", "h/pause:3.10"), ImageAsset("quay.io/a:1", "h/a:1")),
-    (FileAsset("https://dl.k8s.io/kubelet", "https://files/kubelet", "ab" * 32),),
+    images=(
+        ImageAsset(canonical="registry.k8s.io/pause:3.10", download="h/pause:3.10"),
+        ImageAsset(canonical="quay.io/a:1", download="h/a:1"),
+    ),
+    files=(
+        FileAsset(
+            canonical="https://dl.k8s.io/kubelet", download="https://files/kubelet", sha="ab" * 32
+        ),
+    ),
 )
-RECORD = FileTarget(Scheme.S3, "bucket", "kops-assets/c.example.com.json")
+RECORD = FileTarget(scheme=Scheme.S3, root="bucket", path="kops-assets/c.example.com.json")
 DIGEST = "sha256:" + "a" * 64
 COPIED = make_outcome(
     Kind.IMAGE,
@@ -59,7 +66,9 @@ def report(*outcomes, planned=PLANNED):
     """Report on images that were planned, and files that were not."""
     settled = [x for x in outcomes if x.asset not in planned]
     copied = [x for x in outcomes if x not in settled]
-    return make_report("c.example.com", ASSETS, Results(settled, planned, copied))
+    return make_report(
+        "c.example.com", ASSETS, Results(settled=settled, planned=planned, copied=copied)
+    )
 
 
 def test_no_asset_is_forgotten():
@@ -89,7 +98,9 @@ def test_an_earlier_attempts_copy_does_not_count():
 def test_a_failed_plan_says_why():
     """Its error stands at every asset that it did not get to."""
     error = Problem(kind=ProblemKind.ACCESS_DENIED, message="target h: 403")
-    found = make_report("c.example.com", ASSETS, Results([PRESENT], errors={Kind.IMAGE: error}))
+    found = make_report(
+        "c.example.com", ASSETS, Results(settled=[PRESENT], errors={Kind.IMAGE: error})
+    )
     assert [x.problem for x in found.missing] == [error] * 2
 
 
@@ -130,7 +141,12 @@ def test_the_summary_tells_the_cost(requests, retries, words):
 
 def test_a_cluster_that_mirrors_nothing_is_told_so():
     """One clear message, not an error: kOps allows it."""
-    assets = ClusterAssets(tuple(ImageAsset(x.canonical, x.canonical) for x in ASSETS.images), ())
+    assets = ClusterAssets(
+        images=tuple(
+            ImageAsset(canonical=x.canonical, download=x.canonical) for x in ASSETS.images
+        ),
+        files=(),
+    )
     found = make_report("c.example.com", assets, Results())
     assert found.ready
     assert "set spec.assets.containerRegistry" in found.summary()
@@ -183,8 +199,10 @@ KNOWN = with_values(COPIED, blobs=("ab",), version="1", sidecar_version="2", sou
 
 def after(outcome, known=KNOWN):
     """Return what the record knows of an asset after a run that copied it, and another one."""
-    first = update_record(None, Report("c", (known,)), "1.36.2", "run-1")
-    (asset,) = update_record(first, Report("c", (outcome,)), "1.36.2", "run-2").assets
+    first = update_record(None, Report(cluster="c", outcomes=(known,)), "1.36.2", "run-1")
+    (asset,) = update_record(
+        first, Report(cluster="c", outcomes=(outcome,)), "1.36.2", "run-2"
+    ).assets
     return asset
 
 
@@ -251,7 +269,9 @@ def test_the_record_has_its_assets_in_one_level():
 def test_the_record_forgets_what_is_not_listed():
     """An asset that the cluster needs no more is no part of its mirror."""
     first = update_record(None, report(COPIED, PRESENT), "1.36.2", "run-1")
-    fewer = make_report("c.example.com", ClusterAssets((), ASSETS.files), Results([PRESENT]))
+    fewer = make_report(
+        "c.example.com", ClusterAssets(images=(), files=ASSETS.files), Results(settled=[PRESENT])
+    )
     assert len(update_record(first, fewer, "1.36.2", "run-2").assets) == 1
 
 

@@ -54,7 +54,9 @@ FILE = make_outcome(
 )
 GONE = Problem(kind=ProblemKind.NOT_FOUND, message="source quay.io: no such tag", side=Side.SOURCE)
 FAILED = failed(Name(kind=Kind.IMAGE, canonical="quay.io/a:1", download="h/a:1"), GONE)
-FACTS = RunFacts("nightly", "1.36.2", "2026-11-02T01:02:03+00:00", 754.2)
+FACTS = RunFacts(
+    run="nightly", kops_version="1.36.2", when="2026-11-02T01:02:03+00:00", seconds=754.2
+)
 
 NASTY = [
     "<script>alert(1)</script>",
@@ -120,7 +122,7 @@ class Page(HTMLParser):
 
 
 def page(*outcomes, cluster="c.example.com", facts=FACTS):
-    return Page(report_html(Report(cluster, outcomes), facts))
+    return Page(report_html(Report(cluster=cluster, outcomes=outcomes), facts))
 
 
 @pytest.mark.parametrize("nasty", NASTY)
@@ -135,7 +137,10 @@ def test_nothing_from_outside_comes_alive(nasty):
         verified_at=nasty,
     )
     moved = with_values(IMAGE, canonical=nasty, drift=nasty)
-    text = report_html(Report(nasty, (bad, moved)), RunFacts(nasty, nasty, nasty))
+    text = report_html(
+        Report(cluster=nasty, outcomes=(bad, moved)),
+        RunFacts(run=nasty, kops_version=nasty, when=nasty),
+    )
     found, plain = Page(text), page(FAILED, IMAGE)
     assert found.tags <= ALLOWED_TAGS
     assert {x[:2] for x in found.attributes} <= {x[:2] for x in plain.attributes} | {
@@ -153,7 +158,7 @@ def test_nothing_from_outside_comes_alive(nasty):
 def test_json_holds_the_same_words_harmless(nasty):
     """A program reads what was said; a terminal that shows the file is told nothing."""
     outcome = with_values(FAILED, canonical=nasty, problem=replace(GONE, message=nasty))
-    text = report_json(Report(nasty, (outcome,)), FACTS)
+    text = report_json(Report(cluster=nasty, outcomes=(outcome,)), FACTS)
     assert all(x.isprintable() for x in text.split("\n"))
     assert json.loads(text)["assets"][0]["error"]["message"] == nasty
 
@@ -168,7 +173,7 @@ def test_a_problem_has_a_kind_and_a_side_that_we_know(key, nasty):
 
 def test_the_page_needs_nothing_and_may_do_nothing():
     """No script, no resource, no link; the policy comes before all that it is to hold for."""
-    text = report_html(Report("c", (FAILED, IMAGE, FILE)), FACTS)
+    text = report_html(Report(cluster="c", outcomes=(FAILED, IMAGE, FILE)), FACTS)
     found = Page(text)
     assert found.tags <= ALLOWED_TAGS
     assert not {x[1] for x in found.attributes} & {"src", "href", "style"}
@@ -180,7 +185,7 @@ def test_the_page_needs_nothing_and_may_do_nothing():
 
 def test_the_page_can_be_read_by_everybody():
     """A language, a title, a name for each table, and headers that say what they head."""
-    text = report_html(Report("c.example.com", (FAILED, IMAGE)), FACTS)
+    text = report_html(Report(cluster="c.example.com", outcomes=(FAILED, IMAGE)), FACTS)
     found = Page(text)
     assert ("html", "lang", "en") in found.attributes
     assert found.texts["title"] == "The mirror is not ready: c.example.com"
@@ -192,7 +197,7 @@ def test_the_page_can_be_read_by_everybody():
 
 def test_what_is_wrong_comes_first():
     """With its reason and what to do, before the counts, and first in the table."""
-    text = report_html(Report("c", (IMAGE, FILE, FAILED)), FACTS)
+    text = report_html(Report(cluster="c", outcomes=(IMAGE, FILE, FAILED)), FACTS)
     found = Page(text)
     assert "1 of 3 assets" in found.text
     assert text.index("no such tag") < text.index("The run")
@@ -266,7 +271,7 @@ def test_a_large_list_stays_a_page(outcome):
     """10,000 assets, all well or all failed: a few megabytes."""
     long = f"https://artifacts.k8s.io/binaries/kubernetes/{'x' * 40}"
     many = [with_values(outcome, canonical=f"{long}/{x}", download=long) for x in range(10_000)]
-    text = report_html(Report("c", tuple(many)), FACTS)
+    text = report_html(Report(cluster="c", outcomes=tuple(many)), FACTS)
     assert len(text) < 6_000_000
     found = Page(text)
     assert len(found.assets) == 10_000
@@ -312,14 +317,14 @@ def test_the_errors_with_an_advice_exist():
 def test_what_was_foreseen_stands_beside_what_it_took():
     """As far as something was copied."""
     copied = with_values(IMAGE, expected_bytes=2048, expected_requests=7, requests=9)
-    html = report_html(Report("c", (copied,)), FACTS)
+    html = report_html(Report(cluster="c", outcomes=(copied,)), FACTS)
     assert "<dt>Foreseen</dt><dd>2.0 KiB <small>2,048</small> in 7 requests</dd>" in html
-    assert "Foreseen" not in report_html(Report("c", (IMAGE,)), FACTS)
+    assert "Foreseen" not in report_html(Report(cluster="c", outcomes=(IMAGE,)), FACTS)
 
 
 def test_json_has_the_report_and_its_run():
     """What XCom has, and what a file needs besides."""
-    report = Report("c.example.com", (IMAGE, FILE, FAILED))
+    report = Report(cluster="c.example.com", outcomes=(IMAGE, FILE, FAILED))
     found = json.loads(report_json(report, FACTS))
     assert next(iter(found)) == "format"
     head = {
@@ -338,7 +343,7 @@ def test_json_has_the_report_and_its_run():
 def test_a_signature_goes_into_neither():
     """A mirror's files can be read by many; a URL's user and query may be secrets."""
     url = "https://bob:hunter2@dl.test/x?sig=hunter2"
-    report = Report("c", (with_values(FILE, canonical=url, download=url),))
+    report = Report(cluster="c", outcomes=(with_values(FILE, canonical=url, download=url),))
     for text in (report_html(report, FACTS), report_json(report, FACTS)):
         assert "hunter2" not in text
         assert "https://dl.test/x" in text
@@ -352,8 +357,10 @@ def stores():
 def test_both_files_are_written_beside_the_record(stores, tmp_path):
     """The newest replaces the one before, and the record, of a like name, is left alone."""
     (tmp_path / "c.json").write_text("the record")
-    write_report(stores, str(tmp_path), Report("c", (FAILED,)), FACTS)
-    written = write_report(stores, f"file://{tmp_path}/", Report("c", (IMAGE,)), FACTS)
+    write_report(stores, str(tmp_path), Report(cluster="c", outcomes=(FAILED,)), FACTS)
+    written = write_report(
+        stores, f"file://{tmp_path}/", Report(cluster="c", outcomes=(IMAGE,)), FACTS
+    )
     names = [f"file://{tmp_path}/c.report.{x}" for x in ("html", "json")]
     assert list(written) == names
     assert "The mirror is ready" in (tmp_path / "c.report.html").read_text()
@@ -366,7 +373,9 @@ def test_a_download_url_is_a_place(tmp_path):
     """As it is for the record; its secrets are not told."""
     open_store = {Scheme.FILE: lambda x: DirectoryStore(x.root)}
     stores = FileStores(open_store, {"https://files.test": str(tmp_path)})
-    written = write_report(stores, "https://files.test/reports", Report("c", ()), FACTS)
+    written = write_report(
+        stores, "https://files.test/reports", Report(cluster="c", outcomes=()), FACTS
+    )
     assert written[0] == "https://files.test/reports/c.report.html"
     assert (tmp_path / "reports/c.report.html").exists()
 
@@ -382,4 +391,4 @@ def test_a_place_that_cannot_be_written(stores, tmp_path, url, error):
 
     broken = FileStores({Scheme.FILE: denied})
     with pytest.raises(error):
-        write_report(broken, url, Report("c", ()), FACTS)
+        write_report(broken, url, Report(cluster="c", outcomes=()), FACTS)

@@ -37,7 +37,7 @@ def source():
 
 @pytest.fixture
 def asset(source, registry):
-    return ImageAsset(f"{source.host}/app/app:1", f"{registry.host}/kops/app:1")
+    return ImageAsset(canonical=f"{source.host}/app/app:1", download=f"{registry.host}/kops/app:1")
 
 
 def copy(asset, rules=None):
@@ -49,9 +49,11 @@ def copy(asset, rules=None):
 def test_one_registry_may_be_source_and_target(registry, concurrency):
     """A slot for writing waits for a read, which must not wait for the same slot."""
     put_image(registry, "hub/app:1", make_image("app", layers=6))
-    asset = ImageAsset(f"{registry.host}/hub/app:1", f"{registry.host}/kops/app:1")
+    asset = ImageAsset(
+        canonical=f"{registry.host}/hub/app:1", download=f"{registry.host}/kops/app:1"
+    )
     limits = Limits(concurrency=concurrency)
-    opened = Registries(lambda host: RegistryEndpoint(f"http://{host}", limits=limits))
+    opened = Registries(lambda host: RegistryEndpoint(url=f"http://{host}", limits=limits))
     outcomes = []
 
     def work():
@@ -67,8 +69,8 @@ def test_one_registry_may_be_source_and_target(registry, concurrency):
 def test_an_immutable_tag_says_nothing_of_platforms(asset):
     """The index of some platforms is another one than that of more."""
     tags = (asset.canonical,)
-    copy(asset, ImageRules(("linux/amd64",), tags))
-    (more,) = copy(asset, ImageRules(("linux/amd64", "linux/arm64"), tags))
+    copy(asset, ImageRules(platforms=("linux/amd64",), immutable_tags=tags))
+    (more,) = copy(asset, ImageRules(platforms=("linux/amd64", "linux/arm64"), immutable_tags=tags))
     assert more.facts.content == make_image("app").digest
 
 
@@ -107,9 +109,9 @@ def test_the_record_keeps_the_sources_digest():
     """A run that did not ask the source knows no other one."""
     names = Kind.IMAGE, "a", "b"
     copied = make_outcome(*names, State.COPIED, content="trimmed", source="whole")
-    before = update_record(None, Report("c", (copied,)), "1", "r")
+    before = update_record(None, Report(cluster="c", outcomes=(copied,)), "1", "r")
     present = make_outcome(*names, State.PRESENT, content="trimmed")
-    after = update_record(before, Report("c", (present,)), "1", "")
+    after = update_record(before, Report(cluster="c", outcomes=(present,)), "1", "")
     facts = after.assets[0].facts
     assert (facts.source, facts.content) == ("whole", "trimmed")
 
@@ -120,9 +122,9 @@ def test_a_registry_that_is_down_does_not_keep_files_back(tmp_path, file_server)
 
     file_server.put("/kubelet", b"kubelet")
     file = FileAsset(
-        f"{file_server.url}/kubelet",
-        "https://files.example.com/kubelet",
-        hashlib.sha256(b"kubelet").hexdigest(),
+        canonical=f"{file_server.url}/kubelet",
+        download="https://files.example.com/kubelet",
+        sha=hashlib.sha256(b"kubelet").hexdigest(),
     )
     from kops_assets_provider.files.directory import DirectoryStore
     from kops_assets_provider.files.stores import Scheme
@@ -131,9 +133,11 @@ def test_a_registry_that_is_down_does_not_keep_files_back(tmp_path, file_server)
         {Scheme.FILE: lambda x: DirectoryStore(x.root)},
         {"https://files.example.com": str(tmp_path)},
     )
-    image = ImageAsset(f"{file_server.host}/app:1", "127.0.0.1:9/kops/app:1")
-    listed = AssetList("c", "1.36.2", ClusterAssets((image,), (file,)))
-    report = Mirror(Registries(), stores).copy(listed)
+    image = ImageAsset(canonical=f"{file_server.host}/app:1", download="127.0.0.1:9/kops/app:1")
+    listed = AssetList(
+        cluster="c", kops_version="1.36.2", assets=ClusterAssets(images=(image,), files=(file,))
+    )
+    report = Mirror(registries=Registries(), stores=stores).copy(listed)
     assert [x.state for x in report.outcomes] == [State.FAILED, State.COPIED]
     assert "127.0.0.1:9" in report.outcomes[0].problem.message
 

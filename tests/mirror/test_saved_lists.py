@@ -168,21 +168,21 @@ _SHAS = st.none() | st.text("0123456789abcdef", min_size=64, max_size=64)
 @given(
     st.lists(_NAMES, unique=True, min_size=1, max_size=5),
     st.lists(st.tuples(_NAMES, _SHAS), unique_by=lambda x: x[0], max_size=5),
-    st.lists(st.builds(Caveat, _WORDS, _WORDS), max_size=2),
+    st.lists(st.builds(Caveat, code=_WORDS, message=_WORDS), max_size=2),
 )
 def test_a_list_survives_being_plain_data(images, files, caveats) -> None:
     """From values to JSON and back nothing is lost."""
     assets = ClusterAssets(
-        tuple(ImageAsset(x, f"r/{x}") for x in images),
-        tuple(FileAsset(x, f"d/{x}", sha) for x, sha in files),
+        images=tuple(ImageAsset(canonical=x, download=f"r/{x}") for x in images),
+        files=tuple(FileAsset(canonical=x, download=f"d/{x}", sha=sha) for x, sha in files),
     )
-    listed = AssetList("c", "1.36.2", assets, tuple(caveats))
+    listed = AssetList(cluster="c", kops_version="1.36.2", assets=assets, warnings=tuple(caveats))
     assert AssetList.from_saved(json.loads(json.dumps(listed.to_saved()))) == listed
 
 
 def test_a_saved_warning_is_told_once(tmp_path: Path) -> None:
     """What the list says of itself, and what is seen in it again, is one warning."""
-    caveat = Caveat("mutable-tag", "x")
+    caveat = Caveat(code="mutable-tag", message="x")
     listed = make_list(
         ListRequest(
             cluster_spec=str(SPEC),

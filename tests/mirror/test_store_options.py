@@ -14,7 +14,7 @@ KEY = "arn:aws:kms:eu-west-1:111122223333:key/1"
 
 def test_nothing_said():
     """Then the bucket's own settings hold."""
-    assert read_store_options() == StoreOptions(S3Options(), GCSOptions())
+    assert read_store_options() == StoreOptions(s3=S3Options(), gcs=GCSOptions())
     assert S3Options().params() == {}
 
 
@@ -35,7 +35,7 @@ def test_all_of_it():
         "StorageClass": "STANDARD_IA",
     }
     assert found.s3.owner == "111122223333"
-    assert found.gcs == GCSOptions("k", "publicRead", "p")
+    assert found.gcs == GCSOptions(kms_key="k", predefined_acl="publicRead", user_project="p")
 
 
 @pytest.mark.parametrize(

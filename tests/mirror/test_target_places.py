@@ -33,7 +33,9 @@ SIDECAR = hashlib.sha256(SHA.encode()).hexdigest()
 
 
 def split_images(*downloads, canonicals=("k.test/one:1", "k.test/two:1")):
-    assets = [ImageAsset(x, y) for x, y in zip(canonicals, downloads, strict=True)]
+    assets = [
+        ImageAsset(canonical=x, download=y) for x, y in zip(canonicals, downloads, strict=True)
+    ]
     return split_conflicts(assets, image_writes(assets, default_url_of))
 
 
@@ -102,8 +104,11 @@ def test_one_source_under_two_names_is_one(canonicals: tuple[str, str]) -> None:
 
 def test_two_hosts_that_are_one_registry() -> None:
     """By their connections, which say where a host's registry really is."""
-    registries = Registries(lambda host: RegistryEndpoint(default_url("real.test")))
-    assets = [ImageAsset("k.test/one", "m.test/x"), ImageAsset("k.test/two", "n.test/x")]
+    registries = Registries(lambda host: RegistryEndpoint(url=default_url("real.test")))
+    assets = [
+        ImageAsset(canonical="k.test/one", download="m.test/x"),
+        ImageAsset(canonical="k.test/two", download="n.test/x"),
+    ]
     with pytest.raises(ConflictingTargetsError, match=r"k\.test/one .* and k\.test/two"):
         plan_images(assets, registries)
 
@@ -124,10 +129,12 @@ class Files:
         self.stores = FileStores(openers, targets or {BASE: f"{folder}/a"})
 
     def listed(self, *files: FileAsset, cluster: str = "c") -> AssetList:
-        return AssetList(cluster, "1.36.2", ClusterAssets((), files))
+        return AssetList(
+            cluster=cluster, kops_version="1.36.2", assets=ClusterAssets(images=(), files=files)
+        )
 
     def mirror(self, **options: str) -> Mirror:
-        return Mirror(Registries(), self.stores, **options)
+        return Mirror(registries=Registries(), stores=self.stores, **options)
 
     def refuse(self, *files: FileAsset, **options: str) -> str:
         """Return the error, which check, copy and dry run must have alike."""
@@ -142,13 +149,17 @@ class Files:
 
 
 def file(name: str, sha: str | None = SHA, canonical: str = "") -> FileAsset:
-    return FileAsset(canonical or f"http://127.0.0.1:9/{sha}/{name}", f"{BASE}/{name}", sha)
+    return FileAsset(
+        canonical=canonical or f"http://127.0.0.1:9/{sha}/{name}",
+        download=f"{BASE}/{name}",
+        sha=sha,
+    )
 
 
 def test_two_queries_of_one_file_are_refused() -> None:
     """A query is no part of a name, so nobody could say which of them is meant."""
     with pytest.raises(ConflictingTargetsError, match="stands there with two queries"):
-        ClusterAssets((), (file("q?v=1", None), file("q?v=2", None)))
+        ClusterAssets(images=(), files=(file("q?v=1", None), file("q?v=2", None)))
 
 
 @pytest.mark.parametrize(
@@ -204,7 +215,10 @@ def test_a_bucket_has_many_urls() -> None:
         "https://s3.amazonaws.com/bucket/k/x",
         f"{BASE}/x",
     ]
-    assets = [FileAsset(f"https://a/{number}", url, None) for number, url in enumerate(urls)]
+    assets = [
+        FileAsset(canonical=f"https://a/{number}", download=url, sha=None)
+        for number, url in enumerate(urls)
+    ]
     stores = FileStores({}, {BASE: "s3://bucket/k"})
     with pytest.raises(ConflictingTargetsError) as caught:
         plan_files(assets, stores)
@@ -219,8 +233,8 @@ def test_two_prefixes_that_lead_to_one_directory(tmp_path: Path, second: str) ->
     (tmp_path / "link").symlink_to(tmp_path / "a")
     targets = {"https://one.test": f"{tmp_path}/a", "https://two.test/k": f"{tmp_path}{second}"}
     files = Files(tmp_path, targets)
-    one = FileAsset("http://127.0.0.1:9/1", "https://one.test/x", SHA)
-    two = FileAsset("http://127.0.0.1:9/2", "https://two.test/k/x", OTHER)
+    one = FileAsset(canonical="http://127.0.0.1:9/1", download="https://one.test/x", sha=SHA)
+    two = FileAsset(canonical="http://127.0.0.1:9/2", download="https://two.test/k/x", sha=OTHER)
     assert one.canonical in files.refuse(one, two)
     assert len(plan_files([one, replace(two, sha=SHA)], files.stores).to_copy) == 2
 
@@ -266,7 +280,7 @@ def test_one_bad_pair_does_not_stop_a_group(tmp_path: Path) -> None:
     good = file("good")
     first = files.listed(file("q?v=1"), good, cluster="a")
     second = files.listed(file("q?v=2", OTHER), file("kops-assets/a.json"), cluster="b")
-    fleet = FleetList("g", (first, second))
+    fleet = FleetList(group="g", lists=(first, second))
     documents = document_writes(fleet.lists, files.stores, f"{BASE}/kops-assets")
     plan = plan_files(fleet.assets.files, files.stores, documents=documents, each_alone=True)
     assert plan.to_copy == (good,)
@@ -286,7 +300,9 @@ def test_equal_files_are_both_copied(tmp_path: Path) -> None:
     raw = b"kubelet" * 1000
     with FileServer() as server:
         server.put("/x", raw)
-        one = FileAsset(f"{server.url}/x", f"{BASE}/x", hashlib.sha256(raw).hexdigest())
+        one = FileAsset(
+            canonical=f"{server.url}/x", download=f"{BASE}/x", sha=hashlib.sha256(raw).hexdigest()
+        )
         two = replace(one, download="https://FILES.example.com/x")
         report = Files(tmp_path).mirror().copy(Files(tmp_path).listed(one, two))
     assert report.ready

@@ -20,7 +20,7 @@ from tests.support.messages import Fault, Response
 from tests.support.oci_registry import OciRegistryServer
 from tests.support.registry.auth import TokenAuth
 
-LOGIN = Login("robot", "canary-password")
+LOGIN = Login(username="robot", password="canary-password")
 NAMES = ("one", "two", "three", "four")
 
 
@@ -37,11 +37,14 @@ def servers():
 @pytest.fixture
 def assets(servers):
     source, target = servers
-    return [ImageAsset(f"{source.host}/app/{x}:1", f"{target.host}/kops/{x}:1") for x in NAMES]
+    return [
+        ImageAsset(canonical=f"{source.host}/app/{x}:1", download=f"{target.host}/kops/{x}:1")
+        for x in NAMES
+    ]
 
 
 def registries():
-    return Registries(lambda host: RegistryEndpoint(f"http://{host}", LOGIN))
+    return Registries(lambda host: RegistryEndpoint(url=f"http://{host}", login=LOGIN))
 
 
 def tokens(server):

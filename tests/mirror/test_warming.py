@@ -50,15 +50,21 @@ def cache(upstream, tmp_path):
 
 @pytest.fixture
 def mirror(upstream, cache):
-    asset = ImageAsset(f"{upstream.host}/team/app:1", f"{cache.host}/team/app:1")
+    asset = ImageAsset(canonical=f"{upstream.host}/team/app:1", download=f"{cache.host}/team/app:1")
     records = MemoryStore()
     stores = FileStores({Scheme.FILE: lambda _: records})
-    listed = AssetList("c", "1.36.2", ClusterAssets((asset,), ()))
+    listed = AssetList(
+        cluster="c", kops_version="1.36.2", assets=ClusterAssets(images=(asset,), files=())
+    )
 
     def copy(**rules):
         upstream.clear()
         rules = ImageRules(**{"warm": (cache.host,), **rules})
-        return Mirror(Registries(), stores, rules, record_url="/records").copy(listed).outcomes[0]
+        return (
+            Mirror(registries=Registries(), stores=stores, rules=rules, record_url="/records")
+            .copy(listed)
+            .outcomes[0]
+        )
 
     return copy
 
@@ -112,7 +118,9 @@ def test_it_is_read_again_when_time_has_passed_or_the_tag_has_moved(mirror, upst
 @pytest.mark.component
 def test_a_refused_push_names_the_option(upstream, cache):
     """Whoever does not know that it is a cache learns what to say."""
-    asset = ImageAsset(f"{upstream.host}/team/app:1", f"{cache.host}/team/other:1")
+    asset = ImageAsset(
+        canonical=f"{upstream.host}/team/app:1", download=f"{cache.host}/team/other:1"
+    )
     (planned,) = plan_images([asset], registries := Registries()).to_copy
     with pytest.raises(RequestRejectedError, match=r"405 UNSUPPORTED.*name its host in .* warm"):
         copy_planned_image(planned, registries)
@@ -122,8 +130,10 @@ def test_some_platforms_are_enough(upstream):
     """Only what nodes will ask for is read: here half of it."""
     with OciRegistryServer() as cache:
         push_image(cache.url, "team/app", "1", IMAGE)
-        rules = ImageRules(("linux/amd64",), warm=(cache.host,))
-        asset = ImageAsset(f"{upstream.host}/team/app:1", f"{cache.host}/team/app:1")
+        rules = ImageRules(platforms=("linux/amd64",), warm=(cache.host,))
+        asset = ImageAsset(
+            canonical=f"{upstream.host}/team/app:1", download=f"{cache.host}/team/app:1"
+        )
         outcome = copy_planned_image(PlannedImage(**names(asset)), Registries(), rules)
         assert outcome.state is State.WARMED
         assert cache.count("GET", "/manifests/") == 2
@@ -134,7 +144,9 @@ def test_a_cache_that_is_behind_is_asked_later(upstream):
     """It has another image under that name, and will ask upstream again some day."""
     with OciRegistryServer() as cache:
         push_image(cache.url, "team/app", "1", make_image("old"))
-        asset = ImageAsset(f"{upstream.host}/team/app:1", f"{cache.host}/team/app:1")
+        asset = ImageAsset(
+            canonical=f"{upstream.host}/team/app:1", download=f"{cache.host}/team/app:1"
+        )
         rules = ImageRules(warm=(cache.host,))
         with pytest.raises(TransientError, match="the cache still has"):
             copy_planned_image(PlannedImage(**names(asset)), Registries(), rules)
@@ -143,17 +155,21 @@ def test_a_cache_that_is_behind_is_asked_later(upstream):
 @pytest.mark.component
 def test_a_check_believes_the_record_alone(upstream, cache):
     """HEAD of a cache that has nothing is answered from upstream."""
-    asset = ImageAsset(f"{upstream.host}/team/app:1", f"{cache.host}/team/app:1")
+    asset = ImageAsset(canonical=f"{upstream.host}/team/app:1", download=f"{cache.host}/team/app:1")
     rules = ImageRules(warm=(cache.host,))
     stores = FileStores({})
-    listed = AssetList("c", "1.36.2", ClusterAssets((asset,), ()))
-    (found,) = Mirror(Registries(), stores, rules).check(listed).outcomes
+    listed = AssetList(
+        cluster="c", kops_version="1.36.2", assets=ClusterAssets(images=(asset,), files=())
+    )
+    (found,) = Mirror(registries=Registries(), stores=stores, rules=rules).check(listed).outcomes
     assert (found.state, found.problem.kind) == (State.MISSING, "NotWarm")
 
 
 def test_a_host_that_no_image_is_from_is_a_typo(upstream):
     """It would be taken for a registry, and HEAD for a proof."""
-    asset = ImageAsset(f"{upstream.host}/team/app:1", "cache.example.com/team/app:1")
+    asset = ImageAsset(
+        canonical=f"{upstream.host}/team/app:1", download="cache.example.com/team/app:1"
+    )
     rules = ImageRules(warm=("cash.example.com",))
     with pytest.raises(InvalidInputError, match=r"from cash.example.com; the hosts are cache.exam"):
         plan_images([asset], Registries(), rules)
@@ -170,7 +186,9 @@ def test_the_first_failure_is_what_is_told(upstream):
     """A blob of other bytes, not that another one was stopped for it."""
     with OciRegistryServer() as cache:
         push_image(cache.url, "team/app", "1", IMAGE)
-        upstream_asset = ImageAsset(f"{upstream.host}/team/app:1", f"{cache.host}/team/app:1")
+        upstream_asset = ImageAsset(
+            canonical=f"{upstream.host}/team/app:1", download=f"{cache.host}/team/app:1"
+        )
         smallest = min(IMAGE.blobs, key=lambda x: len(IMAGE.blobs[x]))
         cache.inject(Fault("GET", smallest, body=b"x" * len(IMAGE.blobs[smallest]), times=None))
         cache.inject(Fault("GET", "/blobs/", delay=0.3, times=None))
@@ -183,7 +201,9 @@ def test_a_plan_that_failed_is_made_again(upstream):
     """The image's own copy asks for the digest that the plan could not get."""
     with OciRegistryServer() as cache:
         push_image(cache.url, "team/app", "1", IMAGE)
-        asset = ImageAsset(f"{upstream.host}/team/app:1", f"{cache.host}/team/app:1")
+        asset = ImageAsset(
+            canonical=f"{upstream.host}/team/app:1", download=f"{cache.host}/team/app:1"
+        )
         rules = ImageRules(warm=(cache.host,))
         (found,) = copy_planned_images([PlannedImage(**names(asset))], Registries(), rules)
         assert found.state is State.WARMED
@@ -203,7 +223,7 @@ def test_age_is_counted_in_days():
     # Present by a push, before the host became a cache: that is no proof of anything.
     assert not ImageRules(warm_days=2).is_warm(known, "d")
     known = with_values(known, warmed=[])
-    assert not ImageRules(("linux/arm64",), warm_days=2).is_warm(known, "d")
+    assert not ImageRules(platforms=("linux/arm64",), warm_days=2).is_warm(known, "d")
     assert ImageRules(warm_days=2).is_warm(known, "d")
     assert not ImageRules(warm_days=2).is_warm(known, "e")
     assert not ImageRules(warm_days=0.5).is_warm(known, "d")

@@ -53,7 +53,9 @@ class Wire:
         self.counts()
 
     def asset(self, name):
-        return ImageAsset(f"{self.source.host}/{name}", f"{self.target.host}/kops/{name}")
+        return ImageAsset(
+            canonical=f"{self.source.host}/{name}", download=f"{self.target.host}/kops/{name}"
+        )
 
     record = None
 
@@ -64,7 +66,7 @@ class Wire:
 
     def keep_record(self, outcomes):
         """Let the next plan know what was copied, as the mirror's record does."""
-        record = update_record(None, Report("c", tuple(outcomes)), "1.36.2", "run")
+        record = update_record(None, Report(cluster="c", outcomes=tuple(outcomes)), "1.36.2", "run")
         self.record = parse_record(record.to_json(), "the record")
 
     def command(self, *names, **rules):

@@ -105,7 +105,13 @@ def source_of(image):
 def job_of(image, target, tag="1", **options):
     source = source_of(image)
     root = image["root"]
-    return ImageJob(source, target, tag, read_tree(source, root, root.digest), **options)
+    return ImageJob(
+        source=source,
+        target=target,
+        push_as=tag,
+        tree=read_tree(source, root, root.digest),
+        **options,
+    )
 
 
 def run(jobs, **options):
@@ -149,7 +155,7 @@ def remote_jobs(source, target, *images, profile=GENERIC, **options):
         there = RemoteRepository(from_client, name)
         tree = read_tree(there, there.fetch_manifest(image.digest), image.digest)
         to = RemoteRepository(target, f"kops/{name}", profile)
-        jobs.append(ImageJob(there, to, "1", tree, **options))
+        jobs.append(ImageJob(source=there, target=to, push_as="1", tree=tree, **options))
     source.clear()
     return jobs
 

@@ -27,7 +27,7 @@ from tests.support.oci_registry import OciRegistryServer
 from tests.support.registry.auth import BasicAuth, TokenAuth
 
 SECRET = "canary-password"
-LOGIN = Login("robot", SECRET, name="connection my_registry")
+LOGIN = Login(username="robot", password=SECRET, name="connection my_registry")
 
 
 def repository(server, login=LOGIN, side=Side.TARGET):
@@ -52,7 +52,9 @@ def test_a_token_is_fetched_once_for_many_requests():
     with OciRegistryServer() as source, OciRegistryServer(auth=auth) as target:
         put_image(source, "app/app:1", image)
         registries = Registries(
-            lambda host: RegistryEndpoint(f"http://{host}", LOGIN if host == target.host else None)
+            lambda host: RegistryEndpoint(
+                url=f"http://{host}", login=LOGIN if host == target.host else None
+            )
         )
         copy_between(
             *registries.source(f"{source.host}/app/app:1"),
@@ -114,7 +116,7 @@ def test_a_declared_token_host_gets_the_login(registry, evil):
     challenge = {"WWW-Authenticate": f'Bearer realm="{evil.url}/token",service="x"'}
     registry.inject(Fault(status=401, headers=challenge))
     evil.inject(Fault(path="^/token", status=200, body=b'{"token":"abc"}'))
-    login = Login("robot", SECRET, token_hosts=frozenset({evil.host}))
+    login = Login(username="robot", password=SECRET, token_hosts=frozenset({evil.host}))
     assert repository(registry, login).resolve("1") is None
     assert authorizations(evil)[0].startswith("Basic ")
     assert authorizations(registry) == [None, "Bearer abc"]
@@ -180,7 +182,9 @@ def test_an_upload_elsewhere_does_not_carry_the_token(evil):
             )
         )
         registries = Registries(
-            lambda host: RegistryEndpoint(f"http://{host}", LOGIN if host == server.host else None)
+            lambda host: RegistryEndpoint(
+                url=f"http://{host}", login=LOGIN if host == server.host else None
+            )
         )
         with pytest.raises(NotFoundError):
             copy_between(
@@ -205,7 +209,7 @@ def test_an_upload_is_not_sent_inward(registry, location):
 def test_a_login_does_not_show_itself():
     """Neither printing nor logging an object tells a secret."""
     assert SECRET not in repr(LOGIN)
-    assert SECRET not in repr(RegistryEndpoint("https://h", LOGIN))
+    assert SECRET not in repr(RegistryEndpoint(url="https://h", login=LOGIN))
 
 
 def test_a_challenge_of_the_storage_is_not_the_registrys(evil):

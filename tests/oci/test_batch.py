@@ -64,7 +64,10 @@ def test_each_blob_is_read_once_from_a_real_source(servers):
     images = named("one", "two", "three", "four")
     for name, image in images:
         put_image(source, f"{name}:1", image)
-    assets = [ImageAsset(f"{source.host}/{x}:1", f"{target.host}/kops/{x}:1") for x, _ in images]
+    assets = [
+        ImageAsset(canonical=f"{source.host}/{x}:1", download=f"{target.host}/kops/{x}:1")
+        for x, _ in images
+    ]
     registries = Registries()
     plan = plan_images(assets, registries)
     outcomes = copy_planned_images(plan.to_copy, registries, retries=quick())
@@ -80,7 +83,7 @@ def test_each_blob_is_read_once_from_a_real_source(servers):
 def test_nothing_is_shared_across_registries_or_users(how):
     """Mounts stay in one registry, as one user: others may not see what is there."""
     auth = BasicAuth("robot", "secret")
-    login = Login("robot", "secret")
+    login = Login(username="robot", password="secret")
     with (
         OciRegistryServer() as source,
         OciRegistryServer(auth=auth) as first,

@@ -56,7 +56,9 @@ def test_a_stopped_run_has_an_outcome_for_each(servers):
     assets = []
     for name, image in named("one", "two", "three"):
         put_image(source, f"{name}:1", image)
-        assets.append(ImageAsset(f"{source.host}/{name}:1", f"{target.host}/kops/{name}:1"))
+        assets.append(
+            ImageAsset(canonical=f"{source.host}/{name}:1", download=f"{target.host}/kops/{name}:1")
+        )
     registries, retries = Registries(), quick()
     plan = plan_images(assets, registries)
     retries.stop.set()
@@ -76,7 +78,9 @@ def test_stop_ends_every_wait(servers):
 
         (job,) = remote_jobs(source, client(target), *named("one"))
         hints = dict.fromkeys((x.digest for x in job.tree.blobs[:1]), "kops/other")
-        job = ImageJob(job.source, job.target, "1", job.tree, hints)
+        job = ImageJob(
+            source=job.source, target=job.target, push_as="1", tree=job.tree, mounts=hints
+        )
         target.notice = notice
         target.inject(Fault("PUT", "/uploads/.", status=503, times=1))
         results, seconds = timed(lambda: copy_images([job], retries=retries))

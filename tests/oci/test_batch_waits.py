@@ -16,7 +16,7 @@ from tests.support.pull import pull_image
 
 def hinted(job, count=1, repository="kops/other"):
     hints = {x.digest: repository for x in job.tree.blobs[:count]}
-    return ImageJob(job.source, job.target, "1", job.tree, hints)
+    return ImageJob(source=job.source, target=job.target, push_as="1", tree=job.tree, mounts=hints)
 
 
 def test_a_blob_that_comes_is_mounted(servers):
@@ -112,7 +112,14 @@ def test_two_processes_that_wait_for_each_other_end(servers):
         other = "kops/two" if name == "one" else "kops/one"
         hints = {Digest(theirs): other}
         jobs.append(
-            ImageJob(job.source, job.target, "1", job.tree, hints, frozenset({Digest(mine)}))
+            ImageJob(
+                source=job.source,
+                target=job.target,
+                push_as="1",
+                tree=job.tree,
+                mounts=hints,
+                wanted=frozenset({Digest(mine)}),
+            )
         )
     results = {}
 
@@ -137,7 +144,13 @@ def test_where_only_a_published_image_gives_blobs_its_whole_task_is_waited_for()
     ):
         target.storage.put_blob("kops/one", one.blobs[shared])
         (job,) = remote_jobs(source, client(target), ("two", two), profile=ECR)
-        job = ImageJob(job.source, job.target, "1", job.tree, {Digest(shared): "kops/one"})
+        job = ImageJob(
+            source=job.source,
+            target=job.target,
+            push_as="1",
+            tree=job.tree,
+            mounts={Digest(shared): "kops/one"},
+        )
         asked = []
 
         def is_coming(repository):

@@ -60,7 +60,7 @@ OLD = make_image("old", platforms=PLATFORM)
 HUGE = make_image("huge", platforms=PLATFORM, layers=1, base_layers=0, size=12 * MIB)
 LAYER = max(IMAGE.blobs, key=lambda x: len(IMAGE.blobs[x]))
 DATA = IMAGE.blobs[LAYER]
-LOGIN = Login("robot", "secret")
+LOGIN = Login(username="robot", password="secret")
 BLOB, UPLOAD, MANIFEST = f"/blobs/{LAYER}", "/blobs/uploads/.", "/manifests/"
 
 
@@ -362,7 +362,7 @@ def test_an_empty_answer_for_a_blob_starts_no_upload(world):
     world.source.inject(always("GET", BLOB, body=b""))
     with pytest.raises(ChecksumMismatchError):
         world.copy()
-    blob = Descriptor("application/x", Digest.of(DATA), 0)
+    blob = Descriptor(media_type="application/x", digest=Digest.of(DATA), size=0)
     repository = RemoteRepository(
         RegistryClient(HttpClient(), world.source.url, None, Side.SOURCE), "app/app"
     )
@@ -379,7 +379,9 @@ def test_an_empty_answer_for_a_blob_starts_no_upload(world):
 def test_a_failed_image_has_its_error_in_its_outcome(world):
     """A batch raises nothing: what went wrong is told by the outcome, with its side."""
     world.source.inject(always("GET", BLOB, status=403))
-    asset = ImageAsset(f"{world.source.host}/app/app:1", f"{world.target.host}/kops/app:1")
+    asset = ImageAsset(
+        canonical=f"{world.source.host}/app/app:1", download=f"{world.target.host}/kops/app:1"
+    )
     registries = Registries()
     plan = plan_images([asset], registries, TAKE)
     (outcome,) = copy_planned_images(plan.to_copy, registries, retries=world.retries)
@@ -726,7 +728,9 @@ def test_what_an_interrupted_copy_left_is_made_good(world):
 
 def test_a_tag_that_moves_after_the_plan(world):
     """What was planned is copied, and the outcome tells what the tag has come to stand for."""
-    asset = ImageAsset(f"{world.source.host}/app/app:1", f"{world.target.host}/kops/app:1")
+    asset = ImageAsset(
+        canonical=f"{world.source.host}/app/app:1", download=f"{world.target.host}/kops/app:1"
+    )
     (planned,) = plan_images([asset], Registries(), TAKE).to_copy
     handed_on = PlannedImage(**json.loads(json.dumps(planned.to_dict())))
     moved = make_image("moved", platforms=PLATFORM)

@@ -35,7 +35,9 @@ class Cloud:
     def login(self):
         self.given += 1
         ends = self.clock() + self.life
-        return Login("AWS", f"canary-{self.given}", expires_at=ends, renew=self.login)
+        return Login(
+            username="AWS", password=f"canary-{self.given}", expires_at=ends, renew=self.login
+        )
 
 
 def auth_of(login, clock):
@@ -75,7 +77,10 @@ def test_a_short_login_is_renewed_at_half_its_life():
 def test_a_login_without_an_end_is_kept():
     """A password from a connection, or one that nobody can renew."""
     clock = Clock()
-    for login in (Login("robot", "p", renew=lambda: None), Login("robot", "p", expires_at=1.0)):
+    for login in (
+        Login(username="robot", password="p", renew=lambda: None),
+        Login(username="robot", password="p", expires_at=1.0),
+    ):
         auth = auth_of(login, clock)
         first = auth.headers("")
         clock.now += 1e9

@@ -53,7 +53,7 @@ class Source:
 
 def reader_of(source, data=None, attempts=4, on_chunk=lambda _: None):
     data = source.data if data is None else data
-    blob = Descriptor("application/x", Digest.of(data), len(data))
+    blob = Descriptor(media_type="application/x", digest=Digest.of(data), size=len(data))
     return BlobReader(source, blob, Retries(attempts, first_wait_seconds=0), on_chunk)
 
 
@@ -215,7 +215,7 @@ def test_a_reader_that_is_left_early_closes_its_source():
 
 def test_other_bytes_of_the_same_size_are_refused():
     """The message has both digests."""
-    blob = Descriptor("application/x", Digest.of(DATA), len(DATA))
+    blob = Descriptor(media_type="application/x", digest=Digest.of(DATA), size=len(DATA))
     reader = BlobReader(Source(DATA[::-1]), blob, Retries(), lambda _: None)
     with pytest.raises(ChecksumMismatchError, match=f"got {Digest.of(DATA[::-1])}"):
         read(reader)

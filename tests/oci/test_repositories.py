@@ -16,7 +16,7 @@ from tests.support.registry.auth import BasicAuth, TokenAuth
 from tests.support.registry.quirks import Quirks
 from tests.support.repository_contract import RepositoryContract
 
-LOGIN = Login("robot", "canary-password")
+LOGIN = Login(username="robot", password="canary-password")
 
 
 def remote(url: str, login: Login | None = None) -> RemoteRepository:

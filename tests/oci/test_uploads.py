@@ -22,8 +22,8 @@ from kops_assets_provider.oci.uploads import Uploads
 BASE = "https://registry.example/v2/kops/app"
 MIB = 1 << 20
 DATA = bytes(16 * MIB)
-LARGE = Descriptor("application/x", Digest.of(DATA), len(DATA))
-SMALL = Descriptor("application/x", Digest.of(b"small"), 5)
+LARGE = Descriptor(media_type="application/x", digest=Digest.of(DATA), size=len(DATA))
+SMALL = Descriptor(media_type="application/x", digest=Digest.of(b"small"), size=5)
 BROKEN = ConnectionFailedError("broken", side=Side.TARGET)
 
 

@@ -68,10 +68,10 @@ def run(task, monkeypatch, result=None, error=None):
     def copy(_, control):
         control.on_chunk(10)
         if isinstance(error, KopsAssetsError):
-            return CopyResult(failed(asset_of(task), Problem.of(error)), error)
+            return CopyResult(outcome=failed(asset_of(task), Problem.of(error)), error=error)
         if error:
             raise error
-        return CopyResult(result)
+        return CopyResult(outcome=result)
 
     monkeypatch.setattr(images, "copy_image", copy)
     monkeypatch.setattr(files, "copy_file", copy)

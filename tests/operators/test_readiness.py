@@ -23,7 +23,7 @@ BAD = make_outcome(Kind.FILE, "a", "d/a", State.FAILED, problem=GONE)
 
 
 def report(outcome):
-    return Report(CLUSTER, (outcome,))
+    return Report(cluster=CLUSTER, outcomes=(outcome,))
 
 
 class Events:
@@ -110,7 +110,7 @@ def test_airflow_s_own_notifiers_can_speak_of_the_report():
 
 def test_what_the_run_before_found_is_in_the_record():
     """Three nights: nothing is known, whole, not whole."""
-    store, target = MemoryStore(), FileTarget(Scheme.S3, "bucket", "r")
+    store, target = MemoryStore(), FileTarget(scheme=Scheme.S3, root="bucket", path="r")
     nights = [GOOD, GOOD, BAD, BAD, GOOD]
     before = [keep_record(store, target, report(x), "1.36.2", "run") for x in nights]
     assert [x and x.is_whole for x in before] == [None, True, True, False, False]

@@ -40,13 +40,20 @@ def record(cluster, *nights):
     """Return the record after nights, each with its outcomes."""
     found = None
     for number, outcomes in enumerate(nights):
-        report = Report(cluster, tuple(outcomes))
+        report = Report(cluster=cluster, outcomes=tuple(outcomes))
         found = update_record(found, report, "1.36.2", f"scheduled__{number + 1}")
     return found
 
 
 def shown(cluster, *nights, more=NOTHING, **fields):
-    return Shown(record(cluster, *nights), "copy", "nightly", RUN, more=more, **fields)
+    return Shown(
+        record=record(cluster, *nights),
+        kind="copy",
+        dag_id="nightly",
+        run_page=RUN,
+        more=more,
+        **fields,
+    )
 
 
 def values(*clusters, scope=None):

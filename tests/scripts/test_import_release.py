@@ -75,7 +75,7 @@ def without_one(whole: Whole) -> Iterator[str]:
             rules = stated.value.get(key) if isinstance(stated.value.get(key), list) else []
             for number in range(len(rules)):
                 rest = rules[:number] + rules[number + 1 :]
-                entry = Stated(stated.file, {**stated.value, key: rest})
+                entry = Stated(file=stated.file, value={**stated.value, key: rest})
                 whole.sections[section] = {**entries, name: entry}
                 yield f"{section}.{name}"
         whole.sections[section] = entries
@@ -139,7 +139,7 @@ def changed(section: str, name: str, **changes: Any) -> Whole:
     """Return the newest catalogue with one entry changed."""
     whole = whole_of(NEWEST)
     stated = whole.sections[section][name]
-    whole.sections[section][name] = Stated(stated.file, {**stated.value, **changes})
+    whole.sections[section][name] = Stated(file=stated.file, value={**stated.value, **changes})
     return whole
 
 

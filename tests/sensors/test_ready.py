@@ -31,7 +31,7 @@ def poke(tmp_path):
     """Return what keeps a record of outcomes and asks the sensor."""
 
     def poke(*outcomes, **options):
-        record = update_record(None, Report(CLUSTER, outcomes), "1.36.2", "run")
+        record = update_record(None, Report(cluster=CLUSTER, outcomes=outcomes), "1.36.2", "run")
         (tmp_path / f"{CLUSTER}.json").write_text(record.to_json())
         return sensor(tmp_path, **options).poke({})
 
@@ -78,9 +78,9 @@ def test_the_hours_are_the_user_s(poke):
 
 def test_a_failed_night_after_a_good_one(poke, tmp_path):
     """Verified an hour ago, and then it failed: what the last run found counts."""
-    good = update_record(None, Report(CLUSTER, (outcome("a"),)), "1.36.2", "1")
+    good = update_record(None, Report(cluster=CLUSTER, outcomes=(outcome("a"),)), "1.36.2", "1")
     bad = make_outcome(Kind.FILE, "a", "d/a", State.FAILED, problem=GONE)
-    record = update_record(good, Report(CLUSTER, (bad,)), "1.36.2", "2")
+    record = update_record(good, Report(cluster=CLUSTER, outcomes=(bad,)), "1.36.2", "2")
     (tmp_path / f"{CLUSTER}.json").write_text(record.to_json())
     assert not sensor(tmp_path).poke({})
 
@@ -99,7 +99,9 @@ def test_an_empty_record_is_not_ready(poke):
 def test_hours_that_are_none(tmp_path, hours):
     """A typo does not wait for ever."""
     (tmp_path / f"{CLUSTER}.json").write_text(
-        update_record(None, Report(CLUSTER, (outcome("a"),)), "1.36.2", "1").to_json()
+        update_record(
+            None, Report(cluster=CLUSTER, outcomes=(outcome("a"),)), "1.36.2", "1"
+        ).to_json()
     )
     with pytest.raises(AirflowFailException, match="within_hours: expected hours"):
         sensor(tmp_path, within_hours=hours).poke({})
@@ -114,7 +116,9 @@ def test_a_damaged_record_is_told(tmp_path):
 
 def test_the_record_of_another_cluster_is_refused(tmp_path):
     """Somebody has copied it to this cluster's name: its assets are others."""
-    record = update_record(None, Report("other.example.com", (outcome("a"),)), "1.36.2", "1")
+    record = update_record(
+        None, Report(cluster="other.example.com", outcomes=(outcome("a"),)), "1.36.2", "1"
+    )
     (tmp_path / f"{CLUSTER}.json").write_text(record.to_json())
     with pytest.raises(AirflowFailException, match=r"it is the record of other\.example\.com"):
         sensor(tmp_path).poke({})

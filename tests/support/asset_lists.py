@@ -24,7 +24,10 @@ def asset_list(
     :param files: canonical and download URL of each, and its bytes.
     """
     assets = ClusterAssets(
-        tuple(ImageAsset(canonical=x, download=y) for x, y in images),
-        tuple(FileAsset(x, y, hashlib.sha256(raw).hexdigest()) for x, y, raw in files),
+        images=tuple(ImageAsset(canonical=x, download=y) for x, y in images),
+        files=tuple(
+            FileAsset(canonical=x, download=y, sha=hashlib.sha256(raw).hexdigest())
+            for x, y, raw in files
+        ),
     )
-    return AssetList(cluster, KOPS_VERSION, assets).to_dict()
+    return AssetList(cluster=cluster, kops_version=KOPS_VERSION, assets=assets).to_dict()

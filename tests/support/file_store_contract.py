@@ -117,7 +117,12 @@ class FileStoreContract:
         """A source that announces no bytes and sends none leaves what was there."""
         if old is not None:
             store.write("file", Content.of("test", old))
-        empty = Content("https://example.com/file", chunks, 0, hashlib.sha256(BIG).hexdigest())
+        empty = Content(
+            name="https://example.com/file",
+            chunks=chunks,
+            size=0,
+            sha=hashlib.sha256(BIG).hexdigest(),
+        )
         with pytest.raises(ChecksumMismatchError, match="got an empty answer") as error:
             store.write("file", empty, new=old is None)
         assert error.value.side is Side.SOURCE
@@ -155,7 +160,10 @@ class FileStoreContract:
 
         sha = hashlib.sha256(BIG).hexdigest()
         with pytest.raises(StoppedError):
-            store.write("file", Content("test", chunked(BIG), len(BIG), sha, stop))
+            store.write(
+                "file",
+                Content(name="test", chunks=chunked(BIG), size=len(BIG), sha=sha, on_chunk=stop),
+            )
         assert store.stat("file") is None
 
     def test_the_store_goes_on_after_a_failure(self, store: FileStore) -> None:
@@ -202,7 +210,10 @@ def content(right: bytes, chunks: list[bytes] | Iterator[bytes] | None = None) -
     """Return the content that should be ``right``, made of ``chunks`` if they are given."""
     sha = hashlib.sha256(right).hexdigest()
     return Content(
-        "https://example.com/file", chunked(right) if chunks is None else chunks, len(right), sha
+        name="https://example.com/file",
+        chunks=chunked(right) if chunks is None else chunks,
+        size=len(right),
+        sha=sha,
     )
 
 

@@ -25,7 +25,7 @@ class MemorySource:
         """Open the file at ``url``."""
         if url not in self.files:
             raise NotFoundError(f"{url}: no such file", side=Side.SOURCE)
-        yield SourceFile(_chunks(self.files[url]), len(self.files[url]))
+        yield SourceFile(chunks=_chunks(self.files[url]), size=len(self.files[url]))
 
 
 class MemoryStore:
@@ -43,7 +43,7 @@ class MemoryStore:
         if raw is None:
             return None
         version = hashlib.md5(raw, usedforsecurity=False).hexdigest()
-        return StoredFile(len(raw), hashlib.sha256(raw).hexdigest(), version)
+        return StoredFile(size=len(raw), sha=hashlib.sha256(raw).hexdigest(), version=version)
 
     def list(self, paths: Collection[str]) -> dict[str, StoredFile]:
         """Look at many files."""

@@ -14,16 +14,33 @@ NAME = f"{C}.json"
 
 def standing(record, aws="aws_default", gcp="google_cloud_default"):
     return Standing(
-        C, ready=True, bad=0, kops_version="1", record=record, aws_conn_id=aws, gcp_conn_id=gcp
+        cluster=C,
+        ready=True,
+        bad=0,
+        kops_version="1",
+        record=record,
+        aws_conn_id=aws,
+        gcp_conn_id=gcp,
     )
 
 
 @pytest.mark.parametrize(
     ("record", "expected"),
     [
-        (f"s3://bucket/a/{NAME}", Place("s3://bucket/a", NAME, "aws_default")),
-        (f"s3://bucket/{NAME}", Place("s3://bucket", NAME, "aws_default")),
-        (f"gs://bucket/a b/{NAME}", Place("gs://bucket/a b", NAME, None, "google_cloud_default")),
+        (
+            f"s3://bucket/a/{NAME}",
+            Place(folder="s3://bucket/a", path=NAME, aws_conn_id="aws_default"),
+        ),
+        (f"s3://bucket/{NAME}", Place(folder="s3://bucket", path=NAME, aws_conn_id="aws_default")),
+        (
+            f"gs://bucket/a b/{NAME}",
+            Place(
+                folder="gs://bucket/a b",
+                path=NAME,
+                aws_conn_id=None,
+                gcp_conn_id="google_cloud_default",
+            ),
+        ),
     ],
 )
 def test_without_the_setting_objects_are_read(record, expected):
@@ -59,7 +76,9 @@ def test_without_the_setting_nothing_else_is(record, why):
     assert "secret" not in str(found.value)
 
 
-PLACES = RecordPlaces(["s3://bucket/kops-assets/", "gs://other", "/srv/mirror/kops-assets"])
+PLACES = RecordPlaces(
+    prefixes=["s3://bucket/kops-assets/", "gs://other", "/srv/mirror/kops-assets"]
+)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +128,7 @@ def test_a_setting_that_is_wrong_opens_nothing(prefix):
     """Least of all everything."""
     for record in (f"/etc/{NAME}", f"s3://bucket/{NAME}"):
         with pytest.raises(InvalidInputError, match="record_places"):
-            RecordPlaces([prefix]).allowed(standing(record))
+            RecordPlaces(prefixes=[prefix]).allowed(standing(record))
 
 
 @pytest.mark.parametrize(

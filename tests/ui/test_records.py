@@ -24,7 +24,9 @@ LATER = FIRST + timedelta(days=1)
 
 def write(path, run):
     outcome = make_outcome(Kind.IMAGE, "a", "h/a", State.COPIED)
-    path.write_text(update_record(None, Report("c", (outcome,)), "1.36.2", run).to_json())
+    path.write_text(
+        update_record(None, Report(cluster="c", outcomes=(outcome,)), "1.36.2", run).to_json()
+    )
 
 
 class Stores(StateStores):
@@ -66,7 +68,7 @@ def records(stores):
 @pytest.fixture
 def place(tmp_path):
     write(tmp_path / "c.json", "run-1")
-    return Place(str(tmp_path), "c.json", "aws_default")
+    return Place(folder=str(tmp_path), path="c.json", aws_conn_id="aws_default")
 
 
 def test_a_record_is_read_once_for_each_run(records, stores, place, tmp_path):
@@ -84,7 +86,7 @@ def test_a_folder_is_opened_once_for_all_its_records(records, stores, tmp_path):
     places = {}
     for number in range(40):
         write(tmp_path / f"{number}.json", "run-1")
-        places[Place(str(tmp_path), f"{number}.json")] = FIRST
+        places[Place(folder=str(tmp_path), path=f"{number}.json")] = FIRST
     assert {type(x) for x in records.read(places).values()} == {MirrorRecord}
     assert stores.opened == [str(tmp_path)]
 

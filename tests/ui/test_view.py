@@ -19,7 +19,7 @@ from tests.canaries.test_printable import ALL, is_clean
 from tests.outcomes import GONE, make_outcome, with_values
 
 NOW = datetime(2026, 11, 26, 8, tzinfo=UTC)
-FILE = FileAsset("https://h/f", "https://h/f", None)
+FILE = FileAsset(canonical="https://h/f", download="https://h/f", sha=None)
 LOG = "dags/d/runs/r/tasks/copy_image/mapped/3"
 GOOD = make_outcome(
     Kind.IMAGE,
@@ -38,8 +38,8 @@ OLD = with_values(GOOD, verified_at=(NOW - timedelta(hours=27)).isoformat())
 
 
 def shown(*outcomes, **fields):
-    record = update_record(None, Report("c", outcomes), "1.36.2", "r")
-    return page_values([Shown(record, "copy", **fields)], NOW, timedelta(hours=26))
+    record = update_record(None, Report(cluster="c", outcomes=outcomes), "1.36.2", "r")
+    return page_values([Shown(record=record, kind="copy", **fields)], NOW, timedelta(hours=26))
 
 
 @pytest.mark.parametrize("off", [True, False])
@@ -52,8 +52,8 @@ def test_no_control_character_reaches_the_page(off):
         if off:
             switch_off(patch)
             patch.setattr("kops_assets_provider.ui.view.printable_values", dict)
-        record = update_record(None, Report(ALL, (nasty,)), ALL, ALL)
-        shown = Shown(record, ALL, dag_id=ALL, run_page=ALL, remark=ALL, more=more)
+        record = update_record(None, Report(cluster=ALL, outcomes=(nasty,)), ALL, ALL)
+        shown = Shown(record=record, kind=ALL, dag_id=ALL, run_page=ALL, remark=ALL, more=more)
         values = page_values([shown], NOW, timedelta(hours=26))
     texts = list(_texts(values))
     assert "\u202e" in ALL

@@ -24,7 +24,7 @@ _FOLDER = Path(__file__).parent
 def known_releases() -> tuple[str, ...]:
     """Return the kOps releases that there is a catalogue for, oldest first."""
     releases = [file.stem for file in _FOLDER.glob("*.yaml")]
-    return tuple(sorted(releases, key=lambda release: parse_version(release) or Version(0)))
+    return tuple(sorted(releases, key=lambda release: parse_version(release) or Version(major=0)))
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from kops_assets_provider.kops.expressions import Condition, Template
 from kops_assets_provider.kops.semver import Version
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Default:
     """A field that kOps fills in, if it is not set and the condition holds."""
 
@@ -19,7 +19,7 @@ class Default:
     when: Condition
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """A cluster that kOps fails on, and why."""
 
@@ -27,7 +27,7 @@ class Refusal:
     because: Template
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRule:
     """One image."""
 
@@ -35,7 +35,7 @@ class ImageRule:
     when: Condition
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageEntry:
     """The images that one file of kOps' tree adds, together or once for each item of a loop."""
 
@@ -44,7 +44,7 @@ class ImageEntry:
     rules: tuple[ImageRule, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileRule:
     """One file, for one architecture: its URL (or base URL and path), and the user's own hash."""
 
@@ -54,7 +54,7 @@ class FileRule:
     when: Condition
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileEntry:
     """The files that one file of kOps' tree adds."""
 
@@ -62,7 +62,7 @@ class FileEntry:
     rules: tuple[FileRule, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """All that the engine knows about one kOps release."""
 

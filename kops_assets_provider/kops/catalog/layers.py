@@ -23,7 +23,7 @@ SECTIONS = ("facts", *LISTS)
 _HEAD = ("kops", "kubernetes", "architectures")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stated:
     """Something that a catalogue says, and the file that says it."""
 
@@ -31,7 +31,7 @@ class Stated:
     value: Any
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Whole:
     """A catalogue with nothing left out: its head, and each section's entries by name."""
 
@@ -102,7 +102,7 @@ def _read(file: str, text: str, problems: list[str]) -> tuple[str, Mapping[str, 
 
 
 def _lay(whole: Whole, file: str, data: Mapping[str, Any]) -> None:
-    whole.head |= {key: Stated(file, data[key]) for key in _HEAD if key in data}
+    whole.head |= {key: Stated(file=file, value=data[key]) for key in _HEAD if key in data}
     removed = _typed(whole, f"{file}: removed", data.get("removed", {}), dict)
     for section in removed.keys() - set(SECTIONS):
         whole.problems.append(f"{file}: removed.{section}: it is none of {', '.join(SECTIONS)}")
@@ -114,7 +114,7 @@ def _lay(whole: Whole, file: str, data: Mapping[str, Any]) -> None:
         for name, value in _entries(whole, file, section, data.get(section)).items():
             if name in base and base[name].value == value:
                 whole.problems.append(f"{file}: {section}.{name}: {base[name].file} says the same")
-            base[name] = Stated(file, value)
+            base[name] = Stated(file=file, value=value)
 
 
 def _entries(whole: Whole, file: str, section: str, value: object) -> dict[str, Any]:

@@ -125,7 +125,9 @@ class _Reader:
 
     def _refusal(self, where: str, entry: Mapping[str, Any]) -> Refusal:
         self._keys(where, entry, {"name", "origin", "when", "because"}, optional=set())
-        return Refusal(self._when(where, entry), self._template(where, entry, "because"))
+        return Refusal(
+            when=self._when(where, entry), because=self._template(where, entry, "because")
+        )
 
     def _defaults(self, where: str, entry: Mapping[str, Any]) -> list[Default]:
         self._keys(where, entry, {"name", "origin", "set", "to"}, optional={"when"})
@@ -135,7 +137,9 @@ class _Reader:
         values = entry.get("to")
         return [
             Default(
-                path, self._template(place, rule, "value"), Every((when, self._when(place, rule)))
+                path=path,
+                value=self._template(place, rule, "value"),
+                when=Every((when, self._when(place, rule))),
             )
             for place, rule in self._rules(
                 where, "to", values if isinstance(values, list) else [values], "value"
@@ -150,11 +154,12 @@ class _Reader:
             loop = None
         rules = [
             ImageRule(
-                self._template(place, rule, "image", loop=loop), self._when(place, rule, loop=loop)
+                image=self._template(place, rule, "image", loop=loop),
+                when=self._when(place, rule, loop=loop),
             )
             for place, rule in self._rules(where, "images", entry.get("images"), "image")
         ]
-        return ImageEntry(self._when(where, entry), loop, tuple(rules))
+        return ImageEntry(when=self._when(where, entry), loop=loop, rules=tuple(rules))
 
     def _rules(
         self, where: str, key: str, items: object, short: str
@@ -180,13 +185,13 @@ class _Reader:
             }
             rules.append(
                 FileRule(
-                    texts.get("url", _NOTHING),
-                    texts.get("base"),
-                    texts.get("sha"),
-                    self._when(place, rule, for_file=True),
+                    url=texts.get("url", _NOTHING),
+                    base=texts.get("base"),
+                    sha=texts.get("sha"),
+                    when=self._when(place, rule, for_file=True),
                 )
             )
-        return FileEntry(self._when(where, entry, for_file=True), tuple(rules))
+        return FileEntry(when=self._when(where, entry, for_file=True), rules=tuple(rules))
 
     def _when(
         self,
@@ -251,7 +256,7 @@ class _Reader:
         version = parse_version(self._text(where, value))
         if version is None:
             self.problems.append(f"{where}: {value!r} is no version")
-        return version or Version(0)
+        return version or Version(major=0)
 
     def _typed(self, where: str, value: object, kind: type[_T], stand_in: _T) -> _T:
         if isinstance(value, kind):

@@ -14,7 +14,7 @@ from kops_assets_provider.mirror.model.outcome import Outcome
 from kops_assets_provider.oci.copy import IsComing, always
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
     """
     Run, watch and stop the copies of one process; safe to share between threads.
@@ -34,7 +34,7 @@ class Control:
     @classmethod
     def until(cls, stop: Event | None, **options: Any) -> Control:
         """Return one whose copies end as soon as ``stop`` is set."""
-        return cls(Retries(stop=stop), **options)
+        return cls(retries=Retries(stop=stop), **options)
 
     def watch(self, size: int) -> None:
         """Count a chunk of a file; raise StoppedError once the copies were stopped."""
@@ -44,7 +44,7 @@ class Control:
             self.on_chunk(size)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CopyResult:
     """
     The result of a copy.

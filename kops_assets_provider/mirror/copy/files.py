@@ -31,7 +31,7 @@ from kops_assets_provider.mirror.plan.file_checks import verified
 from kops_assets_provider.mirror.plan.file_states import sha_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileCopy:
     """
     A file to copy, and where from and to.
@@ -68,7 +68,7 @@ def copy_file(job: FileCopy, control: Control) -> CopyResult:
         retries=retries.count,
         seconds=round(time.monotonic() - began, 3),
     )
-    return CopyResult(replace(outcome, cost=cost), error)
+    return CopyResult(outcome=replace(outcome, cost=cost), error=error)
 
 
 def _copy(

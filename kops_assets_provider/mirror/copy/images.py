@@ -34,7 +34,7 @@ from kops_assets_provider.oci.survey import chosen_platforms
 from kops_assets_provider.oci.tree import read_tree
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageCopy:
     """
     An image to copy, and where from and to.
@@ -55,7 +55,7 @@ class ImageCopy:
         return self.image.asset
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Ready:
     """An image whose manifests were read. ``drift`` is the digest that its tag has moved to."""
 
@@ -120,13 +120,13 @@ def _prepare(job: ImageCopy, control: Control) -> CopyResult | _Ready:
     began = time.monotonic()
     try:
         if job.image.job is not None:
-            return _Ready(job, job.image.job)
+            return _Ready(copy=job, job=job.image.job)
         found = _settle(job, control)
     except Exception as err:  # noqa: BLE001  # one image's failure is its own, whatever it is
         seconds = round(time.monotonic() - began, 3)
         outcome = failed(job.asset, Problem.of(err)).with_cost(seconds=seconds)
-        return CopyResult(outcome, err)
-    return CopyResult(found) if isinstance(found, Outcome) else found
+        return CopyResult(outcome=outcome, error=err)
+    return CopyResult(outcome=found) if isinstance(found, Outcome) else found
 
 
 def _settle(job: ImageCopy, control: Control) -> Outcome | _Ready:
@@ -138,7 +138,7 @@ def _settle(job: ImageCopy, control: Control) -> Outcome | _Ready:
     if is_cache:
         return warm(found, job.registries, job.rules, control)
     if found.job is not None:
-        return _Ready(planned, found.job)
+        return _Ready(copy=planned, job=found.job)
     ready = _read_again(planned)
     return _copied_since(ready) or ready
 
@@ -154,7 +154,7 @@ def _copied_since(ready: _Ready) -> Outcome | None:
 
 
 def _plan_now(job: ImageCopy) -> Outcome | PlannedImage:
-    asset = ImageAsset(job.image.canonical, job.image.download)
+    asset = ImageAsset(canonical=job.image.canonical, download=job.image.download)
     try:
         return plan_image(asset, job.registries, job.rules, job.known)
     except DriftedError as err:
@@ -165,7 +165,9 @@ def _plan_now(job: ImageCopy) -> Outcome | PlannedImage:
 def _read_again(job: ImageCopy) -> _Ready:
     """Read a planned image's manifests again, in a task of its own."""
     planned, registries = job.image, job.registries
-    registries.expect([ImageAsset(planned.canonical, planned.download)], tuple(planned.mounts))
+    registries.expect(
+        [ImageAsset(canonical=planned.canonical, download=planned.download)], tuple(planned.mounts)
+    )
     source, source_ref = registries.source(planned.canonical)
     target, target_ref = registries.target(planned.download)
     root, drift = PATIENT.call(partial(_read_root, source, source_ref, planned.digest))
@@ -174,7 +176,17 @@ def _read_again(job: ImageCopy) -> _Ready:
     mounts, wanted = resolve_hints(tree.blobs, planned.mounts, planned.wanted)
     has = having(tree.blobs, planned.has)
     return _Ready(
-        job, ImageJob(source, target, target_ref.push_as, tree, mounts, wanted, has), drift
+        copy=job,
+        job=ImageJob(
+            source=source,
+            target=target,
+            push_as=target_ref.push_as,
+            tree=tree,
+            mounts=mounts,
+            wanted=wanted,
+            has=has,
+        ),
+        drift=drift,
     )
 
 
@@ -212,7 +224,7 @@ def _copied(image: _Ready, result: ImageResult) -> CopyResult:
     )
     if result.error is not None:
         outcome = replace(failed(asset, Problem.of(result.error)), cost=cost)
-        return CopyResult(outcome, result.error)
+        return CopyResult(outcome=outcome, error=result.error)
     facts = Facts(
         content=job.tree.root.digest,
         source=job.tree.source_digest,
@@ -221,4 +233,4 @@ def _copied(image: _Ready, result: ImageResult) -> CopyResult:
         verified_at=now(),
         drift=image.drift,
     )
-    return CopyResult(Outcome(asset=asset, state=State.COPIED, facts=facts, cost=cost))
+    return CopyResult(outcome=Outcome(asset=asset, state=State.COPIED, facts=facts, cost=cost))

@@ -29,7 +29,7 @@ _PAUSE = 0.02  # seconds between two looks at whether it is over
 _PATIENCE = 5.0  # seconds for a killed process to be gone
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """How a program ended, and what it printed; of a long ``err`` the last lines are there."""
 
@@ -78,7 +78,9 @@ class ChildProcess:
         if self._is_cut:
             # The first line may begin amid a secret, which nobody could recognise there.
             err = f"[...]\n{err.partition(chr(10))[2]}"
-        return Ended(self._process.returncode, self._out.decode(errors="replace"), err)
+        return Ended(
+            status=self._process.returncode, out=self._out.decode(errors="replace"), err=err
+        )
 
     def kill(self) -> None:
         """Kill it and what it has started, from any thread or signal handler."""

@@ -36,11 +36,11 @@ def compute_list(cluster: Cluster, kops_versions: Sequence[str], request: ListRe
     caveats += [*cluster_caveats(cluster), *environment_caveats(os.environ)]
     known = {x.canonical: "spec" for x in assets.files if x.sha}
     return AssetList(
-        cluster.name,
-        ", ".join(kops_versions),
-        assets,
-        tuple(caveats),
-        {**known, **sources},
+        cluster=cluster.name,
+        kops_version=", ".join(kops_versions),
+        assets=assets,
+        warnings=tuple(caveats),
+        hash_sources={**known, **sources},
     )
 
 

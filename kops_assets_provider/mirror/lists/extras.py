@@ -24,9 +24,9 @@ def with_images(assets: ClusterAssets, names: Sequence[str], locations: Location
             problems.append(str(err))
     if problems:
         raise InvalidInputError("extra images", problems)
-    images = {x: ImageAsset(x, remap_image(x, locations)) for x in names}
+    images = {x: ImageAsset(canonical=x, download=remap_image(x, locations)) for x in names}
     images |= {x.canonical: x for x in assets.images}
-    return ClusterAssets(tuple(images[x] for x in sorted(images)), assets.files)
+    return ClusterAssets(images=tuple(images[x] for x in sorted(images)), files=assets.files)
 
 
 def with_files(
@@ -51,10 +51,12 @@ def with_files(
             if listed and listed.sha and sha and listed.sha != sha:
                 problems.append(f"{redact(url)!r}: its hash is {listed.sha} in the list, not {sha}")
             elif not (listed and listed.sha):
-                files[canonical] = FileAsset(canonical, download, sha or None)
+                files[canonical] = FileAsset(
+                    canonical=canonical, download=download, sha=sha or None
+                )
     if problems:
         raise InvalidInputError("extra files", problems)
-    return ClusterAssets(assets.images, tuple(files[x] for x in sorted(files)))
+    return ClusterAssets(images=assets.images, files=tuple(files[x] for x in sorted(files)))
 
 
 def _checked(url: str, sha: str | None) -> str:

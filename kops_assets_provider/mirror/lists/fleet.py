@@ -29,7 +29,7 @@ def _failures(value: object) -> dict[str, Problem]:
     return {_CLUSTER(cluster): problem(error) for cluster, error in value.items()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FleetList:
     """
     The lists of a group of clusters.
@@ -50,7 +50,7 @@ class FleetList:
         """What any of the clusters downloads, each once."""
         images = dict.fromkeys(asset for x in self.lists for asset in x.assets.images)
         files = dict.fromkeys(asset for x in self.lists for asset in x.assets.files)
-        return ClusterAssets(tuple(images), tuple(files))
+        return ClusterAssets(images=tuple(images), files=tuple(files))
 
     def find(self, cluster: str) -> AssetList:
         """Return a cluster's list; raises InvalidInputError if it could not be listed."""
@@ -67,7 +67,7 @@ class FleetList:
         files = {asset: number for number, asset in enumerate(self.assets.files)}
         clusters = [
             {
-                **replace(x, assets=ClusterAssets((), ())).to_saved(),
+                **replace(x, assets=ClusterAssets(images=(), files=())).to_saved(),
                 "images": [images[asset] for asset in x.assets.images],
                 "files": [files[asset] for asset in x.assets.files],
             }
@@ -94,8 +94,8 @@ class FleetList:
         lists = []
         for own in values[_KEY]:
             assets = ClusterAssets(
-                tuple(images[number] for number in own["images"]),
-                tuple(files[number] for number in own["files"]),
+                images=tuple(images[number] for number in own["images"]),
+                files=tuple(files[number] for number in own["files"]),
             )
             lists.append(AssetList.from_saved({**own, **assets.to_dict()}, where))
         group, failures = _GROUP(values["group"]), _failures(values["failures"])

@@ -17,7 +17,7 @@ _GROUP = re.compile(r"[A-Za-z0-9_.-]{1,100}", re.ASCII)
 _OWN = ("schedule", "clusters")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterGroup:
     """
     Clusters that are mirrored by one DAG.
@@ -113,4 +113,9 @@ def _group(name: str, values: Mapping[str, Any]) -> ClusterGroup:
     clusters = values["clusters"]
     own = clusters if isinstance(clusters, Mapping) else dict.fromkeys(clusters)
     options = {k: v for k, v in values.items() if k not in _OWN}
-    return ClusterGroup(name, values.get("schedule"), {k: v or {} for k, v in own.items()}, options)
+    return ClusterGroup(
+        name=name,
+        schedule=values.get("schedule"),
+        clusters={k: v or {} for k, v in own.items()},
+        options=options,
+    )

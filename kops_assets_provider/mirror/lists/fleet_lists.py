@@ -48,7 +48,9 @@ def make_fleet_list(
     errors = {name: x for name, x in found.items() if isinstance(x, Exception)}
     _raise_for(errors.values(), patient=patient, all_failed=len(errors) == len(found))
     lists = tuple(x for x in found.values() if isinstance(x, AssetList))
-    return FleetList(group, lists, {name: Problem.of(x) for name, x in errors.items()})
+    return FleetList(
+        group=group, lists=lists, failures={name: Problem.of(x) for name, x in errors.items()}
+    )
 
 
 def _list(

@@ -161,7 +161,9 @@ def _with_more(listed: AssetList, cluster: Cluster, request: ListRequest) -> Ass
     caveats = listed.warnings
     if unread := [x for x in own if x in elsewhere]:
         message = f"nodes pull these by the names that stand here, mirrored or not: {unread}"
-        caveats += (Caveat("not-rewritten", f"{message}; write the mirror's into the spec"),)
+        caveats += (
+            Caveat(code="not-rewritten", message=f"{message}; write the mirror's into the spec"),
+        )
     return replace(listed, assets=assets, warnings=caveats, hash_sources=sources)
 
 

@@ -115,7 +115,7 @@ def _first_sha(canonical: str, urls: list[str], client: HttpClient) -> FetchedSh
     failures: dict[str, PermanentError | TransientError] = {}
     for url in urls:
         try:
-            return FetchedSha(_read_sha(url, client), redact(url))
+            return FetchedSha(sha=_read_sha(url, client), url=redact(url))
         except (PermanentError, TransientError) as err:
             failures[url] = err
     # One server that may recover is reason enough to come back.

@@ -14,7 +14,7 @@ from kops_assets_provider.kops.warnings import Caveat
 _FULL = re.compile(r"v?\d+\.\d+\.\d+(?:[-+].*)?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FoundRelease:
     """
     A release to list for.
@@ -53,9 +53,13 @@ def find_release(version: str, *, nearest: bool = False) -> FoundRelease:
             raise UnknownReleaseError(f"{err}; {choices} (kops_command)") from err
         base = load_release(near)
         message = f"computed with the rules of kOps {near}, since those of {version} are not known"
-        caveat = Caveat("nearest-release", f"{message}: versions of addons may differ")
-        return FoundRelease(replace(base, version=version.removeprefix("v")), base, (caveat,))
-    return FoundRelease(known, known)
+        caveat = Caveat(code="nearest-release", message=f"{message}: versions of addons may differ")
+        return FoundRelease(
+            release=replace(base, version=version.removeprefix("v")),
+            catalogue=base,
+            caveats=(caveat,),
+        )
+    return FoundRelease(release=known, catalogue=known)
 
 
 def _nearest(version: str) -> str | None:
@@ -65,7 +69,7 @@ def _nearest(version: str) -> str | None:
     same = [
         (abs(found.patch - wanted.patch), -found.patch, release)
         for release in known_releases()
-        for found in [parse_version(release) or Version(0)]
+        for found in [parse_version(release) or Version(major=0)]
         if (found.major, found.minor) == (wanted.major, wanted.minor)
     ]
     return min(same)[2] if same else None

@@ -17,14 +17,14 @@ from kops_assets_provider.redaction import clean, redact
 _UNKNOWN = "unknown"
 _OWN_KEYS = ("format", "cluster", "kops_version", "record_url", "warnings")
 _IGNORED = Caveat(
-    "record-url",
-    "the list has a record_url, which is ignored: a list does not say where the mirror's record is "
-    "written; give record_url as an option if it is not beside the files",
+    code="record-url",
+    message="the list has a record_url, which is ignored: a list does not say where the mirror's "
+    "record is written; give record_url as an option if it is not beside the files",
 )
 _MOST = 253  # characters of a cluster's name, or of a version
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AssetList:
     """
     A cluster's assets, and what they were computed for.
@@ -104,10 +104,10 @@ class AssetList:
         if values.get("record_url") is not None:
             caveats.append(_IGNORED)
         return cls(
-            values.get("cluster") or cluster or default_cluster,
-            clean(values.get("kops_version") or version or default),
-            assets,
-            tuple(caveats),
+            cluster=values.get("cluster") or cluster or default_cluster,
+            kops_version=clean(values.get("kops_version") or version or default),
+            assets=assets,
+            warnings=tuple(caveats),
         )
 
 
@@ -133,7 +133,7 @@ def _wrong_extras(values: Mapping[Any, Any]) -> Iterator[str]:
 
 
 def _caveat(values: Mapping[str, str]) -> Caveat:
-    return Caveat(clean(values["code"]), clean(values["message"]))
+    return Caveat(code=clean(values["code"]), message=clean(values["message"]))
 
 
 def _is_warning(value: object) -> bool:

@@ -27,7 +27,7 @@ def is_ahead(text: str, at: datetime) -> bool:
     return parse_time(text) > at + AHEAD
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Freshness:
     """
     How recent a verification must be to count.

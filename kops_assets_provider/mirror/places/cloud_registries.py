@@ -53,7 +53,7 @@ _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _SHORTEST_LIFE = 300.0  # seconds
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EcrRepositories:
     """
     How repositories are made in ECR; the words are those of ``CreateRepository`` in its API.
@@ -127,7 +127,13 @@ class Ecr:
             base64.b64decode(token["authorizationToken"]).decode().partition(":")
         )
         ends = _by_our_clock(token["expiresAt"])
-        return Login(username, password, name=self._name, expires_at=ends, renew=self._renew)
+        return Login(
+            username=username,
+            password=password,
+            name=self._name,
+            expires_at=ends,
+            renew=self._renew,
+        )
 
     def profile(self, repositories: EcrRepositories | None) -> Profile:
         """Return how to push to it; without ``repositories`` none is made that is missing."""
@@ -245,7 +251,13 @@ def _google_login(credentials: Any, name: str) -> Login:
     renew = partial(_google_login, credentials, name)
     ends = _by_our_clock(credentials.expiry.replace(tzinfo=UTC)) if credentials.expiry else None
     # https://cloud.google.com/artifact-registry/docs/docker/authentication#token
-    return Login("oauth2accesstoken", credentials.token, name=name, expires_at=ends, renew=renew)
+    return Login(
+        username="oauth2accesstoken",
+        password=credentials.token,
+        name=name,
+        expires_at=ends,
+        renew=renew,
+    )
 
 
 def is_google(host: str) -> bool:
@@ -281,7 +293,7 @@ def default_endpoints(
         elif login is None and is_google(host):
             login = google_login(default_google, "Google's default credentials")
         profile = ecr.profile(ecr_repositories) if ecr else GENERIC
-        return RegistryEndpoint(default_url(host), login, profile=profile)
+        return RegistryEndpoint(url=default_url(host), login=login, profile=profile)
 
     return endpoint
 

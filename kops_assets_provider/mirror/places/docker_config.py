@@ -119,7 +119,7 @@ class DockerConfig:
             return None
         if not isinstance(username, str) or not isinstance(password, str):
             raise InvalidInputError(self._where, [f"what auths has for {host} is not text"])
-        return Login(username, password, name=self._where)
+        return Login(username=username, password=password, name=self._where)
 
     def _decoded(self, auth: Any, host: str) -> tuple[str, str]:
         try:
@@ -148,7 +148,7 @@ class DockerConfig:
             return None
         ends = time.monotonic() + _ASK_AGAIN_SECONDS
         renew = partial(self._renewed, helper, host)
-        return Login(username, secret, name=program, expires_at=ends, renew=renew)
+        return Login(username=username, password=secret, name=program, expires_at=ends, renew=renew)
 
     def _renewed(self, helper: str, host: str) -> Login:
         if login := self._by_helper(helper, host):

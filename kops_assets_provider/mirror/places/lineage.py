@@ -45,7 +45,7 @@ def dataset(kind: Kind, name: str, file_targets: Mapping[str, str] | None = None
 def _image(name: str) -> Dataset:
     image = Reference.parse(name)
     version = f"@{image.digest}" if image.digest else f":{image.tag}"
-    return Dataset(f"oci://{image.registry}", f"{image.repository}{version}")
+    return Dataset(namespace=f"oci://{image.registry}", name=f"{image.repository}{version}")
 
 
 def _file(url: str, file_targets: Mapping[str, str]) -> Dataset:
@@ -54,10 +54,10 @@ def _file(url: str, file_targets: Mapping[str, str]) -> Dataset:
         return _in_store(locate(url, file_targets))
     except KopsAssetsError:
         shown = urlsplit(redact(url))
-        return Dataset(f"{shown.scheme}://{shown.netloc}", shown.path)
+        return Dataset(namespace=f"{shown.scheme}://{shown.netloc}", name=shown.path)
 
 
 def _in_store(target: FileTarget) -> Dataset:
     if target.scheme is Scheme.FILE:
-        return Dataset("file", f"{target.root.rstrip('/')}/{target.path}")
-    return Dataset(f"{target.scheme}://{target.root}", target.path)
+        return Dataset(namespace="file", name=f"{target.root.rstrip('/')}/{target.path}")
+    return Dataset(namespace=f"{target.scheme}://{target.root}", name=target.path)

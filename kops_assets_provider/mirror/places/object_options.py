@@ -38,7 +38,7 @@ _GCS: Readers = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreOptions:
     """What holds for all objects that are written."""
 
@@ -61,7 +61,9 @@ def read_store_options(
     """
     of_s3 = read_options("s3_options", s3 or {}, _S3, _key_problem)
     of_gcs = read_options("gcs_options", gcs or {}, _GCS)
-    return StoreOptions(S3Options(check_owner(bucket_owner), **of_s3), GCSOptions(**of_gcs))
+    return StoreOptions(
+        s3=S3Options(owner=check_owner(bucket_owner), **of_s3), gcs=GCSOptions(**of_gcs)
+    )
 
 
 def _key_problem(values: Mapping[str, Any]) -> str | None:

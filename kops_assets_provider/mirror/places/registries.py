@@ -24,7 +24,7 @@ from kops_assets_provider.oci.remote import RemoteRepository
 _API_HOSTS = {DOCKER_HUB: "registry-1.docker.io"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
     """What registries must have in common to share an ``HttpClient``; see its parameters."""
 
@@ -38,7 +38,7 @@ class Way:
         return HttpClient(**asdict(self))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryEndpoint:
     """
     How to reach a registry.
@@ -65,7 +65,12 @@ class RegistryEndpoint:
     @property
     def way(self) -> Way:
         """How connections to it are made."""
-        return Way(self.ca_file, self.proxy, self.client_cert, self.client_key)
+        return Way(
+            ca_file=self.ca_file,
+            proxy=self.proxy,
+            client_cert=self.client_cert,
+            client_key=self.client_key,
+        )
 
     def open(self, side: Side, http: HttpClient | None = None) -> RegistryClient:
         """Return a client for it."""
@@ -83,7 +88,7 @@ def default_url(host: str) -> str:
 
 def anonymous(host: str) -> RegistryEndpoint:
     """Return the endpoint of a registry that asks nobody who they are."""
-    return RegistryEndpoint(default_url(host))
+    return RegistryEndpoint(url=default_url(host))
 
 
 class Registries:

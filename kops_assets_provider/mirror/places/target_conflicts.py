@@ -37,7 +37,7 @@ Locate = Callable[[str], FileTarget]
 RegistryUrl = Callable[[str], str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
     """
     What a run would write to one place.
@@ -78,7 +78,7 @@ def image_writes(assets: Iterable[ImageAsset], registry_url: RegistryUrl) -> Ite
             where = str(replace(download, digest=None) if download.tag else download)
             content = download.digest or content
         what = f"{asset.canonical} (as {asset.download})"
-        yield Write(place, content, where, what, name_of(asset))
+        yield Write(place=place, content=content, where=where, what=what, name=name_of(asset))
 
 
 def _registry(download: Reference, text: str, registry_url: RegistryUrl) -> str:
@@ -118,14 +118,20 @@ def _file_write(asset: FileAsset, suffix: str, sha: str, what: str, locate: Loca
         target = locate(asset.download)
     except KopsAssetsError:  # nothing is written there: the file's own copy reports it
         url = _url_place(asset.download) + suffix
-        return Write(("url", url), content, _shown(asset.download) + suffix, what, name)
+        return Write(
+            place=("url", url),
+            content=content,
+            where=_shown(asset.download) + suffix,
+            what=what,
+            name=name,
+        )
     target = replace(target, path=target.path + suffix)
-    return Write(place_of(target), content, str(target), what, name)
+    return Write(place=place_of(target), content=content, where=str(target), what=what, name=name)
 
 
 def document_write(target: FileTarget, what: str) -> Write:
     """Return the write of a document of ours, such as the mirror's record."""
-    return Write(place_of(target), what, str(target), what)
+    return Write(place=place_of(target), content=what, where=str(target), what=what)
 
 
 def place_of(target: FileTarget) -> Place:

@@ -59,7 +59,7 @@ class FileLooks:
         """Look at one file; raises what ``verify_file`` does."""
         store, path = self._stores.open(asset.download)
         listed = {} if self._deep else self._listed(store)
-        look = Look(listed, self._read, self._deep)
+        look = Look(listed=listed, read=self._read, deep=self._deep)
         recall = partial(self._known.file, asset)
         return PATIENT.call(partial(verify_file, store, path, sha_of(asset), recall, look))
 

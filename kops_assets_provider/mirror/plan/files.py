@@ -31,7 +31,7 @@ _SIDECAR_BYTES = 64  # a SHA-256 in hex
 _SizeOf = Callable[[FileAsset], int | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileRules:
     """
     How files are planned.
@@ -84,7 +84,7 @@ def _settle(
     if asset.download == asset.canonical:
         return not_mirrored(asset)
     if rules.deep:
-        return ToCopy(asset, _ahead(asset, State.WRONG, Change.UNREAD))
+        return ToCopy(planned=asset, ahead=_ahead(asset, State.WRONG, Change.UNREAD))
     with counted() as traffic:
         found = looks.state(asset)
     if found.is_complete:
@@ -98,7 +98,7 @@ def _settle(
     ahead = replace(_ahead(asset, state, change), problem=wrong_file(reason))
     if change is not Change.UNREAD:
         ahead = _with_estimate(ahead, asset, found, looks, size)
-    return ToCopy(asset, ahead)
+    return ToCopy(planned=asset, ahead=ahead)
 
 
 def _ahead(asset: FileAsset, state: State, change: Change) -> Outcome:

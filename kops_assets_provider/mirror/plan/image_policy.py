@@ -18,7 +18,7 @@ _MOST_DAYS = 1e6  # what Python can subtract from a date, and nobody waits for
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(?:/[a-z0-9.]+)?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRules:
     """
     What to copy of images, and what need not be asked.
@@ -78,7 +78,7 @@ class ImageRules:
             return False
         if known.facts.warmed is None or tuple(known.facts.warmed) != self.platforms:
             return False
-        fresh = Freshness(timedelta(days=self.warm_days), datetime.now(UTC))
+        fresh = Freshness(within=timedelta(days=self.warm_days), at=datetime.now(UTC))
         return fresh.covers(known.facts.verified_at)
 
 

@@ -64,13 +64,15 @@ def plan_images(
         if isinstance(found, Outcome):
             return found
         saved = _savings(found, registries) if measure_savings and rules.platforms else 0
-        return ToCopy(found, _ahead(found).with_estimate(saved=saved))
+        return ToCopy(planned=found, ahead=_ahead(found).with_estimate(saved=saved))
 
-    plan = make_plan(assets, settle, lambda x: PlannedImage(x.canonical, x.download))
+    plan = make_plan(
+        assets, settle, lambda x: PlannedImage(canonical=x.canonical, download=x.download)
+    )
     ahead = {x.asset: x for x in plan.ahead}
     ordered = with_hints(plan.to_copy)
     foreseen = (_with_estimate(ahead[x.asset], x) for x in ordered)
-    return Plan(tuple(ordered), (*refused, *plan.settled), tuple(foreseen))
+    return Plan(to_copy=tuple(ordered), settled=(*refused, *plan.settled), ahead=tuple(foreseen))
 
 
 def in_one_process(plan: Plan[PlannedImage]) -> tuple[Outcome, ...]:
@@ -121,7 +123,13 @@ def plan_image(
     if change is Change.DRIFTED and rules.on_drift is not OnDrift.TAKE:
         return kept(asset, found, rules, known).with_cost(requests=requests)
     tree = PATIENT.call(partial(read_tree, source, root, found.source or root.digest))
-    return _planned(asset, found, ImageJob(source, target, target_ref.push_as, tree), change, known)
+    return _planned(
+        asset,
+        found,
+        ImageJob(source=source, target=target, push_as=target_ref.push_as, tree=tree),
+        change,
+        known,
+    )
 
 
 def change_of(

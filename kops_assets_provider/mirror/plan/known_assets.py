@@ -41,7 +41,7 @@ class Known:
         if known is None or known.facts.content != asset.sha:
             return NOTHING
         facts = known.facts
-        return KnownFile(facts.size, facts.version, facts.sidecar_version)
+        return KnownFile(size=facts.size, version=facts.version, sidecar=facts.sidecar_version)
 
     def record(self, asset: FileAsset) -> AssetRecord | None:
         """Return what is known of a file, whatever it was."""

@@ -25,7 +25,7 @@ _Planned = TypeVar("_Planned")
 PATIENT = Retries(attempts=3, first_wait_seconds=0.3)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToCopy(Generic[_Planned]):
     """An asset that must be copied: what its copy is told, and what is known ahead of that."""
 
@@ -33,7 +33,7 @@ class ToCopy(Generic[_Planned]):
     ahead: Outcome
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan(Generic[_Planned]):
     """
     What is ``to_copy``, and the outcome of all others, which need nothing.
@@ -97,7 +97,7 @@ def _ask(
 def _unknown(
     asset: _Asset, error: Exception, bare: Callable[[_Asset], _Planned]
 ) -> ToCopy[_Planned]:
-    return ToCopy(bare(asset), failed(name_of(asset), Problem.of(error)))
+    return ToCopy(planned=bare(asset), ahead=failed(name_of(asset), Problem.of(error)))
 
 
 def _is_of_target(error: Exception) -> bool:

@@ -29,7 +29,7 @@ _HEX = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
 _MAX_BYTES = 1000  # of a planned image as JSON: every mapped task pulls the whole list
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedImage:
     """
     An image to copy.
@@ -87,9 +87,9 @@ class PlannedImage:
         try:
             digest = hints.get("digest")
             return cls(
-                image.canonical,
-                image.download,
-                None if digest is None else str(Digest(digest)),
+                canonical=image.canonical,
+                download=image.download,
+                digest=None if digest is None else str(Digest(digest)),
                 mounts={str(k): _hex(v) for k, v in (hints.get("mounts") or {}).items()},
                 wanted=_hex(hints.get("wanted")),
                 leaders={str(k): _indexes(v) for k, v in (hints.get("leaders") or {}).items()},

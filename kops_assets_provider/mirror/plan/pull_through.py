@@ -28,7 +28,7 @@ def plan_warming(
     """
     digest = source_digest(source, reference)
     if known is None or not rules.is_warm(known, digest):
-        return PlannedImage(asset.canonical, asset.download, digest)
+        return PlannedImage(canonical=asset.canonical, download=asset.download, digest=digest)
     outcome = outcome_of(
         asset,
         State.PRESENT,

@@ -71,7 +71,7 @@ def _cluster(value: Any) -> str:
     return str(value)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Schema:
     schema: int
     format: str = Format.RECORD  # documents of early releases do not say it

@@ -144,7 +144,7 @@ class MirrorRecord:
 
         :param within: how long ago an asset may have been verified.
         """
-        fresh = Freshness(within, at or datetime.now(UTC))
+        fresh = Freshness(within=within, at=at or datetime.now(UTC))
         if not self.assets:
             return [f"{self.cluster}: the record has no assets"]
         return [x for x in (asset.problem(fresh) for asset in self.assets) if x]

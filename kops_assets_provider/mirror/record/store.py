@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from kops_assets_provider.exceptions import InvalidInputError, NotFoundError
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.ports import FileStore
@@ -10,13 +12,56 @@ from kops_assets_provider.logs import get_logger
 from kops_assets_provider.mirror.model.asset_list import AssetList
 from kops_assets_provider.mirror.model.document_formats import Format, foreign, format_of
 from kops_assets_provider.mirror.model.json_reader import join_chunks
+from kops_assets_provider.mirror.places.file_stores import FileStores
 from kops_assets_provider.mirror.record.past import Locate
-from kops_assets_provider.mirror.record.places import has_default_name, invalid_target
+from kops_assets_provider.mirror.record.places import (
+    has_default_name,
+    invalid_target,
+    record_target,
+)
 from kops_assets_provider.mirror.record.reader import parse_record
 from kops_assets_provider.mirror.record.record import MirrorRecord
 from kops_assets_provider.mirror.record.update import Judged, update_record
 
 log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRecord:
+    """
+    A record that was updated.
+
+    :param before: what was there before; None if there was nothing, or nothing valid.
+    """
+
+    before: MirrorRecord | None
+
+
+def update_stored_record(
+    listed: AssetList, report: Judged, run: str, stores: FileStores, record_url: str | None
+) -> KeptRecord | None:
+    """
+    Update the record of a list's mirror by what a run found; return None if no place is for it.
+
+    :param stores: what the run writes files with.
+    :param record_url: where the record is, if not beside the files.
+    :raises KopsAssetsError: what ``keep_record`` raises.
+    """
+    target = record_target(listed, record_url, stores)
+    if target is None:
+        return None
+    store, _ = stores.open_target(target)
+    version, locate = listed.kops_version, stores.locate
+    before = keep_record(store, target, report, version, run, listed=listed, locate=locate)
+    return KeptRecord(before=before)
+
+
+def find_record(
+    listed: AssetList, stores: FileStores, record_url: str | None
+) -> MirrorRecord | None:
+    """Read the record of a list's mirror; raises what ``read_record`` raises."""
+    target = record_target(listed, record_url, stores)
+    return read_record(*stores.open_target(target), listed.cluster) if target else None
 
 
 def keep_record(

@@ -14,7 +14,7 @@ from kops_assets_provider.mirror.report.report import Report, first_of
 from kops_assets_provider.mirror.report.task_results import Results, make_report
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FleetReport:
     """
     What a run did for a group.
@@ -33,11 +33,15 @@ class FleetReport:
         """Give each cluster the outcomes of its assets."""
         found = {x.asset: x for x in whole.outcomes}
         clusters = tuple(
-            Report(x.cluster, tuple(found[name] for name in names_of(x.assets)), whole.dry_run)
+            Report(
+                cluster=x.cluster,
+                outcomes=tuple(found[name] for name in names_of(x.assets)),
+                dry_run=whole.dry_run,
+            )
             for x in listed.lists
         )
         failures = {name: x.message for name, x in listed.failures.items()}
-        return cls(whole, clusters, failures)
+        return cls(whole=whole, clusters=clusters, failures=failures)
 
     @property
     def unready(self) -> tuple[str, ...]:
@@ -91,7 +95,7 @@ class FleetReport:
 def group_report(listed: FleetList, results: Results) -> Report:
     """Return how the group stands: each asset once."""
     names = {name_of(x): x for x in listed.assets.files}
-    once = ClusterAssets(listed.assets.images, tuple(names.values()))
+    once = ClusterAssets(images=listed.assets.images, files=tuple(names.values()))
     return make_report(listed.group, once, results)
 
 

@@ -27,7 +27,7 @@ NOTHING_MIRRORED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """The outcomes of one run for one cluster, in the order of the list, images first."""
 
@@ -167,7 +167,7 @@ def first_of(names: Sequence[str], most: int = 5) -> str:
     return f"{', '.join(names[:most])}{more}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
     """
     What a report that is kept says of its run.

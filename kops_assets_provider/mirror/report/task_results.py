@@ -33,7 +33,7 @@ def planned_names(kind: Kind) -> Check[tuple[Name, ...]]:
     return list_of(versioned(name), MOST_ASSETS)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Results:
     """
     What the tasks of a run left behind.
@@ -106,4 +106,4 @@ def with_estimate(outcome: Outcome, ahead: Outcome | None) -> Outcome:
 def make_report(cluster: str, assets: ClusterAssets, results: Results) -> Report:
     """Give every asset of the list its outcome."""
     images = tuple(map(results.outcome, assets.images))
-    return Report(cluster, (*images, *map(results.outcome, assets.files)))
+    return Report(cluster=cluster, outcomes=(*images, *map(results.outcome, assets.files)))

@@ -39,9 +39,9 @@ from kops_assets_provider.mirror.plan.images import in_one_process, plan_images
 from kops_assets_provider.mirror.plan.known_assets import Known
 from kops_assets_provider.mirror.plan.plan import Plan
 from kops_assets_provider.mirror.plan.planned_image import PlannedImage
-from kops_assets_provider.mirror.record.places import document_writes, record_target
+from kops_assets_provider.mirror.record.places import document_writes
 from kops_assets_provider.mirror.record.record import MirrorRecord
-from kops_assets_provider.mirror.record.store import keep_record, read_record
+from kops_assets_provider.mirror.record.store import find_record, update_stored_record
 from kops_assets_provider.mirror.report.download_checks import report_with_downloads
 from kops_assets_provider.mirror.report.report import Report
 from kops_assets_provider.mirror.report.task_results import with_estimate
@@ -58,7 +58,7 @@ def _ignore(*_: object) -> None:
     """Tell nobody."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mirror:
     """
     Where a list is copied from and to, and how.
@@ -103,7 +103,7 @@ class Mirror:
             images = [threads.submit(self._settled, x, image) for x in assets.images]
             files = [threads.submit(self._settled, x, file) for x in assets.files]
             outcomes = tuple(x.result() for x in (*images, *files))
-        return self._asked(Report(listed.cluster, outcomes))
+        return self._asked(Report(cluster=listed.cluster, outcomes=outcomes))
 
     def copy(self, listed: AssetList) -> Report:
         """
@@ -120,8 +120,13 @@ class Mirror:
             self.on_outcome(outcome)
         sizes = (x.job.tree.size for x in images.to_copy if x.job)
         self.on_plan(sum(sizes), len(files.to_copy))
-        control = Control(Retries(max_wait_seconds=_LONG_WAIT), self.jobs, self.on_chunk)
-        jobs = [ImageCopy(x, self.registries, self.rules, known) for x in images.to_copy]
+        control = Control(
+            retries=Retries(max_wait_seconds=_LONG_WAIT), workers=self.jobs, on_chunk=self.on_chunk
+        )
+        jobs = [
+            ImageCopy(image=x, registries=self.registries, rules=self.rules, known=known)
+            for x in images.to_copy
+        ]
         results = copy_images(jobs, control, self._tell_result)
         results += self._copy_files(files.to_copy, control)
         copied = [with_estimate(x.outcome, ahead.get(x.outcome.asset)) for x in results]
@@ -152,38 +157,29 @@ class Mirror:
         except (ConflictingTargetsError, InvalidInputError):
             raise
         except Exception as err:  # noqa: BLE001  # a target that is down must not keep files back
-            return Plan((), tuple(_unplanned(x, err) for x in images))
+            return Plan(to_copy=(), settled=tuple(_unplanned(x, err) for x in images))
 
     def _plan_files(self, listed: AssetList, known: Known) -> Plan[FileAsset]:
         files = listed.assets.files
         try:
-            rules = FileRules(self.deep, self.rules.on_drift, self.source_rewrites)
+            rules = FileRules(
+                deep=self.deep, on_drift=self.rules.on_drift, source_rewrites=self.source_rewrites
+            )
             documents = self._documents(listed)
             return plan_files(files, self.stores, known, rules, documents=documents)
         except ConflictingTargetsError:
             raise
         except Exception as err:  # noqa: BLE001  # likewise for images
-            return Plan((), tuple(_unplanned(x, err) for x in files))
+            return Plan(to_copy=(), settled=tuple(_unplanned(x, err) for x in files))
 
     def _record(self, listed: AssetList) -> MirrorRecord | None:
-        target = record_target(listed, self.record_url, self.stores)
-        return read_record(*self.stores.open_target(target), listed.cluster) if target else None
+        return find_record(listed, self.stores, self.record_url)
 
     def _keep_record(self, listed: AssetList, report: Report) -> None:
         """Update the record. Without it less is known of the past, so nothing fails."""
         try:
-            if target := record_target(listed, self.record_url, self.stores):
-                store, _ = self.stores.open_target(target)
-                run = f"kops-assets copy at {now()}"
-                keep_record(
-                    store,
-                    target,
-                    report,
-                    listed.kops_version,
-                    run,
-                    listed=listed,
-                    locate=self.stores.locate,
-                )
+            run = f"kops-assets copy at {now()}"
+            update_stored_record(listed, report, run, self.stores, self.record_url)
         except Exception as err:  # noqa: BLE001  # the report must not be lost over its record
             log.warning("the mirror record could not be written: %s", err)
 
@@ -194,7 +190,13 @@ class Mirror:
         http = HttpClient()
 
         def copy(asset: FileAsset) -> CopyResult:
-            job = FileCopy(asset, self.stores, self.source_rewrites, self.deep, http)
+            job = FileCopy(
+                asset=asset,
+                stores=self.stores,
+                source_rewrites=self.source_rewrites,
+                deep=self.deep,
+                http=http,
+            )
             result = copy_file(job, control)
             self._tell_result(result)
             return result
@@ -211,9 +213,9 @@ class Mirror:
 
     def _settled(self, asset: _Asset, settle: Callable[[_Asset], Outcome]) -> Outcome:
         try:
-            result = CopyResult(settle(asset))
+            result = CopyResult(outcome=settle(asset))
         except Exception as err:  # noqa: BLE001  # one asset's failure is its own, whatever it is
-            result = CopyResult(failed(name_of(asset), Problem.of(err)), err)
+            result = CopyResult(outcome=failed(name_of(asset), Problem.of(err)), error=err)
         self._tell_result(result)
         return result.outcome
 
@@ -229,4 +231,4 @@ def _report(listed: AssetList, outcomes: Iterable[Outcome]) -> Report:
     found = {x.asset: x for x in outcomes}
     images = tuple(found[name_of(x)] for x in listed.assets.images)
     files = tuple(found[name_of(x)] for x in listed.assets.files)
-    return Report(listed.cluster, (*images, *files))
+    return Report(cluster=listed.cluster, outcomes=(*images, *files))

@@ -70,15 +70,17 @@ def open_default_places(
     if progress:
         told = {x: getattr(progress, x) for x in ("on_chunk", "on_plan", "on_outcome")}
     return Mirror(
-        Registries(default_endpoints(registry_config, ecr_repositories), source_rewrites),
-        FileStores(_openers(store_options or StoreOptions()), file_targets),
-        rules,
-        dict(source_rewrites),
-        record_url,
-        jobs,
-        deep,
-        check_downloads,
-        report_url,
+        registries=Registries(
+            default_endpoints(registry_config, ecr_repositories), source_rewrites
+        ),
+        stores=FileStores(_openers(store_options or StoreOptions()), file_targets),
+        rules=rules,
+        source_rewrites=dict(source_rewrites),
+        record_url=record_url,
+        jobs=jobs,
+        deep=deep,
+        check_downloads=check_downloads,
+        report_url=report_url,
         **told,
     )
 
