@@ -11,7 +11,7 @@ from typing import Any
 
 import options_page
 
-from kops_assets_provider.cli.commands import make_parser
+from kops_assets_provider.cli.entry_point import make_parser
 
 PAGE = Path(__file__).parent.parent / "docs/reference.md"
 MODULES = {

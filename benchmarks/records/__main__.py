@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from kops_assets_provider.files.stores import FileTarget, locate
+from kops_assets_provider.files.targets import FileTarget, locate
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.mirror.model.asset import State, now
 from kops_assets_provider.mirror.model.asset_list import AssetList

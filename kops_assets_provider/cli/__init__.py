@@ -9,12 +9,12 @@ __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status: see ``cli.commands``."""
+    """Run the command and return its exit status: see ``cli.entry_point``."""
     try:
         # Nothing of what is imported will be garbage: looking for it is a tenth of the start.
         gc.disable()
         # Here, so that Ctrl-C is no traceback either while it starts.
-        from kops_assets_provider.cli.commands import main as run
+        from kops_assets_provider.cli.entry_point import main as run
 
         gc.freeze()
         gc.enable()

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kops_assets_provider.cli.arguments import add_options, pairs
-from kops_assets_provider.cli.command import Command, tell, write
 from kops_assets_provider.cli.sources import get_list, tell_warnings
+from kops_assets_provider.cli.subcommand import Command, tell, write
 from kops_assets_provider.options.copy_options import (
     DRY_RUN,
     FILE_TARGETS,

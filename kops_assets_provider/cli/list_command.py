@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Callable
 
 from kops_assets_provider.cli.arguments import add_options
-from kops_assets_provider.cli.command import Command, tell, write
 from kops_assets_provider.cli.sources import get_list, tell_warnings
+from kops_assets_provider.cli.subcommand import Command, tell, write
 from kops_assets_provider.kops.assets import ClusterAssets
 from kops_assets_provider.mirror.model.asset_list import AssetList
 from kops_assets_provider.options.copy_options import SOURCE_REWRITES

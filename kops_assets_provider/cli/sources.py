@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kops_assets_provider.cli.arguments import pairs, refuse_empty
-from kops_assets_provider.cli.command import tell
+from kops_assets_provider.cli.subcommand import tell
 from kops_assets_provider.mirror.lists.get_list import AssetList, ListRequest, make_list, read_shas
 from kops_assets_provider.options.copy_options import SOURCE_REWRITES
 from kops_assets_provider.redaction import remember_url

@@ -34,8 +34,8 @@ from kops_assets_provider.exceptions import (
     UnsupportedTargetError,
 )
 from kops_assets_provider.files.content import Content
-from kops_assets_provider.files.paths import check_path
 from kops_assets_provider.files.ports import StoredFile
+from kops_assets_provider.files.store_paths import check_path
 from kops_assets_provider.http.pools import CHUNK_SIZE
 from kops_assets_provider.regular_files import IrregularFileError, check_regular, open_regular
 

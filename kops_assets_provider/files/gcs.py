@@ -31,8 +31,8 @@ from kops_assets_provider.exceptions import (
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.gcs_session import UploadSession
 from kops_assets_provider.files.listing import Page, find_in_pages
-from kops_assets_provider.files.paths import check_path, media_type
 from kops_assets_provider.files.ports import StoredFile
+from kops_assets_provider.files.store_paths import check_path, media_type
 from kops_assets_provider.files.verify import check_other_writer
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.errors import status_error
@@ -85,7 +85,7 @@ class GCSStore:
         self._bucket = client.bucket(bucket, user_project=self._options.user_project)
         self._endpoint = str(client.api_endpoint)
         self._http = http
-        from kops_assets_provider.files.gcs_transport import limit_requests
+        from kops_assets_provider.files.gcs_limits import limit_requests
 
         limit_requests(client)
         # Google's client has no public way to be told of its requests.

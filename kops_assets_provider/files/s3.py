@@ -18,9 +18,9 @@ from urllib.parse import unquote_plus
 from kops_assets_provider.exceptions import ServerFailedError, Side, UnsupportedTargetError
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.listing import Page, find_in_pages
-from kops_assets_provider.files.paths import check_path, media_type
 from kops_assets_provider.files.ports import StoredFile
 from kops_assets_provider.files.s3_requests import S3Requests
+from kops_assets_provider.files.store_paths import check_path, media_type
 from kops_assets_provider.files.verify import check_other_writer
 from kops_assets_provider.http.client import HttpClient
 

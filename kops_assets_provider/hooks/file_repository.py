@@ -13,7 +13,7 @@ from kops_assets_provider.files.directory import DirectoryStore
 from kops_assets_provider.files.gcs import GCSOptions, GCSStore
 from kops_assets_provider.files.s3 import S3Options, S3Store
 from kops_assets_provider.files.s3_requests import s3_http_client, signing_config
-from kops_assets_provider.files.stores import FileTarget, Scheme
+from kops_assets_provider.files.targets import FileTarget, Scheme
 from kops_assets_provider.hooks.aws import aws_client, aws_hook
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.mirror.places.file_stores import FileStores

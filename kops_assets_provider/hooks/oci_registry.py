@@ -14,8 +14,8 @@ from kops_assets_provider.exceptions import InvalidInputError, KopsAssetsError, 
 from kops_assets_provider.http.urls import origin
 from kops_assets_provider.mirror.places.registries import RegistryEndpoint, default_url
 from kops_assets_provider.oci.auth import Login
-from kops_assets_provider.oci.limits import Limits
 from kops_assets_provider.oci.reference import Reference
+from kops_assets_provider.oci.request_limits import Limits
 
 _FILES = ("ca_file", "client_cert", "client_key")
 

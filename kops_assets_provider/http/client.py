@@ -28,7 +28,7 @@ from kops_assets_provider.exceptions import (
     Side,
     UntrustedServerError,
 )
-from kops_assets_provider.http.connections import ForbiddenAddressError
+from kops_assets_provider.http.address_checks import ForbiddenAddressError
 from kops_assets_provider.http.errors import (
     connection_error,
     is_success,

@@ -13,7 +13,7 @@ from weakref import WeakSet
 import urllib3
 
 from kops_assets_provider.exceptions import InvalidInputError, StoppedError
-from kops_assets_provider.http.connections import Rules, pool_classes
+from kops_assets_provider.http.address_checks import Rules, pool_classes
 from kops_assets_provider.http.trust import Tls
 from kops_assets_provider.http.urls import is_loopback, origin, redact
 from kops_assets_provider.logs import keep_secrets_out

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from kops_assets_provider.exceptions import InvalidClusterError
-from kops_assets_provider.kops.alpha3 import to_v1alpha2
 from kops_assets_provider.kops.cluster_name import EXPECTED_NAME, is_cluster_name
 from kops_assets_provider.kops.documents import YamlError, load_documents
-from kops_assets_provider.kops.fields import value_at
 from kops_assets_provider.kops.remap import Locations
 from kops_assets_provider.kops.semver import parse_kubernetes_version
+from kops_assets_provider.kops.spec_fields import value_at
+from kops_assets_provider.kops.v1alpha3 import to_v1alpha2
 from kops_assets_provider.kops.validation import METAL, group_problems, spec_problems
 from kops_assets_provider.regular_files import read_document, read_within
 

@@ -13,9 +13,9 @@ from kops_assets_provider.kops.catalog import Release
 from kops_assets_provider.kops.catalog.entries import Default, FileRule
 from kops_assets_provider.kops.cluster import Cluster
 from kops_assets_provider.kops.expressions import Condition, ExpressionError, expand, holds
-from kops_assets_provider.kops.fields import value_at, with_value
 from kops_assets_provider.kops.remap import canonical_url, join_url, remap_file, remap_image
 from kops_assets_provider.kops.semver import Version, parse_kubernetes_version
+from kops_assets_provider.kops.spec_fields import value_at, with_value
 
 FindSha: TypeAlias = Callable[[str], str | None]
 

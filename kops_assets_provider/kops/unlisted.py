@@ -15,7 +15,7 @@ from typing import Any
 
 from kops_assets_provider.kops.assets import ClusterAssets
 from kops_assets_provider.kops.cluster import Cluster
-from kops_assets_provider.kops.fields import value_at
+from kops_assets_provider.kops.spec_fields import value_at
 
 _USERS_OWN = (
     "kubeAPIServer.image",

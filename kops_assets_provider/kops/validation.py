@@ -11,14 +11,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from kops_assets_provider.kops.fields import (
+from kops_assets_provider.kops.semver import parse_kubernetes_version
+from kops_assets_provider.kops.spec_fields import (
     CLUSTER_FIELDS,
     ETCD_CLUSTER_FIELDS,
     INSTANCE_GROUP_FIELDS,
     type_problems,
     value_at,
 )
-from kops_assets_provider.kops.semver import parse_kubernetes_version
 
 CLOUDS = ("aws", "azure", "digitalocean", "gce", "hetzner", "linode", "openstack", "scaleway")
 METAL = "metal"

@@ -13,7 +13,7 @@ from kops_assets_provider.http.rate_limits import quota
 from kops_assets_provider.http.urls import origin
 from kops_assets_provider.logs import get_logger
 from kops_assets_provider.oci.auth import Login, RegistryAuth
-from kops_assets_provider.oci.limits import Limits
+from kops_assets_provider.oci.request_limits import Limits
 
 log = get_logger(__name__)
 

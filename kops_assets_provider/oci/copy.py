@@ -23,12 +23,12 @@ from functools import partial
 from kops_assets_provider.exceptions import PermanentError, Side, StoppedError, TransientError
 from kops_assets_provider.http.hashing import OnChunk
 from kops_assets_provider.http.retries import Retries
+from kops_assets_provider.oci.blob_reader import BlobReader
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.jobs import ImageJob, ImageResult
 from kops_assets_provider.oci.manifest import Descriptor
 from kops_assets_provider.oci.ports import Push
 from kops_assets_provider.oci.publish import publish
-from kops_assets_provider.oci.reader import BlobReader
 from kops_assets_provider.oci.work_queue import WorkQueue
 
 IsComing = Callable[[str], bool]

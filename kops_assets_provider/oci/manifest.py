@@ -13,8 +13,8 @@ from typing import Any
 
 from kops_assets_provider.exceptions import InvalidManifestError
 from kops_assets_provider.http.json_bodies import parse_json
+from kops_assets_provider.oci.ambiguous_fields import check_fields
 from kops_assets_provider.oci.digest import Digest
-from kops_assets_provider.oci.fields import check_fields
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"

@@ -13,9 +13,9 @@ from functools import partial
 
 from kops_assets_provider.exceptions import BlobUnknownError, Side
 from kops_assets_provider.http.retries import Retries
+from kops_assets_provider.oci.blob_reader import BlobReader
 from kops_assets_provider.oci.jobs import ImageJob
 from kops_assets_provider.oci.manifest import Descriptor, Manifest
-from kops_assets_provider.oci.reader import BlobReader
 
 
 def publish(job: ImageJob, retries: Retries, watch: Callable[[int], None]) -> None:

@@ -17,11 +17,11 @@ from functools import partial
 from kops_assets_provider.exceptions import Side, StoppedError, TransientError
 from kops_assets_provider.http.hashing import OnChunk
 from kops_assets_provider.http.retries import Retries
+from kops_assets_provider.oci.blob_reader import BlobReader
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.manifest import Descriptor
 from kops_assets_provider.oci.platforms import trim
 from kops_assets_provider.oci.ports import ImageSource
-from kops_assets_provider.oci.reader import BlobReader
 from kops_assets_provider.oci.reference import Reference
 from kops_assets_provider.oci.survey import chosen_platforms
 from kops_assets_provider.oci.tree import ImageTree, read_tree

@@ -23,7 +23,7 @@ from kops_assets_provider.operators.results import run_page
 from kops_assets_provider.ui.config import SECTION
 from kops_assets_provider.ui.headers import HEADERS
 from kops_assets_provider.ui.mirrors import MayRun, all_mirrors, mirrors_of_run
-from kops_assets_provider.ui.places import DEFAULT_CONN_IDS, RecordPlaces
+from kops_assets_provider.ui.record_access import DEFAULT_CONN_IDS, RecordPlaces
 from kops_assets_provider.ui.records import Records
 from kops_assets_provider.ui.view import page_values
 

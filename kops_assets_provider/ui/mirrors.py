@@ -17,10 +17,10 @@ from kops_assets_provider.mirror.record.update import update_record
 from kops_assets_provider.mirror.report.report import NOTHING_MIRRORED, Report
 from kops_assets_provider.operators.cluster_status import Done
 from kops_assets_provider.operators.results import run_page
-from kops_assets_provider.ui.places import Place, RecordPlaces
+from kops_assets_provider.ui.record_access import Place, RecordPlaces
 from kops_assets_provider.ui.records import Found, Records, places_of
-from kops_assets_provider.ui.runs import RunLeft, newest, of_run
 from kops_assets_provider.ui.view import Shown
+from kops_assets_provider.ui.xcoms import RunLeft, newest, of_run
 
 log = get_logger(__name__)
 

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from kops_assets_provider.files.stores import show_place
+from kops_assets_provider.files.targets import show_place
 from kops_assets_provider.hooks.state_store import open_state_stores
 from kops_assets_provider.mirror.model.asset import Problem
 from kops_assets_provider.mirror.places.state.places import StateStores
 from kops_assets_provider.mirror.places.state.ports import StateStore
 from kops_assets_provider.mirror.record.reader import parse_record
 from kops_assets_provider.mirror.record.record import MirrorRecord
-from kops_assets_provider.ui.places import Place
+from kops_assets_provider.ui.record_access import Place
 
 _READERS = 10  # as many connections as boto3 keeps
 _KEPT_SECONDS = 300.0  # a record may be written by others than Airflow

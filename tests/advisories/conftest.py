@@ -19,7 +19,7 @@ import trustme
 import urllib3.util.connection
 
 from kops_assets_provider.exceptions import KopsAssetsError, Side
-from kops_assets_provider.http import connections
+from kops_assets_provider.http import address_checks as connections
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.client import RegistryClient

@@ -10,8 +10,8 @@ import sys
 
 import kops_assets_provider
 from kops_assets_provider import logs, redaction
-from kops_assets_provider.cli import commands
-from kops_assets_provider.files import stores
+from kops_assets_provider.cli import entry_point as commands
+from kops_assets_provider.files import targets as stores
 from kops_assets_provider.http import errors, pools
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset
 from kops_assets_provider.mirror.lists import fleet_lists

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kops_assets_provider.cli.commands import make_parser
+from kops_assets_provider.cli.entry_point import make_parser
 from tests.support.file_server import FileServer
 from tests.support.http_server import HttpServer, Response
 from tests.support.images import make_image, put_image

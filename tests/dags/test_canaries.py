@@ -25,7 +25,7 @@ from sqlalchemy import delete, select
 from kops_assets_provider import redaction
 from kops_assets_provider.operators.copy import _CopyOperator
 from kops_assets_provider.ui.mirrors import all_mirrors
-from kops_assets_provider.ui.places import RecordPlaces
+from kops_assets_provider.ui.record_access import RecordPlaces
 from kops_assets_provider.ui.records import Records
 from kops_assets_provider.ui.view import page_values
 from tests.airflow_versions import (

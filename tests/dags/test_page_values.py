@@ -64,7 +64,7 @@ def run(mirror, dags, monkeypatch):
 def look(mirror):
     """Return the cluster as the page of who may read these DAGs has it, and its assets."""
     from kops_assets_provider.ui.mirrors import all_mirrors
-    from kops_assets_provider.ui.places import RecordPlaces
+    from kops_assets_provider.ui.record_access import RecordPlaces
     from kops_assets_provider.ui.records import Records
     from kops_assets_provider.ui.view import page_values
 
@@ -302,7 +302,7 @@ def test_a_verification_ahead_of_now_does_not_count(two, mirror, look):
 
 def test_the_page_opens_only_places_that_are_allowed(two, mirror, look, tmp_path):
     """An XCom may name any, and an XCom is not trusted; the run's own report is shown."""
-    from kops_assets_provider.ui.places import RecordPlaces
+    from kops_assets_provider.ui.record_access import RecordPlaces
 
     records = mirror.directory / "records"
     own = records / f"{CLUSTER}.json"

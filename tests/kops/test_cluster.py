@@ -19,8 +19,8 @@ from kops_assets_provider.exceptions import InvalidClusterError, UnsupportedKube
 from kops_assets_provider.kops.assets import ClusterAssets
 from kops_assets_provider.kops.catalog import load_release
 from kops_assets_provider.kops.cluster import load_cluster, read_cluster
-from kops_assets_provider.kops.fields import CLUSTER_FIELDS, value_at, with_value
 from kops_assets_provider.kops.inventory import list_assets
+from kops_assets_provider.kops.spec_fields import CLUSTER_FIELDS, value_at, with_value
 
 Manifest = Callable[..., str]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kops_assets_provider.kops.expression_parser import parse_condition
 from kops_assets_provider.kops.expressions import (
     ExpressionError,
     Scope,
@@ -15,7 +16,6 @@ from kops_assets_provider.kops.expressions import (
     holds,
     parse_template,
 )
-from kops_assets_provider.kops.parser import parse_condition
 from kops_assets_provider.kops.semver import Version
 
 

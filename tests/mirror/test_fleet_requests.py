@@ -8,7 +8,7 @@ from base64 import b64encode
 import pytest
 
 from kops_assets_provider.files.s3 import S3Store
-from kops_assets_provider.files.stores import Scheme
+from kops_assets_provider.files.targets import Scheme
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.mirror.lists.fleet import lists_of, read_listed
 from kops_assets_provider.mirror.lists.fleet_lists import make_fleet_list

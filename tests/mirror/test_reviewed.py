@@ -19,9 +19,9 @@ from kops_assets_provider.mirror.plan.planned_image import PlannedImage
 from kops_assets_provider.mirror.record.update import update_record
 from kops_assets_provider.mirror.report.report import Report
 from kops_assets_provider.mirror.run.mirror import Mirror
-from kops_assets_provider.oci.limits import Limits
+from kops_assets_provider.oci.request_limits import Limits
 from tests.copies import copy_planned_image, copy_planned_images
-from tests.mirror.test_lists import SPEC
+from tests.mirror.lists.test_get_list import SPEC
 from tests.outcomes import make_outcome
 from tests.support.images import make_image, put_image
 from tests.support.messages import Fault
@@ -127,7 +127,7 @@ def test_a_registry_that_is_down_does_not_keep_files_back(tmp_path, file_server)
         sha=hashlib.sha256(b"kubelet").hexdigest(),
     )
     from kops_assets_provider.files.directory import DirectoryStore
-    from kops_assets_provider.files.stores import Scheme
+    from kops_assets_provider.files.targets import Scheme
 
     stores = FileStores(
         {Scheme.FILE: lambda x: DirectoryStore(x.root)},

@@ -31,10 +31,10 @@ from kops_assets_provider.mirror.plan.image_policy import ImageRules
 from kops_assets_provider.mirror.plan.images import plan_images
 from kops_assets_provider.mirror.plan.planned_image import PlannedImage
 from kops_assets_provider.oci.auth import Login
+from kops_assets_provider.oci.blob_reader import BlobReader
 from kops_assets_provider.oci.client import RegistryClient
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.manifest import Descriptor
-from kops_assets_provider.oci.reader import BlobReader
 from kops_assets_provider.oci.reference import Reference
 from kops_assets_provider.oci.remote import RemoteRepository
 from tests.copies import copy_between, copy_planned_image, copy_planned_images

@@ -9,7 +9,7 @@ import pytest
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.sdk import DAG, Asset
 
-from kops_assets_provider.files.stores import FileTarget, Scheme
+from kops_assets_provider.files.targets import FileTarget, Scheme
 from kops_assets_provider.mirror.model.asset import Kind, State, now
 from kops_assets_provider.mirror.record.store import keep_record, read_record
 from kops_assets_provider.mirror.report.report import Report

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from kops_assets_provider.cli.arguments import flag_help
-from kops_assets_provider.cli.commands import make_parser
+from kops_assets_provider.cli.entry_point import make_parser
 from kops_assets_provider.dag_factory import check_params, manual_params, options_from_variable
 from kops_assets_provider.kops.catalog import known_releases
 from kops_assets_provider.mirror.plan.drift import OnDrift

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 from kops_assets_provider.exceptions import NotFoundError, Side, TransientError
 from kops_assets_provider.files.content import Content
-from kops_assets_provider.files.paths import check_path
 from kops_assets_provider.files.ports import SourceFile, StoredFile
+from kops_assets_provider.files.store_paths import check_path
 
 _CHUNK = 4  # bytes, so that even a short text is several chunks
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kops_assets_provider.files.paths import check_path
+from kops_assets_provider.files.store_paths import check_path
 
 
 class MemoryStateStore:

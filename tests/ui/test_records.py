@@ -13,7 +13,7 @@ from kops_assets_provider.mirror.places.state.places import StateStores
 from kops_assets_provider.mirror.record.record import MirrorRecord
 from kops_assets_provider.mirror.record.update import update_record
 from kops_assets_provider.mirror.report.report import Report
-from kops_assets_provider.ui.places import Place
+from kops_assets_provider.ui.record_access import Place
 from kops_assets_provider.ui.records import Records
 from tests.outcomes import make_outcome
 from tests.waits import wait_for

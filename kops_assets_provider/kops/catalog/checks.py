@@ -19,14 +19,14 @@ from kops_assets_provider.kops.expressions import (
     Some,
     Template,
 )
-from kops_assets_provider.kops.fields import (
+from kops_assets_provider.kops.semver import Version
+from kops_assets_provider.kops.spec_fields import (
     CLUSTER_FIELDS,
     ETCD_CLUSTER_FIELDS,
     INSTANCE_GROUP_FIELDS,
     Fields,
     Kind,
 )
-from kops_assets_provider.kops.semver import Version
 
 BUILTINS: Fields = MappingProxyType(
     {

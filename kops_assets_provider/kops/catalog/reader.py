@@ -36,6 +36,7 @@ from kops_assets_provider.kops.catalog.entries import (
     Release,
 )
 from kops_assets_provider.kops.catalog.layers import Stated, TextOf, Whole, read_whole
+from kops_assets_provider.kops.expression_parser import parse_condition
 from kops_assets_provider.kops.expressions import (
     ALWAYS,
     Condition,
@@ -44,9 +45,8 @@ from kops_assets_provider.kops.expressions import (
     Template,
     parse_template,
 )
-from kops_assets_provider.kops.fields import CLUSTER_FIELDS, Kind
-from kops_assets_provider.kops.parser import parse_condition
 from kops_assets_provider.kops.semver import Version, parse_version
+from kops_assets_provider.kops.spec_fields import CLUSTER_FIELDS, Kind
 
 _T = TypeVar("_T")
 _NOTHING = Template(())

@@ -24,9 +24,9 @@ from kops_assets_provider.mirror.model.outcome import (
     Outcome,
     failed,
 )
-from kops_assets_provider.mirror.places.file_sources import file_sources
 from kops_assets_provider.mirror.places.file_stores import FileStores
 from kops_assets_provider.mirror.places.rewrites import source_urls
+from kops_assets_provider.mirror.places.well_known_mirrors import file_sources
 from kops_assets_provider.mirror.plan.file_checks import verified
 from kops_assets_provider.mirror.plan.file_states import sha_of
 

@@ -15,7 +15,7 @@ from kops_assets_provider.kops.assets import ClusterAssets
 from kops_assets_provider.kops.cluster import Cluster
 from kops_assets_provider.kops.inventory import list_assets
 from kops_assets_provider.kops.warnings import cluster_caveats, environment_caveats
-from kops_assets_provider.mirror.lists.releases import FoundRelease, find_release
+from kops_assets_provider.mirror.lists.find_release import FoundRelease, find_release
 from kops_assets_provider.mirror.lists.request import ListRequest
 from kops_assets_provider.mirror.model.asset_list import AssetList
 

@@ -16,7 +16,7 @@ from kops_assets_provider.exceptions import KopsAssetsError, PermanentError, Sid
 from kops_assets_provider.files.verify import is_sha256
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.http.urls import redact
-from kops_assets_provider.mirror.places.file_sources import file_sources
+from kops_assets_provider.mirror.places.well_known_mirrors import file_sources
 from kops_assets_provider.threads import Threads
 
 _SUFFIXES = (".sha256", ".sha256sum")

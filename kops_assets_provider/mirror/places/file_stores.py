@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 from kops_assets_provider.files.ports import FileStore
-from kops_assets_provider.files.stores import (
+from kops_assets_provider.files.targets import (
     FileTarget,
     Scheme,
     check_file_targets,

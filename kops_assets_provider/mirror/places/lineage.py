@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from kops_assets_provider.exceptions import KopsAssetsError
-from kops_assets_provider.files.stores import FileTarget, Scheme, locate
+from kops_assets_provider.files.targets import FileTarget, Scheme, locate
 from kops_assets_provider.http.urls import redact
 from kops_assets_provider.mirror.model.asset import Kind
 from kops_assets_provider.oci.reference import Reference

@@ -16,10 +16,10 @@ from kops_assets_provider.kops.assets import ImageAsset
 from kops_assets_provider.mirror.places.rewrites import rewrite
 from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.client import RegistryClient
-from kops_assets_provider.oci.limits import Limits
 from kops_assets_provider.oci.profile import GENERIC, Profile
 from kops_assets_provider.oci.reference import DOCKER_HUB, Reference
 from kops_assets_provider.oci.remote import RemoteRepository
+from kops_assets_provider.oci.request_limits import Limits
 
 _API_HOSTS = {DOCKER_HUB: "registry-1.docker.io"}
 

@@ -23,7 +23,7 @@ from kops_assets_provider.exceptions import (
     InvalidReferenceError,
     KopsAssetsError,
 )
-from kops_assets_provider.files.stores import FileTarget, Scheme
+from kops_assets_provider.files.targets import FileTarget, Scheme
 from kops_assets_provider.files.verify import SIDECAR
 from kops_assets_provider.http.urls import DEFAULT_PORTS, host_place, redact
 from kops_assets_provider.kops.assets import FileAsset, ImageAsset
@@ -176,7 +176,7 @@ def _shown(url: str) -> str:
 
 
 def _url_place(url: str) -> str:
-    """Return a URL so that two that name one file are equal, as ``files.stores`` reads it."""
+    """Return a URL so that two that name one file are equal, as ``files.targets`` reads it."""
     try:
         parts = urlsplit(url)
         port = parts.port or DEFAULT_PORTS.get(parts.scheme)

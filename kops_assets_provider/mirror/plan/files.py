@@ -14,10 +14,10 @@ from kops_assets_provider.kops.assets import FileAsset
 from kops_assets_provider.logs import get_logger
 from kops_assets_provider.mirror.model.asset import Change, State, name_of
 from kops_assets_provider.mirror.model.outcome import Outcome, not_mirrored
-from kops_assets_provider.mirror.places.file_sources import file_sources
 from kops_assets_provider.mirror.places.file_stores import FileStores
 from kops_assets_provider.mirror.places.rewrites import source_urls
 from kops_assets_provider.mirror.places.target_conflicts import Write, file_writes, split_conflicts
+from kops_assets_provider.mirror.places.well_known_mirrors import file_sources
 from kops_assets_provider.mirror.plan.drift import OnDrift
 from kops_assets_provider.mirror.plan.file_checks import present, wrong_file
 from kops_assets_provider.mirror.plan.file_states import FileLooks

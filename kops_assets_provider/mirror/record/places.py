@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from kops_assets_provider.exceptions import KopsAssetsError
-from kops_assets_provider.files.stores import FileTarget, Scheme
+from kops_assets_provider.files.targets import FileTarget, Scheme
 from kops_assets_provider.kops.assets import FileAsset
 from kops_assets_provider.mirror.model.asset_list import AssetList
 from kops_assets_provider.mirror.places.file_stores import FileStores

@@ -29,7 +29,7 @@ from kops_assets_provider.mirror.model.json_reader import (
     words,
 )
 from kops_assets_provider.mirror.model.outcome import FACTS, MOST_ASSETS, Facts, log_page
-from kops_assets_provider.mirror.record.past import COPIES, LISTS
+from kops_assets_provider.mirror.record.lists_and_copies import COPIES, LISTS
 from kops_assets_provider.mirror.record.record import SCHEMA, AssetRecord, MirrorRecord, Notified
 from kops_assets_provider.mirror.record.runs import CHANGES, RUNS
 

@@ -18,7 +18,7 @@ from kops_assets_provider.mirror.model.asset import Name, State
 from kops_assets_provider.mirror.model.document_formats import FORMAT_KEY, Format
 from kops_assets_provider.mirror.model.outcome import Facts
 from kops_assets_provider.mirror.model.times import Freshness, is_ahead
-from kops_assets_provider.mirror.record.past import CopyRecord, ListRecord
+from kops_assets_provider.mirror.record.lists_and_copies import CopyRecord, ListRecord
 from kops_assets_provider.mirror.record.runs import RecordChange, RunRecord
 
 _OWN = ("reason", "copied_at", "copied_by", "copied_log", "failed_log")

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from kops_assets_provider.exceptions import InvalidInputError, NotFoundError
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.ports import FileStore
-from kops_assets_provider.files.stores import FileTarget
+from kops_assets_provider.files.targets import FileTarget
 from kops_assets_provider.logs import get_logger
 from kops_assets_provider.mirror.model.asset_list import AssetList
 from kops_assets_provider.mirror.model.document_formats import Format, foreign, format_of
 from kops_assets_provider.mirror.model.json_reader import join_chunks
 from kops_assets_provider.mirror.places.file_stores import FileStores
-from kops_assets_provider.mirror.record.past import Locate
+from kops_assets_provider.mirror.record.lists_and_copies import Locate
 from kops_assets_provider.mirror.record.places import (
     has_default_name,
     invalid_target,

@@ -12,7 +12,7 @@ from kops_assets_provider.mirror.model.asset_list import AssetList
 from kops_assets_provider.mirror.model.outcome import Facts, Outcome
 from kops_assets_provider.mirror.model.times import is_ahead
 from kops_assets_provider.mirror.record.changes import changes_after, run_record, runs_after
-from kops_assets_provider.mirror.record.past import (
+from kops_assets_provider.mirror.record.lists_and_copies import (
     Locate,
     copies_after,
     list_record,

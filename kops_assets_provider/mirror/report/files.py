@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 from kops_assets_provider import __version__
 from kops_assets_provider.files.content import Content
-from kops_assets_provider.files.stores import show_place
+from kops_assets_provider.files.targets import show_place
 from kops_assets_provider.http.urls import redact
 from kops_assets_provider.mirror.model.asset import Kind
 from kops_assets_provider.mirror.model.document_formats import FORMAT_KEY, Format, refuse_foreign

@@ -12,7 +12,7 @@ from kops_assets_provider.files.directory import DirectoryStore
 from kops_assets_provider.files.gcs import GCSOptions, GCSStore
 from kops_assets_provider.files.s3 import S3Options, S3Store
 from kops_assets_provider.files.s3_requests import s3_http_client, signing_config
-from kops_assets_provider.files.stores import FileTarget, Scheme
+from kops_assets_provider.files.targets import FileTarget, Scheme
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.mirror.model.outcome import Outcome
 from kops_assets_provider.mirror.places.cloud_registries import EcrRepositories, default_endpoints

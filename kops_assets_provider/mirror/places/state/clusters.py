@@ -18,12 +18,12 @@ from kops_assets_provider.exceptions import (
     NotFoundError,
     TransientError,
 )
-from kops_assets_provider.files.stores import show_place
+from kops_assets_provider.files.targets import show_place
 from kops_assets_provider.kops.cluster import Cluster, make_cluster
 from kops_assets_provider.kops.cluster_name import EXPECTED_NAME, is_cluster_name
 from kops_assets_provider.kops.documents import YamlError, load_documents
-from kops_assets_provider.kops.fields import value_at
 from kops_assets_provider.kops.semver import parse_version
+from kops_assets_provider.kops.spec_fields import value_at
 from kops_assets_provider.mirror.places.state.places import StateStores
 from kops_assets_provider.mirror.places.state.ports import PRIVATE, StateStore
 

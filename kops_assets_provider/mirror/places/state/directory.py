@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kops_assets_provider.exceptions import AccessDeniedError, InvalidInputError, TransientError
-from kops_assets_provider.files.paths import check_path
+from kops_assets_provider.files.store_paths import check_path
 from kops_assets_provider.mirror.places.state.ports import MAX_BYTES, PRIVATE
 from kops_assets_provider.regular_files import IrregularFileError, open_regular
 

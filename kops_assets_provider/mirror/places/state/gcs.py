@@ -17,7 +17,7 @@ from kops_assets_provider.exceptions import (
     ServerFailedError,
 )
 from kops_assets_provider.files.gcs import MALFORMED
-from kops_assets_provider.files.paths import check_path
+from kops_assets_provider.files.store_paths import check_path
 from kops_assets_provider.http.urls import redact
 from kops_assets_provider.mirror.places.state.ports import MAX_BYTES, first_pages
 
@@ -36,7 +36,7 @@ class GCSStateStore:
     """
 
     def __init__(self, client: Any, bucket: str, prefix: str = "") -> None:
-        from kops_assets_provider.files.gcs_transport import limit_requests
+        from kops_assets_provider.files.gcs_limits import limit_requests
 
         limit_requests(client)
         self._client = client

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.files.stores import Scheme, locate_place, refuse_query, show_place
+from kops_assets_provider.files.targets import Scheme, locate_place, refuse_query, show_place
 from kops_assets_provider.mirror.places.state.directory import DirectoryStateStore
 from kops_assets_provider.mirror.places.state.gcs import GCSStateStore, gcs_told
 from kops_assets_provider.mirror.places.state.ports import StateStore

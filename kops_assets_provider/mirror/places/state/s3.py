@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import Any
 
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.files.paths import check_path
+from kops_assets_provider.files.store_paths import check_path
 from kops_assets_provider.http.urls import redact
 from kops_assets_provider.mirror.places.state.ports import MAX_BYTES, first_pages
 from kops_assets_provider.mirror.places.state.s3_errors import s3_told

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kops_assets_provider.exceptions import InvalidInputError, NotFoundError
-from kops_assets_provider.files.stores import Scheme
+from kops_assets_provider.files.targets import Scheme
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.kops.warnings import Caveat
 from kops_assets_provider.mirror.lists.get_list import ListRequest, list_cluster, make_list

@@ -9,7 +9,7 @@ import pytest
 
 from kops_assets_provider.exceptions import InvalidInputError, UnsupportedTargetError
 from kops_assets_provider.files.directory import DirectoryStore
-from kops_assets_provider.files.stores import FileTarget, Scheme
+from kops_assets_provider.files.targets import FileTarget, Scheme
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset
 from kops_assets_provider.kops.cluster import read_cluster
 from kops_assets_provider.mirror.lists.get_list import list_cluster

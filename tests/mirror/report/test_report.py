@@ -12,7 +12,7 @@ from kops_assets_provider.exceptions import (
     UnsupportedTargetError,
 )
 from kops_assets_provider.files.content import Content
-from kops_assets_provider.files.stores import FileTarget, Scheme
+from kops_assets_provider.files.targets import FileTarget, Scheme
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.mirror.model.asset import (
     Download,

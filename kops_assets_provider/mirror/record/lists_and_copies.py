@@ -18,7 +18,7 @@ from kops_assets_provider.exceptions import (
     InvalidInputError,
     KopsAssetsError,
 )
-from kops_assets_provider.files.stores import FileTarget
+from kops_assets_provider.files.targets import FileTarget
 from kops_assets_provider.kops.assets import ClusterAssets
 from kops_assets_provider.mirror.model.asset import Kind, State
 from kops_assets_provider.mirror.model.json_reader import (

@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
-from kops_assets_provider.mirror.places.file_sources import file_sources
 from kops_assets_provider.mirror.places.rewrites import rewrite
+from kops_assets_provider.mirror.places.well_known_mirrors import file_sources
 
 BASE = "https://artifacts.k8s.io/binaries/kops/1.36.2/linux/amd64"
 GITHUB = "https://github.com/kubernetes/kops/releases/download/v1.36.2"

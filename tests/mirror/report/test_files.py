@@ -10,7 +10,7 @@ import pytest
 from kops_assets_provider import __version__, exceptions
 from kops_assets_provider.exceptions import AccessDeniedError, InvalidInputError, Side
 from kops_assets_provider.files.directory import DirectoryStore
-from kops_assets_provider.files.stores import Scheme
+from kops_assets_provider.files.targets import Scheme
 from kops_assets_provider.mirror.model.asset import (
     Change,
     Download,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kops_assets_provider.kops.fields import value_at, with_value
+from kops_assets_provider.kops.spec_fields import value_at, with_value
 
 _MOVES = {
     "cloudProvider.aws.ebsCSIDriver": "cloudConfig.awsEBSCSIDriver",

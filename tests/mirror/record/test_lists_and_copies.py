@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kops_assets_provider.exceptions import InvalidInputError, UnsupportedTargetError
-from kops_assets_provider.files.stores import FileTarget, Scheme, locate
+from kops_assets_provider.files.targets import FileTarget, Scheme, locate
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.kops.warnings import Caveat
 from kops_assets_provider.mirror.model.asset import Kind, State
 from kops_assets_provider.mirror.model.asset_list import AssetList
-from kops_assets_provider.mirror.record.past import list_record, lists_after
+from kops_assets_provider.mirror.record.lists_and_copies import list_record, lists_after
 from kops_assets_provider.mirror.record.reader import parse_record
 from kops_assets_provider.mirror.record.record import Notified
 from kops_assets_provider.mirror.record.store import keep_record, read_record

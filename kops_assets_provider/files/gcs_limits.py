@@ -16,7 +16,7 @@ from requests import ConnectionError as RequestsConnectionError
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, ProtocolError
 
-from kops_assets_provider.http.connections import Rules, pool_classes
+from kops_assets_provider.http.address_checks import Rules, pool_classes
 
 STALL_SECONDS = 60.0
 _MAX_ANSWER = 16 << 20  # bytes of JSON; a page of 1000 objects has one or two million

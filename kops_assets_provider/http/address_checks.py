@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from kops_assets_provider.http.pace import PacedResponse
+from kops_assets_provider.http.response_limits import PacedResponse
 from kops_assets_provider.http.urls import is_forbidden, is_loopback
 
 

@@ -13,7 +13,7 @@ from kops_assets_provider.exceptions import (
     RequestRejectedError,
     TransientError,
 )
-from kops_assets_provider.files.stores import Scheme
+from kops_assets_provider.files.targets import Scheme
 from kops_assets_provider.kops.assets import ClusterAssets, ImageAsset
 from kops_assets_provider.mirror.model.asset import State
 from kops_assets_provider.mirror.model.asset_list import AssetList

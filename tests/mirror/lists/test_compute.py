@@ -13,7 +13,7 @@ from kops_assets_provider.exceptions import (
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset
 from kops_assets_provider.mirror.lists.get_list import ListRequest, make_list
 from kops_assets_provider.mirror.lists.request import split_versions
-from tests.mirror.test_lists import SPEC
+from tests.mirror.lists.test_get_list import SPEC
 
 OFFLINE = {"cluster_spec": str(SPEC), "fetch_hashes": False}
 

@@ -14,9 +14,9 @@ from kops_assets_provider.exceptions import (
     StoppedError,
 )
 from kops_assets_provider.http.retries import Retries
+from kops_assets_provider.oci.blob_reader import BlobReader
 from kops_assets_provider.oci.digest import Digest
 from kops_assets_provider.oci.manifest import Descriptor
-from kops_assets_provider.oci.reader import BlobReader
 
 
 class Source:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.files.stores import Scheme, locate_place, show_place
+from kops_assets_provider.files.targets import Scheme, locate_place, show_place
 from kops_assets_provider.mirror.places.state.places import split_place
 from kops_assets_provider.operators.cluster_status import Standing
 from kops_assets_provider.ui.config import SECTION

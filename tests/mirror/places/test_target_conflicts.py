@@ -11,7 +11,7 @@ import pytest
 
 from kops_assets_provider.exceptions import ConflictingTargetsError
 from kops_assets_provider.files.directory import DirectoryStore
-from kops_assets_provider.files.stores import Scheme
+from kops_assets_provider.files.targets import Scheme
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.mirror.lists.fleet import FleetList
 from kops_assets_provider.mirror.model.asset import State

@@ -15,7 +15,7 @@ import pytest
 from kops_assets_provider.files.content import Content
 from kops_assets_provider.files.gcs import GCSOptions, GCSStore
 from kops_assets_provider.files.s3 import S3Options, S3Store
-from kops_assets_provider.files.stores import Scheme
+from kops_assets_provider.files.targets import Scheme
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.kops.assets import FileAsset
 from kops_assets_provider.mirror.model.asset import State

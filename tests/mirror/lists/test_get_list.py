@@ -14,9 +14,9 @@ from kops_assets_provider.exceptions import (
     PermanentError,
     UnknownReleaseError,
 )
+from kops_assets_provider.mirror.lists.find_release import find_release
 from kops_assets_provider.mirror.lists.get_list import ListRequest, list_cluster, make_list
 from kops_assets_provider.mirror.lists.hosts import source_hosts
-from kops_assets_provider.mirror.lists.releases import find_release
 from tests.support.file_server import FileServer
 
 SPEC = Path(__file__).parent.parent / "golden" / "1.36.2" / "specs" / "own-aws-registry.yaml"

@@ -15,7 +15,7 @@ from enum import StrEnum
 from urllib.parse import unquote, urlsplit
 
 from kops_assets_provider.exceptions import InvalidInputError, UnsupportedTargetError
-from kops_assets_provider.files.paths import check_path
+from kops_assets_provider.files.store_paths import check_path
 from kops_assets_provider.http.urls import redact
 
 # https://docs.aws.amazon.com/general/latest/gr/s3.html, path style and virtual-hosted style

@@ -14,7 +14,7 @@ import pytest
 
 from kops_assets_provider.exceptions import DriftedError
 from kops_assets_provider.files.s3 import S3Store
-from kops_assets_provider.files.stores import Scheme
+from kops_assets_provider.files.targets import Scheme
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.kops.assets import ClusterAssets, FileAsset, ImageAsset
 from kops_assets_provider.mirror.model.asset import Change, Kind, State

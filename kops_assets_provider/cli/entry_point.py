@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from kops_assets_provider.cli.command import Command, tell
 from kops_assets_provider.cli.copy_command import CHECK, COPY
 from kops_assets_provider.cli.list_command import LIST
+from kops_assets_provider.cli.subcommand import Command, tell
 from kops_assets_provider.exceptions import KopsAssetsError
 from kops_assets_provider.logs import format_error, keep_secrets_out
 from kops_assets_provider.redaction import clean, remember, remember_urls_in

@@ -6,7 +6,7 @@ import pytest
 
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.operators.cluster_status import Standing
-from kops_assets_provider.ui.places import Place, RecordPlaces
+from kops_assets_provider.ui.record_access import Place, RecordPlaces
 
 C = "c.example.com"
 NAME = f"{C}.json"

@@ -10,9 +10,9 @@ from google.cloud.storage import Client
 from requests.adapters import HTTPAdapter
 
 from kops_assets_provider.exceptions import ConnectionFailedError
-from kops_assets_provider.files import gcs_transport
+from kops_assets_provider.files import gcs_limits as gcs_transport
 from kops_assets_provider.files.gcs import GCSStore
-from kops_assets_provider.files.gcs_transport import limit_requests
+from kops_assets_provider.files.gcs_limits import limit_requests
 from tests.support.http_server import HttpServer, Response
 
 MIB = 1 << 20

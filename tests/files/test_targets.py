@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kops_assets_provider.exceptions import InvalidInputError, UnsupportedTargetError
-from kops_assets_provider.files.stores import FileTarget, Scheme, locate, locate_place
+from kops_assets_provider.files.targets import FileTarget, Scheme, locate, locate_place
 from kops_assets_provider.mirror.places.state.places import split_place
 
 KEY = "kubernetes-release/release/v1.7.2/bin/linux/amd64/kubectl"
