@@ -1,4 +1,4 @@
-"""The command line: which commands there are, and what becomes of their errors."""
+"""Parse the command line, run the subcommand, and turn its errors into exit statuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a subcommand is, and how it writes."""
+"""The type of a subcommand, and how it writes to standard output and error."""
 
 from __future__ import annotations
 

@@ -1,12 +1,14 @@
 """
 Copy files: from a URL to S3, Google Cloud Storage or a directory, checked on the way.
 
-``copy``         ``copy_file``: the copy, skipped if the file is there
-``verify``       ``verify_file``: what is there, and whether it is right
-``stores``       which store, and which path in it, a download URL stands for
-``ports``        what can be copied from and to; ``content``, what passes between
-``http_source``  over HTTP
-``s3``, ``gcs``, ``directory``, ``memory``    the stores
+``copy``         copy a file, unless the store has it
+``verify``       verify a file that a store has
+``targets``      find the store and the path behind a download URL
+``store_paths``  check paths in a store
+``ports``        the protocols of file sources and file stores
+``content``      the bytes on their way from a source to a store
+``http_source``  read a file over HTTP
+``s3``, ``gcs``, ``directory``    the stores
 
 A file that is wrong is never visible, and no option changes that. It takes two things. ``Content``
 hashes what passes, and holds the last chunk back until all is known to be right: so an upload of

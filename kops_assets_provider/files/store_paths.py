@@ -1,4 +1,4 @@
-"""Paths inside a store."""
+"""Check the paths of files in a store, and choose their media types."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-Which store, and which path in it, stands behind the URL that a cluster's nodes download from.
+Find the store, and the path in it, behind the URL that a cluster's nodes download from.
 
 Rule: ``buildVFSPath`` in ``pkg/assets/copyfile.go`` and ``VFSPath`` in
 ``util/pkg/vfs/s3context.go``, kOps v1.36.2. Unlike kOps we look at the host as a whole, and know

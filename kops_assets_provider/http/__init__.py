@@ -1,17 +1,17 @@
 """
-One hardened HTTP client for every outgoing path of this package.
+One hardened HTTP client for every request that this package sends.
 
-``challenges``    what a server asks for when it answers 401
-``client``        requests, redirects, streams
-``connections``   where a connection has really arrived
-``errors``        a status or a broken connection, told as one of our errors
-``json_bodies``   JSON from servers
-``pace``          how slowly and how wordily a server may answer
-``pools``         which connections are shared, and through which proxy they go
-``rate_limits``   when a server lets us come back
-``retries``       short ones, for what passes within seconds
-``traffic``       how many requests something took
-``trust``         authorities and our own certificate
-``urls``          what may be shown of a URL, and what kind of host it names
-``verify``        bytes on their way, hashed
+``address_checks``   refuse a connection that has arrived at a forbidden address
+``challenges``       parse ``WWW-Authenticate`` of a 401
+``client``           send requests, follow redirects, stream bodies
+``errors``           translate a status or a broken connection into our exceptions
+``hashing``          hash and verify bytes while they are transferred
+``json_bodies``      parse JSON from servers
+``pools``            share connections, and choose their proxy
+``rate_limits``      read ``Retry-After`` and the quota that a server reports
+``response_limits``  limit how slow a response may be, and how much of it may be no body
+``retries``          retry failures that pass within seconds
+``traffic``          count requests and bytes
+``trust``            certificate authorities and client certificates
+``urls``             redact URLs, and classify their hosts
 """

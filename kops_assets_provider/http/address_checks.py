@@ -1,5 +1,5 @@
 """
-Connections that look where they have arrived before anything is sent.
+Check the address that a connection has arrived at, before anything is sent.
 
 The spelling of a URL says little: any name can be made to stand for ``169.254.169.254``, and for
 another address at the second look-up than at the first. So the address is checked that the socket

@@ -1,5 +1,5 @@
 """
-How slowly and how wordily a server may answer.
+Limit how slow a response may be, and how much of it may be something else than its body.
 
 A socket's timeout begins anew with each byte, so a byte a minute would keep a task for years, and
 http.client reads any number of ``100 Continue`` and of trailers. Both are limited here, below

@@ -1,5 +1,5 @@
 """
-A blob's bytes, hashed while they flow, taken up again where they broke off.
+Read a blob, hash it while it is transferred, and resume it after a broken connection.
 
 The source may break off: reading goes on by ``Range`` from the byte that is wanted next, none is
 read twice. The target may break off as well: then the upload goes on from where the target says it

@@ -1,4 +1,4 @@
-"""How much may be asked of one registry at a time, as its owner or operator wants it."""
+"""Limit the requests to one registry: per second, and at a time."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-Which records the page may open: an XCom names a place and connections, and others write XComs.
+Decide which records the page may open: XComs name their places, and others write XComs.
 
 Whoever can write an XCom of a DAG must not make the API server read what it likes, with whatever
 connection it has.

@@ -1,5 +1,5 @@
 """
-What runs have left in XCom for the page, by Airflow's own tables.
+Read what runs have pushed to XCom for the page, from Airflow's own tables.
 
 This is the part that knows Airflow's internals: ``XComModel``, its columns, and sessions of the
 metadata database, Airflow 3.1 to 3.3. The REST API has no question for the newest of each cluster.

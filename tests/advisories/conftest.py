@@ -19,7 +19,7 @@ import trustme
 import urllib3.util.connection
 
 from kops_assets_provider.exceptions import KopsAssetsError, Side
-from kops_assets_provider.http import address_checks as connections
+from kops_assets_provider.http import address_checks
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.client import RegistryClient
@@ -90,7 +90,7 @@ class Network:
         self._peers = weakref.WeakKeyDictionary()
         self._connect = urllib3.util.connection.create_connection
         patch.setattr(urllib3.util.connection, "create_connection", self._create_connection)
-        patch.setattr(connections, "peer_of", self._peers.__getitem__)
+        patch.setattr(address_checks, "peer_of", self._peers.__getitem__)
 
     def _create_connection(self, address, *args, **options):
         host, port = address

@@ -12,8 +12,8 @@ from urllib3.connection import HTTPConnection
 from kops_assets_provider.exceptions import InvalidInputError, Side, UntrustedServerError
 from kops_assets_provider.files.copy import copy_file
 from kops_assets_provider.files.http_source import HttpFileSource
+from kops_assets_provider.http import address_checks, urls
 from kops_assets_provider.http import client as http_client
-from kops_assets_provider.http import connections, urls
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.oci.auth import RegistryAuth
 from kops_assets_provider.oci.manifest import parse_manifest
@@ -31,7 +31,7 @@ def port(server):
 
 def trusts_names(patch):
     """Check spellings alone."""
-    patch.setattr(connections, "check_address", lambda *_: None)
+    patch.setattr(address_checks, "check_address", lambda *_: None)
 
 
 def trusts_all(patch):
@@ -77,7 +77,7 @@ def test_a_name_is_not_asked_for_twice(defended, attempt, evil, registry, fetch,
         if self.host == "evil.test":
             asked[:] = ["check"]
             found = socket.getaddrinfo(self.host, self.port)[0][4][0]
-            connections.check_address(self.host, found, self.rules)
+            address_checks.check_address(self.host, found, self.rules)
         return HTTPConnection._new_conn(self)
 
     def check():
@@ -89,7 +89,9 @@ def test_a_name_is_not_asked_for_twice(defended, attempt, evil, registry, fetch,
         assert evil.requests == []
 
     monkeypatch.setattr(socket, "getaddrinfo", rebinding)
-    defended(check, lambda patch: patch.setattr(connections._Guarded, "_new_conn", look_up_first))
+    defended(
+        check, lambda patch: patch.setattr(address_checks._Guarded, "_new_conn", look_up_first)
+    )
 
 
 def test_a_token_realm_by_name(

@@ -10,8 +10,8 @@ import requests
 import urllib3
 
 from kops_assets_provider.exceptions import NotFoundError, Side
+from kops_assets_provider.http import address_checks, pools, trust, urls
 from kops_assets_provider.http import client as http_client
-from kops_assets_provider.http import connections, pools, trust, urls
 from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.oci.auth import RegistryAuth
 from kops_assets_provider.oci.client import RegistryClient
@@ -35,7 +35,7 @@ def trusts_all(patch):
     """Turn off every check of where a server leads us."""
     patch.setattr(RegistryAuth, "_check_realm", lambda self, realm: None)
     patch.setattr(http_client, "lead", urljoin)
-    patch.setattr(connections, "check_address", lambda *_: None)
+    patch.setattr(address_checks, "check_address", lambda *_: None)
 
 
 def keeps_credentials(patch):

@@ -11,8 +11,8 @@ from kops_assets_provider.exceptions import ConnectionFailedError, UntrustedServ
 from kops_assets_provider.files.copy import copy_file
 from kops_assets_provider.files.http_source import HttpFileSource
 from kops_assets_provider.files.ports import SourceFile
+from kops_assets_provider.http import address_checks, response_limits
 from kops_assets_provider.http import client as http_client
-from kops_assets_provider.http import connections, pace
 from kops_assets_provider.http.client import HttpClient
 from tests.support.http_server import Response
 from tests.support.memory_files import MemoryStore
@@ -29,7 +29,7 @@ def unpaced(patch):
     def plain(sock, *args, stall_seconds, **options):
         return http.client.HTTPResponse(sock, *args, **options)
 
-    patch.setattr(connections, "PacedResponse", plain)
+    patch.setattr(address_checks, "PacedResponse", plain)
 
 
 def slowly(data, seconds):
@@ -287,11 +287,11 @@ def test_an_upload_has_the_time_of_a_stall(defended, attempt, slow_reader):
         )
 
     def as_urllib3(patch):
-        patch.setattr(connections._Guarded, "connect", connections.HTTPConnection.connect)
+        patch.setattr(address_checks._Guarded, "connect", address_checks.HTTPConnection.connect)
 
     defended(check, as_urllib3)
 
 
 def test_the_pace_is_a_kilobyte_a_stall():
     """What the documentation says."""
-    assert pace.MIN_BYTES == 1024
+    assert response_limits.MIN_BYTES == 1024

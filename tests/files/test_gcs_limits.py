@@ -10,7 +10,7 @@ from google.cloud.storage import Client
 from requests.adapters import HTTPAdapter
 
 from kops_assets_provider.exceptions import ConnectionFailedError
-from kops_assets_provider.files import gcs_limits as gcs_transport
+from kops_assets_provider.files import gcs_limits
 from kops_assets_provider.files.gcs import GCSStore
 from kops_assets_provider.files.gcs_limits import limit_requests
 from tests.support.http_server import HttpServer, Response
@@ -55,7 +55,7 @@ OPERATIONS = [read, lambda store: store.stat("a"), lambda store: store.list(["a"
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_an_answer_that_drips_is_a_stall(http, monkeypatch, operation):
     """A byte now and then is no progress, whoever asks."""
-    monkeypatch.setattr(gcs_transport, "STALL_SECONDS", 0.5)
+    monkeypatch.setattr(gcs_limits, "STALL_SECONDS", 0.5)
     with Hostile() as server:
         started = time.monotonic()
         with pytest.raises(ConnectionFailedError, match="connection failed"):

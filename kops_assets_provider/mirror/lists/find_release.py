@@ -1,4 +1,4 @@
-"""The catalogue for a kOps release, or the nearest one that there is."""
+"""Find the catalogue of a kOps release, or the nearest one."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-Where a file can be fetched: kOps' own binaries lie on GitHub as well.
+List the URLs that a file can be fetched from: kOps publishes its own binaries on GitHub as well.
 
 Rule: ``wellKnownMirrors`` in ``pkg/assets/mirrors.go``, kOps v1.36.2.
 """

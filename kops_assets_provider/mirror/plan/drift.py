@@ -1,4 +1,4 @@
-"""What a copy would change at the target, and what is to become of an asset that has drifted."""
+"""Find assets whose source has changed under the same name (drift), and apply ``on_drift``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to copy of images, and what need not be asked."""
+"""The user's rules for images: platforms, immutable tags, pull-through caches, drift."""
 
 from __future__ import annotations
 

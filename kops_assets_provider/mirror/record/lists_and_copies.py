@@ -1,5 +1,5 @@
 """
-What a mirror's record keeps of the past: the lists that were asked for, and what was written.
+The parts of a mirror's record about the past: the lists that were mirrored, and the copies made.
 
 An asset that leaves the list stays known by it: where we have put it, and since when nobody needs
 it. Whoever removes it must know both.

@@ -1,5 +1,5 @@
 """
-Whether nodes can download the files: they ask without credentials, as kOps requires.
+Check that nodes can download the files: without credentials, as kOps requires.
 
 A file may be right in its bucket and still be out of reach: a policy that lets nobody read, a
 CloudFront in front of another prefix, a web server on another directory. So its download URL is

@@ -19,7 +19,7 @@ from kops_assets_provider.mirror.lists.get_list import ListRequest, list_cluster
 from kops_assets_provider.mirror.lists.hosts import source_hosts
 from tests.support.file_server import FileServer
 
-SPEC = Path(__file__).parent.parent / "golden" / "1.36.2" / "specs" / "own-aws-registry.yaml"
+SPEC = Path(__file__).parents[2] / "golden" / "1.36.2" / "specs" / "own-aws-registry.yaml"
 DOCUMENTS = list(yaml.safe_load_all(SPEC.read_text()))
 NAME = next(x["metadata"]["name"] for x in DOCUMENTS if x["kind"] == "Cluster")
 OFFLINE = {"fetch_hashes": False}

@@ -22,7 +22,7 @@ from kops_assets_provider.mirror.places.state.places import StateStores
 from tests.support.file_server import FileServer
 from tests.support.memory_files import MemoryStore
 
-SPEC = Path(__file__).parent.parent / "golden" / "1.36.2" / "specs" / "own-aws-registry.yaml"
+SPEC = Path(__file__).parents[2] / "golden" / "1.36.2" / "specs" / "own-aws-registry.yaml"
 LISTED = list_cluster(str(SPEC), "1.36.2", fetch_hashes=False)
 KOPS_OWN = {"yaml": LISTED.assets.to_yaml(), "json": LISTED.assets.to_json()}
 

@@ -30,7 +30,7 @@ from kops_assets_provider.mirror.places.state.places import StateStores
 from tests.support.components import nginx, seaweedfs
 from tests.support.memory_state_store import MemoryStateStore
 
-TESTS = Path(__file__).parent.parent.parent
+TESTS = Path(__file__).parents[3]
 SPECS = TESTS / "golden" / "1.36.2" / "specs"
 MANIFEST = (SPECS / "own-aws-addons.yaml").read_text()
 

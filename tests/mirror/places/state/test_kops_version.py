@@ -12,7 +12,7 @@ from kops_assets_provider.kops.cluster import load_cluster
 from kops_assets_provider.mirror.places.state.clusters import stored_kops_version
 from kops_assets_provider.mirror.places.state.places import StateStores
 
-SPECS = Path(__file__).parent.parent.parent / "golden" / "1.36.2" / "specs"
+SPECS = Path(__file__).parents[3] / "golden" / "1.36.2" / "specs"
 MANIFEST = (SPECS / "own-aws-addons.yaml").read_text()
 
 
