@@ -85,7 +85,7 @@ def line(most: int = _LINE, pattern: str = ".+") -> Check[str]:
 
     def check(value: Any) -> str:
         if not isinstance(value, str):
-            raise _unexpected("text", value)
+            raise unexpected("text", value)
         if len(value) > most:
             raise WrongValue(f"expected at most {most} characters, got {len(value)}")
         if not value.isprintable():
@@ -100,7 +100,7 @@ def line(most: int = _LINE, pattern: str = ".+") -> Check[str]:
 def words(value: Any) -> str:
     """Check free text for people; it is cut after 10,000 characters and made printable."""
     if not isinstance(value, str):
-        raise _unexpected("text", value)
+        raise unexpected("text", value)
     # Here, and not above: a DAG file imports this module, and shows nobody any text.
     from kops_assets_provider.http.urls import printable
 
@@ -110,7 +110,7 @@ def words(value: Any) -> str:
 def time(value: Any) -> str:
     """Check a time: ISO 8601 with a zone."""
     if not isinstance(value, str):
-        raise _unexpected("a time", value)
+        raise unexpected("a time", value)
     try:
         parse_time(value)
     except ValueError as err:
@@ -123,7 +123,7 @@ def number(most: int = _MAX_NUMBER, least: int = 0) -> Check[int]:
 
     def check(value: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
-            raise _unexpected("a whole number", value)
+            raise unexpected("a whole number", value)
         if not least <= value <= most:
             raise WrongValue(f"expected a whole number from {least} to {most}")
         return value
@@ -134,7 +134,7 @@ def number(most: int = _MAX_NUMBER, least: int = 0) -> Check[int]:
 def seconds(value: Any) -> float:
     """Check a length of time."""
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise _unexpected("seconds", value)
+        raise unexpected("seconds", value)
     if not 0 <= value <= _MAX_SECONDS:
         raise WrongValue(f"expected seconds from 0 to {_MAX_SECONDS:.0f}")
     return value
@@ -143,7 +143,7 @@ def seconds(value: Any) -> float:
 def flag(value: Any) -> bool:
     """Check a boolean."""
     if not isinstance(value, bool):
-        raise _unexpected("true or false", value)
+        raise unexpected("true or false", value)
     return value
 
 
@@ -169,7 +169,7 @@ def list_of(inner: Check[T], most: int) -> Check[tuple[T, ...]]:
 
     def check(value: Any) -> tuple[T, ...]:
         if not isinstance(value, list | tuple):
-            raise _unexpected("a list", value)
+            raise unexpected("a list", value)
         if len(value) > most:
             raise WrongValue(f"expected at most {most} values, got {len(value)}")
         found: list[T] = []
@@ -217,7 +217,7 @@ def fields_of(cls: type[T], **checks: Check[Any] | _Field) -> Check[T]:
 
     def check(value: Any) -> T:
         if not isinstance(value, Mapping):
-            raise _unexpected("a mapping", value)
+            raise unexpected("a mapping", value)
         if missing := sorted(needed - value.keys()):
             raise WrongValue(f"it has no {missing[0]}")
         found, path = {}, ""
@@ -252,5 +252,6 @@ _WORDS_FOR = {
 }
 
 
-def _unexpected(expected: str, value: object) -> WrongValue:
+def unexpected(expected: str, value: object) -> WrongValue:
+    """Return the error for a value of another type; the value itself is not shown."""
     return WrongValue(f"expected {expected}, got {_WORDS_FOR.get(type(value), 'another type')}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from kops_assets_provider.mirror.model.json_reader import Check, WrongValue, number
+from kops_assets_provider.mirror.model.json_reader import Check, WrongValue, number, unexpected
 
 T = TypeVar("T")
 
@@ -29,10 +29,12 @@ def check_schema(value: Any) -> None:
 
     :raises WrongValue: with what to do.
     """
-    if isinstance(value, Mapping) and _KEY not in value:
-        raise WrongValue("it has no schema, so no task of this package has written it")
+    if not isinstance(value, Mapping):
+        raise unexpected("a mapping", value)
+    if _KEY not in value:
+        raise WrongValue("it has no schema: expected a value that a task of this package wrote")
     try:
-        found = _NUMBER(value[_KEY]) if isinstance(value, Mapping) else SCHEMA
+        found = _NUMBER(value[_KEY])
     except WrongValue as err:
         raise err.inside(f".{_KEY}") from None
     if found > SCHEMA:
