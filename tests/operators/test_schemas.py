@@ -95,7 +95,7 @@ def test_a_value_of_a_newer_release(xcom, schema):
 def test_a_schema_is_a_number_of_ours(xcom, schema):
     """Whatever else stands there was not written by this package."""
     values, read = xcom
-    with pytest.raises(InvalidInputError, match="^XCom x of y: schema: expected a whole number"):
+    with pytest.raises(InvalidInputError, match=r"^XCom x of y: schema: expected a whole number"):
         read({**values, "schema": schema}, "XCom x of y")
 
 
