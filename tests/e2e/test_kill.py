@@ -36,7 +36,11 @@ from kops_assets_provider.mirror.plan.planned_image import PlannedImage
 from kops_assets_provider.mirror.places.registries import Registries
 
 source, target, workers = sys.argv[1:]
-job = ImageCopy(PlannedImage(source, target), Registries(), ImageRules(on_drift=OnDrift.TAKE))
+job = ImageCopy(
+    image=PlannedImage(canonical=source, download=target),
+    registries=Registries(),
+    rules=ImageRules(on_drift=OnDrift.TAKE),
+)
 copy_image(job, Control(workers=int(workers))).raise_error()
 """
 BEFORE, WITHIN = "before publishing", "publishing"

@@ -304,7 +304,7 @@ def chunks():
     print("writing", flush=True)
     yield sys.stdin.buffer.readline().strip()
 
-content = Content("test", chunks(), 7, sys.argv[2])
+content = Content(name="test", chunks=chunks(), size=7, sha=sys.argv[2])
 DirectoryStore(sys.argv[1]).write("other", content)
 """
 
