@@ -1,11 +1,8 @@
 """Mirror a kOps cluster's assets every night, as the Airflow Variable kops_assets says."""
 
 # Airflow reads only DAG files that have the words "airflow" and "dag" in them.
-from kops_assets_provider.dag_factory import (
-    dry_run_param,
-    kops_copy_assets_dag,
-    options_from_variable,
-)
+from kops_assets_provider.dag_factory import kops_copy_assets_dag
+from kops_assets_provider.dag_params import dry_run_param, options_from_variable
 
 dag = kops_copy_assets_dag(
     "kops_copy_assets_nightly",

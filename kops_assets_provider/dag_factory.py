@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 from airflow.sdk import DAG
 
 from kops_assets_provider.airflow_versions import literal
-from kops_assets_provider.dag_params import (
-    check_params,
-    dry_run_param,
-    manual_params,
-    options_from_variable,
-)
+from kops_assets_provider.dag_params import dry_run_param
 from kops_assets_provider.options.table import LIST_OPTIONS, OPTIONS
 from kops_assets_provider.task_groups.copy_assets import (
     RETRIES,
@@ -27,15 +22,7 @@ from kops_assets_provider.task_groups.options import CopyAssetsOptions, refuse_u
 if TYPE_CHECKING:
     from kops_assets_provider.mirror.lists.fleet_file import ClusterGroup
 
-__all__ = [
-    "check_params",
-    "dry_run_param",
-    "kops_check_assets_dag",
-    "kops_copy_assets_dag",
-    "kops_copy_fleet_dags",
-    "manual_params",
-    "options_from_variable",
-]
+__all__ = ["kops_check_assets_dag", "kops_copy_assets_dag", "kops_copy_fleet_dags"]
 
 _DOC = """\
 Mirrors everything that a kOps cluster downloads, container images and files, into the registry and

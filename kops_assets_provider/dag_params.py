@@ -22,7 +22,7 @@ def options_from_variable(name: str, *, params: bool = False) -> CopyAssetsOptio
     The options are templates that look the values up: nothing is asked of Airflow while a DAG file
     is parsed. The values are data, and are not rendered.
 
-    :param params: let the run's parameters go before the Variable: those that ``manual_params``
+    :param params: let the run's parameters go before the Variable: those that ``copy_params``
         declares, and no others. ``dry_run`` always does.
     """
     # A run's conf may have any key; only what the form offers may come from there.
@@ -55,10 +55,10 @@ def dry_run_param(default: bool | None = False, **options: Any) -> Param:
 
 def check_params() -> dict[str, Param]:
     """Return the parameters of a check by hand, likewise."""
-    return {name: x for name, x in manual_params().items() if name != DRY_RUN.name}
+    return {name: x for name, x in copy_params().items() if name != DRY_RUN.name}
 
 
-def manual_params() -> dict[str, Param]:
+def copy_params() -> dict[str, Param]:
     """Return the parameters of a run by hand: each one left empty is taken from the Variable."""
     from kops_assets_provider.kops.catalog import known_releases
 

@@ -63,23 +63,23 @@ def get_provider_info() -> dict[str, Any]:
 
 def _options() -> dict[str, Any]:
     return {
-        "page": _option("boolean", "True", "Whether there is the page at all."),
-        "page_within_hours": _option(
+        "page_enabled": _option("boolean", "True", "Whether there is the page at all."),
+        "page_max_age_hours": _option(
             "float",
             "26",
             "How long ago an asset may have been verified for a cluster to count as ready.",
         ),
-        "page_days": _option(
+        "page_hide_after_days": _option(
             "float", "90", "After how many days a cluster that was not mirrored again is left out."
         ),
-        "record_places": _option(
+        "allowed_record_urls": _option(
             "string",
             "",
             "Places, separated by commas, below which the page may read the records of mirrors. "
             "Without any, it reads objects of S3 and Google Cloud Storage and no directory.",
             "s3://bucket/kops-assets, /srv/mirror/kops-assets",
         ),
-        "record_conn_ids": _option(
+        "allowed_record_conn_ids": _option(
             "string",
             "aws_default, google_cloud_default",
             "Connections, separated by commas, with which the page may read records. "

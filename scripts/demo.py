@@ -183,7 +183,7 @@ class Demo:
         env = {
             "AIRFLOW_VAR_KOPS_ASSETS": json.dumps(variable),
             "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
-            "AIRFLOW__KOPS_ASSETS__RECORD_PLACES": "s3://kops/kops-assets",
+            "AIRFLOW__KOPS_ASSETS__ALLOWED_RECORD_URLS": "s3://kops/kops-assets",
         }
         home = self.directory / "airflow"
         return LocalAirflow(home, ROOT / "dags", port=ports["airflow"], env=env)

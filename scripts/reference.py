@@ -22,7 +22,7 @@ MODULES = {
         *("operators.get_assets", "operators.get_fleet_assets", "operators.plan"),
         *("operators.copy", "operators.check", "operators.report", "operators.place_parameters"),
     ),
-    "Readiness": ("operators.readiness", "sensors.ready"),
+    "Readiness": ("airflow_assets", "sensors.ready"),
     "Hooks": ("hooks.oci_registry", "hooks.file_repository"),
     "Errors": ("exceptions",),
 }

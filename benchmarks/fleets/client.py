@@ -22,7 +22,7 @@ from airflow.sdk.bases.operator import ExecutorSafeguard
 from kops_assets_provider.operators.get_assets import KopsGetAssetsOperator
 from kops_assets_provider.operators.get_fleet_assets import KopsGetFleetAssetsOperator
 from kops_assets_provider.operators.plan import (
-    SETTLED_KEY,
+    OUTCOMES_KEY,
     KopsPlanFilesOperator,
     KopsPlanImagesOperator,
 )
@@ -90,7 +90,7 @@ class Planner:
     def _settle(self, to_copy: str, task: TaskInstance) -> None:
         if found := json.loads(to_copy):
             sys.exit(f"{len(found)} are to be copied, such as {found[0]['canonical']}")
-        self.states.update(x["state"] for x in json.loads(task.pushed[SETTLED_KEY]))
+        self.states.update(x["state"] for x in json.loads(task.pushed[OUTCOMES_KEY]))
 
 
 def main(arguments: list[str]) -> None:

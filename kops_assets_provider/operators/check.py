@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 
-from kops_assets_provider.operators.cluster_status import Done, leave_standing
+from kops_assets_provider.operators.cluster_status import RunKind, push_cluster_status
 from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.place_parameters import FileStoresOperator, RegistriesOperator
 from kops_assets_provider.operators.plan import LISTED
@@ -79,7 +79,7 @@ class KopsCheckAssetsOperator(FileStoresOperator, RegistriesOperator):
             report = self.check(listed)
             self.log.lines(logging.INFO, report.summary(), report.to_table())
             context["ti"].xcom_push(key=REPORT_KEY, value=report.to_dict())
-            leave_standing(context["ti"], Done.CHECK, report, listed.kops_version)
+            push_cluster_status(context["ti"], RunKind.CHECK, report, listed.kops_version)
             report.raise_for_missing()
 
     def check(self, listed: AssetList) -> Report:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kops_assets_provider.mirror.report.report import Report
 
 
-class Done(StrEnum):
+class RunKind(StrEnum):
     """What a run did about a cluster's mirror: the XCom's key."""
 
     COPY = "kops_assets_copy"
@@ -36,19 +36,19 @@ class Done(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class ClusterStatus:
     """
     How a cluster stood, and where more is known.
 
     :param cluster: its name.
-    :param bad: how many assets its nodes do not get from the mirror.
+    :param missing: how many assets its nodes do not get from the mirror.
     :param record: place of the mirror's record, such as ``s3://bucket/kops-assets/c.json``; None if
         there is none. The connections are those that read it.
     """
 
     cluster: str
     ready: bool
-    bad: int
+    missing: int
     kops_version: str
     record: str | None = None
     aws_conn_id: str | None = None
@@ -59,17 +59,17 @@ class Standing:
         return with_schema(asdict(self))
 
     @classmethod
-    def from_dict(cls, values: object, where: str = "XCom") -> Standing:
+    def from_dict(cls, values: object, where: str = "XCom") -> ClusterStatus:
         """Read what ``to_dict`` wrote; raises InvalidInputError with the value that is wrong."""
-        return read_value(_STANDING, values, where)
+        return read_value(_STATUS, values, where)
 
 
-_STANDING: Check[Standing] = versioned(
+_STATUS: Check[ClusterStatus] = versioned(
     fields_of(
-        Standing,
+        ClusterStatus,
         cluster=line(253),
         ready=flag,
-        bad=number(),
+        missing=number(),
         kops_version=line(),
         record=optional(line(NAME)),
         aws_conn_id=optional(line()),
@@ -78,13 +78,15 @@ _STANDING: Check[Standing] = versioned(
 )
 
 
-def leave_standing(ti: Any, done: Done, report: Report, kops_version: str, **more: Any) -> None:
-    """Leave it in XCom; ``more`` are the other fields of ``Standing``."""
-    standing = Standing(
+def push_cluster_status(
+    ti: Any, kind: RunKind, report: Report, kops_version: str, **more: Any
+) -> None:
+    """Push the status to XCom; ``more`` has the other fields of ``ClusterStatus``."""
+    status = ClusterStatus(
         cluster=report.cluster,
         ready=report.ready,
-        bad=len(report.missing),
+        missing=len(report.missing),
         kops_version=kops_version,
         **more,
     )
-    ti.xcom_push(key=str(done), value=standing.to_dict())
+    ti.xcom_push(key=str(kind), value=status.to_dict())

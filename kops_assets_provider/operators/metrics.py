@@ -28,7 +28,7 @@ def measured(**tags: str) -> Iterator[None]:
     try:
         yield
     except AirflowRescheduleException:
-        _count("waits", 1, tags)
+        _count("rescheduled", 1, tags)
         raise
     except (Exception, AirflowTaskTimeout):
         _count("failed", 1, tags)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from kops_assets_provider.mirror.places.target_conflicts import Write
     from kops_assets_provider.mirror.plan.plan import Plan
 
-SETTLED_KEY = "settled"
-AHEAD_KEY = "ahead"
+OUTCOMES_KEY = "outcomes"
+ESTIMATES_KEY = "estimates"
 LISTED = "XCom given as assets"
 
 
@@ -65,8 +65,8 @@ class _PlanOperator(FileStoresOperator):
         only_told = copy_options.DRY_RUN.read(self.plan_only)
         refuse_too_many("the plan", plan.to_copy)
         settled = [*plan.settled, *(plan.ahead if only_told else ())]
-        context["ti"].xcom_push(key=SETTLED_KEY, value=[x.to_dict() for x in settled])
-        context["ti"].xcom_push(key=AHEAD_KEY, value=[x.to_dict() for x in plan.ahead])
+        context["ti"].xcom_push(key=OUTCOMES_KEY, value=[x.to_dict() for x in settled])
+        context["ti"].xcom_push(key=ESTIMATES_KEY, value=[x.to_dict() for x in plan.ahead])
         self.log.info("%d to copy, %d need nothing", len(plan.to_copy), len(plan.settled))
         return [] if only_told else [to_dict(x) for x in plan.to_copy]
 
@@ -77,7 +77,7 @@ class KopsPlanImagesOperator(_PlanOperator, RegistriesOperator):
 
     Returns a list with an element for each image that must be copied: map a
     ``KopsCopyImageOperator`` over it with ``expand(asset=…)``. The outcomes of all other images
-    go to the XCom key ``settled``, and estimates of the copies to ``ahead``.
+    go to the XCom key ``outcomes``, and estimates of the copies to ``estimates``.
 
     :param assets: what ``KopsGetAssetsOperator`` or ``KopsGetFleetAssetsOperator`` returned.
         (templated)
@@ -88,7 +88,7 @@ class KopsPlanImagesOperator(_PlanOperator, RegistriesOperator):
         ``gs://…`` or a directory. It says which images pull-through caches have, and what was
         copied. (templated)
     :param plan_only: copy nothing: report what a copy would do, why, and what it would take.
-        Nothing is returned, and the images that would be copied are in ``settled``, with the bytes
+        Nothing is returned, and the images that would be copied are in ``outcomes``, with the bytes
         and requests that they would take. (templated)
 
     The other parameters are those of ``RegistriesOperator`` and ``FileStoresOperator``.
@@ -127,7 +127,7 @@ class KopsPlanFilesOperator(_PlanOperator):
 
     Returns a list with an element for each file that must be copied: map a
     ``KopsCopyFileOperator`` over it with ``expand(asset=…)``. The outcomes of all other files
-    go to the XCom key ``settled``, and estimates of the copies to ``ahead``.
+    go to the XCom key ``outcomes``, and estimates of the copies to ``estimates``.
 
     The log says of each file that must be copied why: missing, truncated, another file, or its
     side-car is not right.
@@ -148,7 +148,7 @@ class KopsPlanFilesOperator(_PlanOperator):
     :param report_url: where to write the report as a web page and as JSON, if anywhere: ``s3://…``,
         ``gs://…`` or a directory. An asset with the same target is refused. (templated)
     :param plan_only: copy nothing: report what a copy would do, why, and what it would take.
-        Nothing is returned, and the files that would be copied are in ``settled``. (templated)
+        Nothing is returned, and the files that would be copied are in ``outcomes``. (templated)
 
     The other parameters are those of ``FileStoresOperator``.
     """

@@ -64,7 +64,7 @@ class Progress:
         seconds = round(self._clock() - self._began)
         try:
             if self._store is not None:
-                value = {"bytes": self._told, "seconds": seconds, "try": self._try_number}
+                value = {"bytes": self._told, "seconds": seconds, "try_number": self._try_number}
                 self._store.set(KEY, value)
         except Exception as err:  # noqa: BLE001  # whatever it is, the copy goes on
             log.warning("Airflow does not take the progress, so the log has it: %s", err)

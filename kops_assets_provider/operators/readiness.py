@@ -1,12 +1,13 @@
-"""What others may wait for, and who is told: a cluster's mirror is whole, or is no longer."""
+"""Publish that a cluster's mirror has become ready, or is no longer, and notify of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Asset, AssetAlias, Context
+from airflow.sdk import Context
 
+from kops_assets_provider.airflow_assets import READY, ready_asset
 from kops_assets_provider.logs import get_logger
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
@@ -15,19 +16,7 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-READY = AssetAlias("kops_assets_ready")
 Notify = Callable[[Any], object]
-
-
-def ready_asset(cluster: str) -> Asset:
-    """
-    Return the Airflow asset that is updated whenever a run found the cluster's mirror whole.
-
-    A DAG with ``schedule=[ready_asset("prod.example.com")]`` runs after each such run; the event's
-    ``extra`` has the counts of assets by state, and the bytes that were sent.
-    """
-    # For any other scheme Airflow loads the URI handlers of all providers, Google's SDK with them.
-    return Asset(name=f"kops_assets_ready/{cluster}", uri=f"x-kops-assets://{cluster}")
 
 
 def publish(context: Context, report: Report) -> None:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 
+from kops_assets_provider.airflow_assets import READY
 from kops_assets_provider.exceptions import KopsAssetsError, MissingAssetsError
-from kops_assets_provider.operators.cluster_status import Done, leave_standing
+from kops_assets_provider.operators.cluster_status import RunKind, push_cluster_status
 from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.place_parameters import FileStoresOperator
-from kops_assets_provider.operators.readiness import READY, Notify, notify, publish
+from kops_assets_provider.operators.readiness import Notify, notify, publish
 from kops_assets_provider.options import copy_options
 
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
@@ -84,7 +85,7 @@ class KopsReportOperator(_ResultsOperator):
     :param get_assets_task_id: the task whose list is reported on.
     :param plan_task_ids: the tasks that asked what is missing, of images and of files.
     :param copy_task_ids: the mapped tasks that copied, in the same order.
-    :param cluster: which cluster to report on, where the list is that of a group of clusters:
+    :param cluster_name: which cluster to report on, where the list is that of a group of clusters:
         one task for each of them, in front of a ``KopsFleetReportOperator``.
     :param record_url: where the mirror's record is kept, if not beside the files: ``s3://…``,
         ``gs://…`` or a directory. (templated)
@@ -113,14 +114,14 @@ class KopsReportOperator(_ResultsOperator):
     def __init__(
         self,
         *,
-        cluster: str | None = None,
+        cluster_name: str | None = None,
         record_url: str | None = None,
         report_url: str | None = None,
         on_readiness_change: Sequence[Notify] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**{"outlets": [READY], **kwargs})
-        self.cluster = cluster
+        self.cluster_name = cluster_name
         self.record_url = record_url
         self.report_url = report_url
         self.on_readiness_change = on_readiness_change
@@ -132,14 +133,14 @@ class KopsReportOperator(_ResultsOperator):
             ti, version = context["ti"], listed.kops_version
             if copy_options.DRY_RUN.read(self.plan_only):
                 self.tell(context, replace(report, dry_run=True))
-                leave_standing(ti, Done.DRY_RUN, report, version)
+                push_cluster_status(ti, RunKind.DRY_RUN, report, version)
                 return
             if copy_options.CHECK_DOWNLOADS.read(self.check_downloads):
                 report = _with_downloads(report)
             self.tell(context, report)
             was_ready = self.keep_record(listed, report, context["run_id"])
             # Who is told that there is a newer record must not read the one before.
-            leave_standing(ti, Done.COPY, report, version, **self.record_place(listed))
+            push_cluster_status(ti, RunKind.COPY, report, version, **self.record_place(listed))
             self.write_report(listed, report, context)
             notify(self.on_readiness_change, context, report, was_ready)
             publish(context, report)
@@ -151,7 +152,7 @@ class KopsReportOperator(_ResultsOperator):
         from kops_assets_provider.mirror.report.task_results import make_report
 
         listed, results = self.gather(ti)
-        own = listed if isinstance(listed, AssetList) else listed.find(self.cluster or "")
+        own = listed if isinstance(listed, AssetList) else listed.find(self.cluster_name or "")
         return own, make_report(own.cluster, own.assets, results)
 
     def record_place(self, listed: AssetList) -> dict[str, str | None]:

@@ -11,7 +11,7 @@ from kops_assets_provider.mirror.model.json_reader import Check, read_value
 from kops_assets_provider.mirror.model.outcome import OUTCOMES, Outcome, outcome
 from kops_assets_provider.mirror.report.task_results import Results, planned_names
 from kops_assets_provider.operators.errors import ERROR_KEY
-from kops_assets_provider.operators.plan import AHEAD_KEY, SETTLED_KEY
+from kops_assets_provider.operators.plan import ESTIMATES_KEY, OUTCOMES_KEY
 
 T = TypeVar("T")
 
@@ -33,11 +33,11 @@ def gather_results(ti: Any, plan_task_ids: Sequence[str], copy_task_ids: Sequenc
         logs[kind] = _log_page(ti, plan_id)
         copied += _pull_results(ti, copy_id, len(names))
     return Results(
-        settled=_outcomes(ti, plan_task_ids, SETTLED_KEY),
+        settled=_outcomes(ti, plan_task_ids, OUTCOMES_KEY),
         planned=planned,
         copied=copied,
         errors={x.kind: x.problem for x in _pull(ti, plan_task_ids, ERROR_KEY, plan_error)},
-        ahead=_outcomes(ti, plan_task_ids, AHEAD_KEY),
+        ahead=_outcomes(ti, plan_task_ids, ESTIMATES_KEY),
         logs=logs,
     )
 

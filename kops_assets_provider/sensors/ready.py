@@ -25,19 +25,19 @@ class KopsAssetsReadySensor(FileStoresOperator, BaseSensorOperator):
     It asks no registry and no bucket about an asset: what it knows is what the last runs found. In
     front of a rolling update it keeps nodes from being replaced while something is missing.
 
-    :param cluster: the cluster's name. (templated)
+    :param cluster_name: the cluster's name. (templated)
     :param record_url: where the record is: the DAG's own ``record_url``, or ``kops-assets`` below
         the cluster's ``spec.assets.fileRepository``. (templated)
-    :param within_hours: how long ago an asset may have been verified. (templated)
+    :param max_age_hours: how long ago an asset may have been verified. (templated)
 
     The other parameters are those of ``FileStoresOperator`` and Airflow's sensors. It gives its
     slot back between two looks (``mode="reschedule"``), which are five minutes apart.
     """
 
     template_fields: Sequence[str] = (
-        "cluster",
+        "cluster_name",
         "record_url",
-        "within_hours",
+        "max_age_hours",
         *FileStoresOperator.template_fields,
     )
     ui_color = "#e3f1ee"
@@ -45,22 +45,22 @@ class KopsAssetsReadySensor(FileStoresOperator, BaseSensorOperator):
     def __init__(
         self,
         *,
-        cluster: str,
+        cluster_name: str,
         record_url: str,
-        within_hours: float | str = 26.0,
+        max_age_hours: float | str = 26.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**{"mode": "reschedule", "poke_interval": 300.0, **kwargs})
-        self.cluster = cluster
+        self.cluster_name = cluster_name
         self.record_url = record_url
-        self.within_hours = within_hours
+        self.max_age_hours = max_age_hours
 
     def poke(self, context: Context) -> bool:
         """Look at the record."""
         from kops_assets_provider.mirror.record.store import read_record
 
         with translate_errors(context):
-            cluster = as_cluster("cluster", self.cluster)
+            cluster = as_cluster("cluster_name", self.cluster_name)
             url = as_required("record_url", self.record_url)
             store, path = self.file_stores().open_place(url, f"{cluster}.json")
             record = read_record(store, path, cluster)
@@ -75,10 +75,10 @@ class KopsAssetsReadySensor(FileStoresOperator, BaseSensorOperator):
 
     def _within(self) -> timedelta:
         try:
-            hours = float(self.within_hours)
+            hours = float(self.max_age_hours)
         except ValueError:
             hours = 0.0
         if not 0 < hours < 1e6:
-            problem = f"expected hours, got {self.within_hours!r}"
-            raise InvalidInputError("parameter within_hours", [problem])
+            problem = f"expected hours, got {self.max_age_hours!r}"
+            raise InvalidInputError("parameter max_age_hours", [problem])
         return timedelta(hours=hours)

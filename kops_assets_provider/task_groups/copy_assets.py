@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Unpack
 
 from airflow.sdk import BaseOperator, TaskGroup, TriggerRule
 
+from kops_assets_provider.airflow_assets import READY
 from kops_assets_provider.airflow_versions import RETRY_BACKOFF, literal
 from kops_assets_provider.operators.check import KopsCheckAssetsOperator
 from kops_assets_provider.operators.copy import KopsCopyFileOperator, KopsCopyImageOperator
@@ -18,7 +19,6 @@ from kops_assets_provider.operators.plan import (
     KopsPlanImagesOperator,
     refuse_too_many,
 )
-from kops_assets_provider.operators.readiness import READY
 from kops_assets_provider.operators.report import KopsFleetReportOperator, KopsReportOperator
 from kops_assets_provider.options.table import OPTIONS
 from kops_assets_provider.task_groups import task_docs
@@ -81,10 +81,10 @@ def copy_fleet_tasks(
     publish = KopsReportOperator.partial(
         task_id="publish_readiness",
         doc_md=task_docs.PUBLISH_READINESS,
-        map_index_template="{{ task.cluster }}",
+        map_index_template="{{ task.cluster_name }}",
         outlets=[READY],  # Airflow does not see those that a mapped operator sets itself
         **_report_options(listed, copies, options),
-    ).expand(cluster=list(clusters))
+    ).expand(cluster_name=list(clusters))
     report = KopsFleetReportOperator(
         task_id="report",
         doc_md=task_docs.FLEET_REPORT,

@@ -74,10 +74,10 @@ def mirrors(user: GetUserDep, dag_id: str | None = None, run_id: str | None = No
         scope = {"dag_id": dag_id, "run_id": run_id, "url": run_page(dag_id, run_id)}
     else:
         readable = get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
-        since = now - timedelta(days=_number("page_days", 90.0))
+        since = now - timedelta(days=_number("page_hide_after_days", 90.0))
         shown = all_mirrors(readable, since, _records, _may_run(user), _places())
         scope = None
-    within = timedelta(hours=_number("page_within_hours", 26.0))
+    within = timedelta(hours=_number("page_max_age_hours", 26.0))
     return JSONResponse({**page_values(shown, now, within), "scope": scope})
 
 
@@ -93,7 +93,7 @@ def _may_run(user: Any) -> MayRun:
 
 
 def _places() -> RecordPlaces:
-    places, conn_ids = (_names(x) for x in ("record_places", "record_conn_ids"))
+    places, conn_ids = (_names(x) for x in ("allowed_record_urls", "allowed_record_conn_ids"))
     return RecordPlaces(prefixes=places, conn_ids=conn_ids or DEFAULT_CONN_IDS)
 
 

@@ -39,7 +39,7 @@ def _views() -> list[dict[str, str]]:
 
 def is_on() -> bool:
     """Tell whether the configuration wants the page: ``[kops_assets] page``."""
-    return bool(conf.getboolean(SECTION, "page", fallback=True))
+    return bool(conf.getboolean(SECTION, "page_enabled", fallback=True))
 
 
 class KopsAssetsPlugin(AirflowPlugin):

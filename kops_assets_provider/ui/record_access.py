@@ -16,12 +16,12 @@ from urllib.parse import unquote
 from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.files.targets import Scheme, locate_place, show_place
 from kops_assets_provider.mirror.places.state.places import split_place
-from kops_assets_provider.operators.cluster_status import Standing
+from kops_assets_provider.operators.cluster_status import ClusterStatus
 from kops_assets_provider.ui.config import SECTION
 
 DEFAULT_CONN_IDS = ("aws_default", "google_cloud_default")
-_PLACES = f"[{SECTION}] record_places"
-_CONN_IDS = f"[{SECTION}] record_conn_ids"
+_PLACES = f"[{SECTION}] allowed_record_urls"
+_CONN_IDS = f"[{SECTION}] allowed_record_conn_ids"
 
 
 class Place(NamedTuple):
@@ -52,36 +52,36 @@ class RecordPlaces:
     prefixes: Sequence[str] = ()
     conn_ids: Collection[str] = DEFAULT_CONN_IDS
 
-    def allowed(self, standing: Standing) -> Place:
+    def allowed(self, status: ClusterStatus) -> Place:
         """
         Return where to read the record that a run names.
 
         :raises InvalidInputError: the page must not read it; the message says why.
         """
-        scheme, folder, name = _parse(standing.record or "")
-        if name != f"{standing.cluster}.json":
-            raise _refused(standing, f"a record of {standing.cluster} has another name")
-        folder, path = self._below_prefix(standing, scheme, folder, name)
-        aws = standing.aws_conn_id if scheme is Scheme.S3 else None
-        google = standing.gcp_conn_id if scheme is Scheme.GS else None
+        scheme, folder, name = _parse(status.record or "")
+        if name != f"{status.cluster}.json":
+            raise _refused(status, f"a record of {status.cluster} has another name")
+        folder, path = self._below_prefix(status, scheme, folder, name)
+        aws = status.aws_conn_id if scheme is Scheme.S3 else None
+        google = status.gcp_conn_id if scheme is Scheme.GS else None
         for conn_id in (aws, google):
             if conn_id is not None and conn_id not in self.conn_ids:
-                raise _refused(standing, f"the connection {conn_id!r} is not in {_CONN_IDS}")
+                raise _refused(status, f"the connection {conn_id!r} is not in {_CONN_IDS}")
         return Place(folder=folder, path=path, aws_conn_id=aws, gcp_conn_id=google)
 
     def _below_prefix(
-        self, standing: Standing, scheme: Scheme, folder: str, name: str
+        self, status: ClusterStatus, scheme: Scheme, folder: str, name: str
     ) -> tuple[str, str]:
         if not self.prefixes:
             if scheme is Scheme.FILE:
-                raise _refused(standing, f"a directory is read only if {_PLACES} has it")
+                raise _refused(status, f"a directory is read only if {_PLACES} has it")
             return folder, name
         for prefix in map(_normal_prefix, self.prefixes):
             if f"{folder}/".startswith(f"{prefix}/"):
                 # A store of the prefix itself: links must not lead out of that.
                 path = f"{folder.removeprefix(prefix)}/{name}".removeprefix("/")
                 return prefix or "/", path
-        raise _refused(standing, f"it is not below one of {_PLACES}")
+        raise _refused(status, f"it is not below one of {_PLACES}")
 
 
 def _parse(url: str) -> tuple[Scheme, str, str]:
@@ -115,5 +115,5 @@ def _is_normal_directory(path: str) -> bool:
     return posixpath.normpath(path) == path and not path.startswith("//")
 
 
-def _refused(standing: Standing, why: str) -> InvalidInputError:
-    return InvalidInputError(show_place(standing.record or ""), [why])
+def _refused(status: ClusterStatus, why: str) -> InvalidInputError:
+    return InvalidInputError(show_place(status.record or ""), [why])

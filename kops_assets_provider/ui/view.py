@@ -53,7 +53,7 @@ def page_values(shown: Sequence[Shown], at: datetime, within: timedelta) -> Valu
     fresh = Freshness(within=within, at=at)
     values = {
         "now": at.isoformat(timespec="seconds"),
-        "within_hours": within / timedelta(hours=1),
+        "max_age_hours": within / timedelta(hours=1),
         "clusters": [_cluster(x, fresh) for x in shown],
         "assets": [
             {"cluster": number, **values}

@@ -21,12 +21,12 @@ from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.logs import get_logger
 from kops_assets_provider.mirror.model.json_reader import parse_json
 from kops_assets_provider.mirror.report.report import Report
-from kops_assets_provider.operators.cluster_status import Done, Standing
+from kops_assets_provider.operators.cluster_status import ClusterStatus, RunKind
 from kops_assets_provider.operators.report import REPORT_KEY
 
 log = get_logger(__name__)
 
-_IS_OURS = XComModel.key.in_([str(x) for x in Done])
+_IS_OURS = XComModel.key.in_([str(x) for x in RunKind])
 _COLUMNS: tuple[Any, ...] = (
     XComModel.dag_id,
     XComModel.run_id,
@@ -40,7 +40,7 @@ _COLUMNS: tuple[Any, ...] = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunLeft:
+class RunStatus:
     """How a cluster stood after a task of a run."""
 
     dag_id: str
@@ -48,13 +48,13 @@ class RunLeft:
     task_id: str
     map_index: int
     at: datetime
-    done: Done
-    standing: Standing
+    kind: RunKind
+    status: ClusterStatus
 
     @property
     def cluster(self) -> str:
         """Its name."""
-        return self.standing.cluster
+        return self.status.cluster
 
     def report(self) -> Report | None:
         """
@@ -75,7 +75,7 @@ class RunLeft:
         )
 
 
-def newest(dag_ids: Collection[str], since: datetime) -> list[RunLeft]:
+def newest(dag_ids: Collection[str], since: datetime) -> list[RunStatus]:
     """Return the newest of each DAG, cluster and thing done, the newest of all first."""
     cluster = _cluster()
     at = func.max(XComModel.timestamp)
@@ -107,7 +107,7 @@ def _cluster() -> ColumnElement[Any]:
     return case((func.json_valid(XComModel.value) == 1, found))
 
 
-def of_run(dag_id: str, run_id: str) -> list[RunLeft]:
+def of_run(dag_id: str, run_id: str) -> list[RunStatus]:
     """Return what one run has left."""
     return list(_left(_select(dag_id, run_id).where(_IS_OURS)))
 
@@ -116,23 +116,23 @@ def _select(dag_id: str, run_id: str) -> Select[Any]:
     return select(*_COLUMNS).where(XComModel.dag_id == dag_id, XComModel.run_id == run_id)
 
 
-def _left(query: Select[Any]) -> Iterator[RunLeft]:
+def _left(query: Select[Any]) -> Iterator[RunStatus]:
     for row in _rows(query):
         where = f"XCom {row.key} of {row.dag_id} {row.run_id} {row.task_id}"
         try:
-            standing = Standing.from_dict(parse_json(row.value or "null", where), where)
+            status = ClusterStatus.from_dict(parse_json(row.value or "null", where), where)
         except InvalidInputError as err:
             # Of another release of this package, or of somebody else.
             log.info("the page leaves out an XCom: %s", err)
             continue
-        yield RunLeft(
+        yield RunStatus(
             dag_id=row.dag_id,
             run_id=row.run_id,
             task_id=row.task_id,
             map_index=row.map_index,
             at=row.timestamp,
-            done=Done(row.key),
-            standing=standing,
+            kind=RunKind(row.key),
+            status=status,
         )
 
 

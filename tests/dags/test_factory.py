@@ -3,11 +3,8 @@
 import jinja2
 import pytest
 
-from kops_assets_provider.dag_factory import (
-    dry_run_param,
-    kops_copy_assets_dag,
-    options_from_variable,
-)
+from kops_assets_provider.dag_factory import kops_copy_assets_dag
+from kops_assets_provider.dag_params import dry_run_param, options_from_variable
 from kops_assets_provider.options.readers import as_flag
 from kops_assets_provider.task_groups.copy_assets import kops_copy_assets_task_group
 

@@ -47,7 +47,9 @@ def test_each_group_is_a_dag(dags):
     assert [x.task_id for x in production.leaves] == ["report"]
     publish = production.get_task("publish_readiness")
     assert publish.upstream_task_ids == {"copy_image", "copy_file"}
-    assert publish.expand_input.value == {"cluster": ["prod-a.example.com", "prod-b.example.com"]}
+    assert publish.expand_input.value == {
+        "cluster_name": ["prod-a.example.com", "prod-b.example.com"]
+    }
     assert production.get_task("copy_image").partial_kwargs["pool"] == "mirror"
 
 

@@ -132,7 +132,7 @@ def test_a_later_check_is_told(run, mirror, look):
     dry = run(COPY, dry_run=True)
     cluster, _ = look(COPY)
     assert cluster["status"] == "ready"
-    assert (cluster["last_check"]["kind"], cluster["last_check"]["bad"]) == ("dry run", 1)
+    assert (cluster["last_check"]["kind"], cluster["last_check"]["missing"]) == ("dry run", 1)
     assert of_run(COPY, dry)["kind"] == "dry run"
     assert of_run(COPY, dry)["status"] == "not ready"
 
@@ -204,14 +204,14 @@ def leave(run_id, key, text):
 
 
 OTHER = "other.example.com"
-WITH = {"cluster": CLUSTER, "ready": True, "bad": 0, "kops_version": "1"}
+WITH = {"cluster": CLUSTER, "ready": True, "missing": 0, "kops_version": "1"}
 BROKEN = [
     "not JSON",
     "[" * 50_000 + "]" * 50_000,
     '{"cluster": ' + "[" * 50_000 + "]" * 50_000 + "}",
-    json.dumps({**WITH, "bad": float("nan")}),
-    json.dumps({**WITH, "bad": "many"}),
-    json.dumps({**WITH, "bad": -1}),
+    json.dumps({**WITH, "missing": float("nan")}),
+    json.dumps({**WITH, "missing": "many"}),
+    json.dumps({**WITH, "missing": -1}),
     json.dumps({**WITH, "cluster": {"a": 1}}),
     json.dumps({**WITH, "cluster": "c\x1b[2J"}),
     json.dumps({**WITH, "record": ["s3://b"]}),
@@ -313,7 +313,7 @@ def test_the_page_opens_only_places_that_are_allowed(two, mirror, look, tmp_path
     (records / "theirs").mkdir()
     theirs = (records / f"{OTHER}.json").read_text()
     (records / "theirs" / own.name).write_text(theirs)
-    setting = "[kops_assets] record_places"
+    setting = "[kops_assets] allowed_record_urls"
     for place, places, why in [
         (own, RecordPlaces(), f"a directory is read only if {setting} has it"),
         (own, RecordPlaces(prefixes=[str(records)]), None),

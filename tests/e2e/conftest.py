@@ -19,7 +19,7 @@ def _shared_airflow(tmp_path_factory):
     shutil.copytree(SHIPPED, tmp / "dags")
     env = {
         # The API server reads records there for tests/e2e/test_page.py.
-        "AIRFLOW__KOPS_ASSETS__RECORD_PLACES": "/srv/x, s3://kops/records",
+        "AIRFLOW__KOPS_ASSETS__ALLOWED_RECORD_URLS": "/srv/x, s3://kops/records",
         # Two DAGs at a time may have all that runs.
         "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": "8",
     }

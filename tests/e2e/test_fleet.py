@@ -30,7 +30,7 @@ IMAGES = {GOOD: ["shared", "own"], BAD: ["shared", "missing"]}
 DAGS = """
 from airflow.sdk import DAG, task
 from kops_assets_provider.dag_factory import kops_copy_fleet_dags
-from kops_assets_provider.operators.readiness import ready_asset
+from kops_assets_provider.airflow_assets import ready_asset
 
 kops_copy_fleet_dags({fleet!r}, dag_options={{"is_paused_upon_creation": False}})
 

@@ -38,7 +38,7 @@ import pathlib
 
 from airflow.sdk import DAG, task
 from kops_assets_provider.dag_factory import kops_copy_assets_dag
-from kops_assets_provider.operators.readiness import ready_asset
+from kops_assets_provider.airflow_assets import ready_asset
 
 
 def tell(context):

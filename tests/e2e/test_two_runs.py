@@ -39,7 +39,7 @@ DAGS = """
 from airflow.sdk import DAG, task
 
 from kops_assets_provider.dag_factory import kops_copy_assets_dag
-from kops_assets_provider.operators.readiness import READY, ready_asset
+from kops_assets_provider.airflow_assets import READY, ready_asset
 
 dags = [kops_copy_assets_dag(x, **{options!r}) for x in {dag_ids!r}]
 

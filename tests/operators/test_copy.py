@@ -153,7 +153,7 @@ def test_a_file_that_was_there_is_counted_as_such(monkeypatch, counters):
     ("error", "raised", "name"),
     [
         (NotFoundError("gone"), AirflowFailException, "failed"),
-        (RateLimitedError("busy", retry_after=60), AirflowRescheduleException, "waits"),
+        (RateLimitedError("busy", retry_after=60), AirflowRescheduleException, "rescheduled"),
         (ValueError("a bug"), ValueError, "failed"),
     ],
 )

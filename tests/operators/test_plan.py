@@ -43,8 +43,8 @@ def test_a_plan_is_what_is_missing(tmp_path):
     """One entry for each file, small enough that every mapped task may pull all of them."""
     found, pushed = plan(tmp_path, 3)
     assert [x["canonical"] for x in found] == [f"http://127.0.0.1:9/{n}" for n in range(3)]
-    assert pushed["settled"] == []
-    assert [x["change"] for x in pushed["ahead"]] == ["added"] * 3
+    assert pushed["outcomes"] == []
+    assert [x["change"] for x in pushed["estimates"]] == ["added"] * 3
 
 
 def test_more_copies_than_airflow_maps(tmp_path, monkeypatch):
@@ -87,7 +87,7 @@ def test_a_conflict_in_a_group_is_that_of_its_assets(tmp_path):
     """The plan leaves its outcome for the report, and goes on."""
     found, pushed = conflicting(tmp_path, assets="group", report_url=f"{BASE}/r")
     assert [x["canonical"] for x in found] == ["http://127.0.0.1:9/2"]
-    (settled,) = pushed["settled"]
+    (settled,) = pushed["outcomes"]
     assert (settled["state"], settled["error"]["type"]) == ("failed", "ConflictingTargetsError")
     assert "the report of a" in settled["error"]["message"]
 
@@ -105,7 +105,7 @@ def test_a_conflict_of_images_likewise():
     group = {"schema": 1, "group": "g", "clusters": clusters, "failures": {}, "images": images}
     task = Task()
     assert KopsPlanImagesOperator(task_id="x", assets=group).execute({"ti": task}) == []
-    assert {x["error"]["type"] for x in task.pushed["settled"]} == {"ConflictingTargetsError"}
+    assert {x["error"]["type"] for x in task.pushed["outcomes"]} == {"ConflictingTargetsError"}
 
 
 def test_a_check_refuses_what_a_copy_would(tmp_path):

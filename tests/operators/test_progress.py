@@ -45,7 +45,7 @@ def test_it_is_told_every_ten_seconds_and_at_the_end():
             clock.now = float(second)
             progress.add(100)
     assert [x["bytes"] for x in store.values] == [1100, 2100, 2500]
-    assert store.values[0] == {"bytes": 1100, "seconds": 10, "try": 2}
+    assert store.values[0] == {"bytes": 1100, "seconds": 10, "try_number": 2}
 
 
 def test_a_short_copy_tells_nothing():

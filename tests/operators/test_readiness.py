@@ -9,11 +9,12 @@ import pytest
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.sdk import DAG, Asset
 
+from kops_assets_provider.airflow_assets import READY, ready_asset
 from kops_assets_provider.files.targets import FileTarget, Scheme
 from kops_assets_provider.mirror.model.asset import Kind, State, now
 from kops_assets_provider.mirror.record.store import keep_record, read_record
 from kops_assets_provider.mirror.report.report import Report
-from kops_assets_provider.operators.readiness import READY, notify, publish, ready_asset
+from kops_assets_provider.operators.readiness import notify, publish
 from tests.outcomes import GONE, make_outcome
 from tests.support.memory_files import MemoryStore
 
@@ -121,7 +122,7 @@ def test_making_the_asset_loads_no_sdk():
     """A report and each DAG file that waits for a mirror make one, in a process of their own."""
     code = """
 import sys, airflow.sdk
-from kops_assets_provider.operators.readiness import ready_asset
+from kops_assets_provider.airflow_assets import ready_asset
 ready_asset("prod.example.com")
 print([x for x in ("google.cloud.storage", "grpc", "boto3") if x in sys.modules])
 """

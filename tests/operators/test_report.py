@@ -113,7 +113,7 @@ JUNK = [
     ("task", "key"),
     [
         *((x, k) for x in ("plan_images", "plan_files") for k in ("return_value", "error")),
-        *((x, k) for x in ("plan_images", "plan_files") for k in ("settled", "ahead")),
+        *((x, k) for x in ("plan_images", "plan_files") for k in ("outcomes", "estimates")),
         *((x, k) for x in ("copy_image", "copy_file") for k in ("return_value", "error")),
     ],
 )

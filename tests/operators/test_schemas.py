@@ -20,7 +20,7 @@ from kops_assets_provider.mirror.plan.planned_file import (
 )
 from kops_assets_provider.mirror.plan.planned_image import PlannedImage
 from kops_assets_provider.mirror.report.report import Report
-from kops_assets_provider.operators.cluster_status import Standing
+from kops_assets_provider.operators.cluster_status import ClusterStatus
 from kops_assets_provider.operators.copy import KopsCopyFileOperator, KopsCopyImageOperator
 from kops_assets_provider.operators.plan import KopsPlanFilesOperator, KopsPlanImagesOperator
 from kops_assets_provider.operators.report import KopsReportOperator
@@ -51,9 +51,9 @@ XCOMS = {
         Report(cluster="c.example.com", outcomes=(OUTCOME,), dry_run=True),
     ),
     "a cluster's status": (
-        Standing(cluster="c.example.com", ready=True, bad=0, kops_version="1.36.2").to_dict(),
-        Standing.from_dict,
-        Standing(cluster="c.example.com", ready=True, bad=0, kops_version="1.36.2"),
+        ClusterStatus(cluster="c.example.com", ready=True, bad=0, kops_version="1.36.2").to_dict(),
+        ClusterStatus.from_dict,
+        ClusterStatus(cluster="c.example.com", ready=True, bad=0, kops_version="1.36.2"),
     ),
 }
 MISSING = "it has no schema: expected a value that a task of this package wrote"

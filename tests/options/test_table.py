@@ -10,7 +10,7 @@ import pytest
 
 from kops_assets_provider.cli.arguments import flag_help
 from kops_assets_provider.cli.entry_point import make_parser
-from kops_assets_provider.dag_factory import check_params, manual_params, options_from_variable
+from kops_assets_provider.dag_params import check_params, copy_params, options_from_variable
 from kops_assets_provider.kops.catalog import known_releases
 from kops_assets_provider.mirror.plan.drift import OnDrift
 from kops_assets_provider.operators.check import KopsCheckAssetsOperator
@@ -138,7 +138,7 @@ def test_what_a_variable_may_have():
 
 def test_the_form_is_made_of_the_table():
     """An unset field is null, and each says what the docs say."""
-    form = manual_params()
+    form = copy_params()
     assert form.keys() == {x.name for x in OPTIONS.values() if x.form is not None}
     # What runs on a worker, or where its documents go, is not for those who may start a run.
     assert not form.keys() & {"kops_command", "sha_file", "output_url", "record_url", "report_url"}

@@ -39,7 +39,7 @@ def poke(tmp_path):
 
 
 def sensor(place, **options):
-    values = {"cluster": CLUSTER, "record_url": str(place), **options}
+    values = {"cluster_name": CLUSTER, "record_url": str(place), **options}
     return KopsAssetsReadySensor(task_id="ready", **values)
 
 
@@ -72,8 +72,8 @@ def test_what_nobody_can_tell_from_here_is_no_reason(poke):
 
 def test_the_hours_are_the_user_s(poke):
     """Also from a template, as text."""
-    assert poke(outcome("a", 3), within_hours=4)
-    assert not poke(outcome("a", 3), within_hours="2.5")
+    assert poke(outcome("a", 3), max_age_hours=4)
+    assert not poke(outcome("a", 3), max_age_hours="2.5")
 
 
 def test_a_failed_night_after_a_good_one(poke, tmp_path):
@@ -103,8 +103,8 @@ def test_hours_that_are_none(tmp_path, hours):
             None, Report(cluster=CLUSTER, outcomes=(outcome("a"),)), "1.36.2", "1"
         ).to_json()
     )
-    with pytest.raises(AirflowFailException, match="within_hours: expected hours"):
-        sensor(tmp_path, within_hours=hours).poke({})
+    with pytest.raises(AirflowFailException, match="max_age_hours: expected hours"):
+        sensor(tmp_path, max_age_hours=hours).poke({})
 
 
 def test_a_damaged_record_is_told(tmp_path):
@@ -146,4 +146,4 @@ def test_it_holds_no_slot():
 def test_a_cluster_is_a_name(tmp_path, cluster):
     """It becomes a part of the record's path."""
     with pytest.raises(AirflowFailException, match="expected a cluster's name"):
-        sensor(tmp_path, cluster=cluster).poke({})
+        sensor(tmp_path, cluster_name=cluster).poke({})

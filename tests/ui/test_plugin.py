@@ -38,7 +38,7 @@ from tests.airflow_versions import loaded_plugins
 (own,) = [x for x in loaded_plugins() if x.name == "kops_assets"]
 print(len(own.fastapi_apps), len(own.external_views))
 """
-    assert run(code, AIRFLOW__KOPS_ASSETS__PAGE=value) == expected
+    assert run(code, AIRFLOW__KOPS_ASSETS__PAGE_ENABLED=value) == expected
 
 
 def test_it_costs_workers_nothing():

@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 
 from kops_assets_provider.exceptions import InvalidInputError
-from kops_assets_provider.operators.cluster_status import Standing
+from kops_assets_provider.operators.cluster_status import ClusterStatus
 from kops_assets_provider.ui.record_access import Place, RecordPlaces
 
 C = "c.example.com"
 NAME = f"{C}.json"
 
 
-def standing(record, aws="aws_default", gcp="google_cloud_default"):
-    return Standing(
+def status(record, aws="aws_default", gcp="google_cloud_default"):
+    return ClusterStatus(
         cluster=C,
         ready=True,
-        bad=0,
+        missing=0,
         kops_version="1",
         record=record,
         aws_conn_id=aws,
@@ -45,13 +45,13 @@ def standing(record, aws="aws_default", gcp="google_cloud_default"):
 )
 def test_without_the_setting_objects_are_read(record, expected):
     """With the connection that their kind of store needs, and no other."""
-    assert RecordPlaces().allowed(standing(record)) == expected
+    assert RecordPlaces().allowed(status(record)) == expected
 
 
 @pytest.mark.parametrize(
     ("record", "why"),
     [
-        (f"/srv/{NAME}", "a directory is read only if [kops_assets] record_places has it"),
+        (f"/srv/{NAME}", "a directory is read only if [kops_assets] allowed_record_urls has it"),
         (f"file:///srv/{NAME}", "a directory is read only if"),
         ("s3://bucket/a/other.example.com.json", f"a record of {C} has another name"),
         ("s3://bucket/credentials.json", "has another name"),
@@ -71,7 +71,7 @@ def test_without_the_setting_objects_are_read(record, expected):
 def test_without_the_setting_nothing_else_is(record, why):
     """The message says why, without user info."""
     with pytest.raises(InvalidInputError) as found:
-        RecordPlaces().allowed(standing(record))
+        RecordPlaces().allowed(status(record))
     assert why in str(found.value)
     assert "secret" not in str(found.value)
 
@@ -93,7 +93,7 @@ PLACES = RecordPlaces(
 )
 def test_with_the_setting_what_is_below(record, folder, path):
     """It is opened from the prefix on, so that no link leads out of that."""
-    found = PLACES.allowed(standing(record))
+    found = PLACES.allowed(status(record))
     assert (found.folder, found.path) == (folder, path)
 
 
@@ -120,15 +120,15 @@ def test_with_the_setting_what_is_below(record, folder, path):
 def test_with_the_setting_nothing_beside_it(record):
     """A prefix ends where a part of the path does."""
     with pytest.raises(InvalidInputError):
-        PLACES.allowed(standing(record))
+        PLACES.allowed(status(record))
 
 
 @pytest.mark.parametrize("prefix", ["bucket/x", "https://x", "s3://", "s3://b/../c", "/srv/../.."])
 def test_a_setting_that_is_wrong_opens_nothing(prefix):
     """Least of all everything."""
     for record in (f"/etc/{NAME}", f"s3://bucket/{NAME}"):
-        with pytest.raises(InvalidInputError, match="record_places"):
-            RecordPlaces(prefixes=[prefix]).allowed(standing(record))
+        with pytest.raises(InvalidInputError, match="allowed_record_urls"):
+            RecordPlaces(prefixes=[prefix]).allowed(status(record))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,9 @@ def test_connections_are_those_of_the_setting(record, aws, gcp, is_allowed):
     """The default credentials may be used as well; what the store does not need is left out."""
     places = RecordPlaces(conn_ids=["mirror_s3"])
     if is_allowed:
-        assert {aws, gcp, None} >= set(places.allowed(standing(record, aws, gcp))[2:])
+        assert {aws, gcp, None} >= set(places.allowed(status(record, aws, gcp))[2:])
         return
-    with pytest.raises(InvalidInputError, match=r"is not in \[kops_assets\] record_conn_ids"):
-        places.allowed(standing(record, aws, gcp))
+    with pytest.raises(
+        InvalidInputError, match=r"is not in \[kops_assets\] allowed_record_conn_ids"
+    ):
+        places.allowed(status(record, aws, gcp))

@@ -106,7 +106,7 @@ function readiness(cluster, now) {
 }
 
 function finding(check) {
-  return check.ready ? "all there" : `${plural(check.bad, "asset")} missing or wrong`;
+  return check.ready ? "all there" : `${plural(check.missing, "asset")} missing or wrong`;
 }
 
 function problems(cluster, choose) {
