@@ -24,7 +24,7 @@ def test_what_was_planned_is_what_is_copied(defended):
             )
             (image,) = plan_images([asset], Registries()).to_copy
             put_image(source, "app/app:1", moved)
-            outcome = copy_planned_image(PlannedImage(**image.to_dict()), Registries())
+            outcome = copy_planned_image(PlannedImage.from_dict(image.to_dict()), Registries())
             assert target.storage.find_tag("kops/app", "1") == planned.digest
             assert (outcome.facts.content, outcome.facts.drift) == (planned.digest, moved.digest)
 

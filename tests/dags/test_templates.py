@@ -328,7 +328,7 @@ def test_an_xcom_of_another_task(world):
     """A DAG of one's own may choose the assets."""
     targets = [f"{FILES}/{x}" for x in "ab"]
     pairs = zip(world.urls, targets, strict=True)
-    chosen = [{"canonical": x, "download": y, "sha": SHA} for x, y in pairs]
+    chosen = [{"schema": 1, "canonical": x, "download": y, "sha": SHA} for x, y in pairs]
     options = {"file_targets": world.targets}
     outputs = world.run(world.dag(CHOOSE, chosen=chosen, kind="file", options=options))
     assert set(PATHS) <= set(outputs.paths)
@@ -338,7 +338,7 @@ def test_an_xcom_of_another_task(world):
 
 def test_an_xcom_sets_no_options(world):
     """Its writer must not choose where a copy goes, or with which connection."""
-    asset = {"canonical": world.urls[0], "download": f"{FILES}/a", "sha": SHA}
+    asset = {"schema": 1, "canonical": world.urls[0], "download": f"{FILES}/a", "sha": SHA}
     chosen = [{**asset, "file_targets": {FILES: str(world.outputs / "elsewhere")}}]
     options = {"file_targets": world.targets}
     outputs = world.run(world.dag(CHOOSE, chosen=chosen, kind="file", options=options))

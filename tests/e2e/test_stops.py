@@ -104,12 +104,12 @@ class Mirror:
             source.inject(Fault("GET", f"/{kind}/blobs/", times=None, **fault))
             files.inject(Fault("GET", f"/{kind}", times=None, **fault))
         return cls(
-            registries=dag_id,
-            stores=home,
-            rules=airflow,
-            source_rewrites=source,
-            record_url=files,
-            jobs=stack.enter_context(OciRegistryServer()),
+            dag_id,
+            home,
+            airflow,
+            source,
+            files,
+            stack.enter_context(OciRegistryServer()),
         )
 
     def options(self):

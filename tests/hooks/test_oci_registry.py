@@ -182,7 +182,7 @@ def test_registries_share_connections_if_they_are_reached_alike():
             opened.append(http)
             return super().open(side, http)
 
-    registries = Registries(lambda host: Endpoint(f"https://{host}", proxy=ways[host[0]]))
+    registries = Registries(lambda host: Endpoint(url=f"https://{host}", proxy=ways[host[0]]))
     for host in ways:
         registries.target(f"{host}.test/app:1")
     assert opened[0] is opened[1]

@@ -732,7 +732,7 @@ def test_a_tag_that_moves_after_the_plan(world):
         canonical=f"{world.source.host}/app/app:1", download=f"{world.target.host}/kops/app:1"
     )
     (planned,) = plan_images([asset], Registries(), TAKE).to_copy
-    handed_on = PlannedImage(**json.loads(json.dumps(planned.to_dict())))
+    handed_on = PlannedImage.from_dict(json.loads(json.dumps(planned.to_dict())))
     moved = make_image("moved", platforms=PLATFORM)
     put_image(world.source, "app/app:1", moved)
     outcome = copy_planned_image(handed_on, Registries())

@@ -51,9 +51,11 @@ XCOMS = {
         Report(cluster="c.example.com", outcomes=(OUTCOME,), dry_run=True),
     ),
     "a cluster's status": (
-        ClusterStatus(cluster="c.example.com", ready=True, bad=0, kops_version="1.36.2").to_dict(),
+        ClusterStatus(
+            cluster="c.example.com", ready=True, missing=0, kops_version="1.36.2"
+        ).to_dict(),
         ClusterStatus.from_dict,
-        ClusterStatus(cluster="c.example.com", ready=True, bad=0, kops_version="1.36.2"),
+        ClusterStatus(cluster="c.example.com", ready=True, missing=0, kops_version="1.36.2"),
     ),
 }
 MISSING = "it has no schema: expected a value that a task of this package wrote"

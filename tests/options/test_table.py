@@ -105,6 +105,8 @@ def parameter_docs(cls):
 def test_docstrings_begin_with_the_help(cls):
     """Then they say what only this operator does with it."""
     for name, text in parameter_docs(cls).items():
+        if (cls.__name__, name) == ("KopsReportOperator", "cluster_name"):
+            continue  # it chooses a cluster of the list, and does not say which one to list
         if name in BY_PARAMETER:
             assert text.startswith(BY_PARAMETER[name].help), name
             assert text.endswith("(templated)") is BY_PARAMETER[name].is_template
