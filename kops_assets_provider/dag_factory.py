@@ -58,11 +58,11 @@ def kops_copy_assets_dag(
     """
     Return a DAG that mirrors one cluster's assets.
 
-    A run by hand may be a dry run, unless ``options`` say what is one, or ``dag_options`` have
-    ``params`` of their own.
+    Its trigger form has a switch for a dry run, unless ``options`` have ``dry_run`` or
+    ``dag_options`` have ``params``.
 
-    :param schedule: when it runs, as Airflow has it; only by hand if None.
-    :param dag_options: anything else for the DAG itself.
+    :param schedule: the DAG's schedule, as Airflow takes it; None for a DAG that is only triggered.
+    :param dag_options: further arguments of ``airflow.sdk.DAG``.
     :param options: what to mirror, from where, to where: see ``CopyAssetsOptions``.
     """
     form = {} if "dry_run" in options else {"params": {"dry_run": dry_run_param()}}
@@ -80,9 +80,9 @@ def kops_check_assets_dag(
     **options: Unpack[CopyAssetsOptions],
 ) -> DAG:
     """
-    Return a DAG that asks whether one cluster's mirror is whole, and writes nothing.
+    Return a DAG that checks one cluster's mirror: it writes nothing, and fails if assets are missing.
 
-    The parameters are those of ``kops_copy_assets_dag``; what is about copying has no effect.
+    The parameters are those of ``kops_copy_assets_dag``; options that are about copying have no effect.
     """
     with _dag(dag_id, schedule, _CHECK_DOC, dag_options) as dag:
         check_assets_tasks(**options)
@@ -97,11 +97,11 @@ def kops_copy_fleet_dags(
     **options: Unpack[CopyAssetsOptions],
 ) -> list[DAG]:
     """
-    Return a DAG for each group of clusters in a YAML file, which is read now: docs/fleets.md.
+    Return a DAG for each group of clusters in a fleet file, a YAML file: docs/fleets.md.
 
-    :param path: of the file, where DAG files are parsed.
-    :param dag_id_prefix: what a group's name makes the id of its DAG with.
-    :param dag_options: anything else for the DAGs themselves.
+    :param path: path of the fleet file on the machine that parses DAG files; it is read at once.
+    :param dag_id_prefix: the id of a group's DAG is this prefix and the group's name.
+    :param dag_options: further arguments of ``airflow.sdk.DAG``.
     :param options: those that hold for all groups, unless the file says otherwise; such as
         ``on_readiness_change``, which a file cannot say.
     :raises InvalidInputError: the file is wrong, with every problem.

@@ -12,18 +12,21 @@ from kops_assets_provider.options.option import Option
 from kops_assets_provider.options.table import OPTIONS
 from kops_assets_provider.task_groups.options import CopyAssetsOptions
 
+__all__ = ["check_params", "copy_params", "dry_run_param", "options_from_variable"]
+
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 
 
 def options_from_variable(name: str, *, params: bool = False) -> CopyAssetsOptions:
     """
-    Return options that an Airflow Variable, a JSON object, has when the tasks run.
+    Return templates that read all options from an Airflow Variable, a JSON object.
 
-    The options are templates that look the values up: nothing is asked of Airflow while a DAG file
-    is parsed. The values are data, and are not rendered.
+    The Variable is read when tasks run, never while a DAG file is parsed. Its values are data: they
+    are not rendered.
 
-    :param params: let the run's parameters go before the Variable: those that ``copy_params``
-        declares, and no others. ``dry_run`` always does.
+    :param name: the Variable's key.
+    :param params: let the run's params override the Variable, as far as ``copy_params`` declares
+        them. ``dry_run`` always overrides it.
     """
     # A run's conf may have any key; only what the form offers may come from there.
     options = {
@@ -49,17 +52,17 @@ def _template(variable: str, option: Option[Any], params: bool) -> str:
 
 
 def dry_run_param(default: bool | None = False, **options: Any) -> Param:
-    """Return the switch of a form for a dry run."""
+    """Return the param of the trigger form that switches a dry run on."""
     return _param(DRY_RUN, default, **options)
 
 
 def check_params() -> dict[str, Param]:
-    """Return the parameters of a check by hand, likewise."""
+    """Return the params of a check's trigger form: those of ``copy_params``, without a dry run."""
     return {name: x for name, x in copy_params().items() if name != DRY_RUN.name}
 
 
 def copy_params() -> dict[str, Param]:
-    """Return the parameters of a run by hand: each one left empty is taken from the Variable."""
+    """Return the params of a copy's trigger form; a field left empty means the Variable's value."""
     from kops_assets_provider.kops.catalog import known_releases
 
     more = {KOPS_VERSION.name: {"examples": list(known_releases())}}

@@ -5,27 +5,27 @@ Every error that this package raises on purpose.
 
     KopsAssetsError
     ├── PermanentError                      retrying cannot help
-    │   ├── InvalidInputError               something that the user wrote is wrong
+    │   ├── InvalidInputError               an invalid value that the user gave
     │   │   ├── InvalidClusterError         ... in a Cluster or InstanceGroup document
-    │   │   └── InvalidReferenceError       ... in the name of an image
+    │   │   └── InvalidReferenceError       ... in an image reference
     │   ├── InvalidCatalogError             a release's data file that is damaged or incomplete
     │   ├── UnknownReleaseError             no catalogue for that kOps release
     │   ├── UnsupportedKubernetesError      a Kubernetes version that the release does not support
-    │   ├── UnsupportedTargetError          a place that we cannot write to
+    │   ├── UnsupportedTargetError          a target that we cannot write to
     │   ├── ConflictingTargetsError         two different sources for one target
-    │   ├── DriftedError                    a source that has moved under the same name
+    │   ├── DriftedError                    a source that has changed under the same name
     │   ├── InvalidManifestError            a registry's manifest that breaks the OCI image spec
-    │   ├── UntrustedServerError            a server's answer that leads where it must not
-    │   ├── ChecksumMismatchError           bytes that are not the ones that were promised
+    │   ├── UntrustedServerError            a server that sends us to a forbidden address
+    │   ├── ChecksumMismatchError           content without the expected digest
     │   ├── AccessDeniedError               401 or 403
     │   ├── NotFoundError                   404
     │   ├── RequestRejectedError            any other 4xx, or a 2xx that has no content
-    │   │   └── BlobUnknownError            a manifest that names what the registry does not have
+    │   │   └── BlobUnknownError            a manifest that refers to a missing blob
     │   └── MissingAssetsError              a run that ends with assets missing at the target
     └── TransientError                      a later try may succeed
-        ├── StoppedError                    the copy was told to stop
+        ├── StoppedError                    the copy was stopped
         ├── ConnectionFailedError           refused, reset, timed out, ended early
-        ├── SourceChangedError              a file that became another one while it was read
+        ├── SourceChangedError              a file that changed while it was read
         ├── RateLimitedError                429
         └── ServerFailedError               5xx
 """
@@ -36,6 +36,35 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from kops_assets_provider.redaction import clean
+
+__all__ = [
+    "AccessDeniedError",
+    "BlobUnknownError",
+    "ChecksumMismatchError",
+    "ConflictingTargetsError",
+    "ConnectionFailedError",
+    "DriftedError",
+    "InvalidCatalogError",
+    "InvalidClusterError",
+    "InvalidInputError",
+    "InvalidManifestError",
+    "InvalidReferenceError",
+    "KopsAssetsError",
+    "MissingAssetsError",
+    "NotFoundError",
+    "PermanentError",
+    "RateLimitedError",
+    "RequestRejectedError",
+    "ServerFailedError",
+    "Side",
+    "SourceChangedError",
+    "StoppedError",
+    "TransientError",
+    "UnknownReleaseError",
+    "UnsupportedKubernetesError",
+    "UnsupportedTargetError",
+    "UntrustedServerError",
+]
 
 
 class Side(StrEnum):
@@ -74,7 +103,7 @@ class TransientError(KopsAssetsError):
 
 
 class InvalidInputError(PermanentError, ValueError):
-    """Something that the user wrote is wrong. ``problems`` has all of it, one sentence each."""
+    """A value that the user gave is invalid. ``problems`` has all problems, one sentence each."""
 
     def __init__(self, where: str, problems: Sequence[str]) -> None:
         self.problems = tuple(map(clean, problems))
@@ -86,7 +115,7 @@ class InvalidClusterError(InvalidInputError):
 
 
 class InvalidReferenceError(InvalidInputError):
-    """The name of an image that is none."""
+    """Not a valid image reference."""
 
 
 class InvalidCatalogError(PermanentError):
@@ -110,7 +139,7 @@ class ConflictingTargetsError(PermanentError):
 
 
 class DriftedError(PermanentError):
-    """The source has something else under the same name by now, and nobody said to take it."""
+    """The source has changed under the same name, and ``on_drift`` does not allow to copy that."""
 
 
 class InvalidManifestError(PermanentError):
@@ -118,11 +147,11 @@ class InvalidManifestError(PermanentError):
 
 
 class UntrustedServerError(PermanentError):
-    """A server's answer (redirect, token realm, upload location) that leads where it must not."""
+    """A server sends us (by redirect, token realm, upload location) to a forbidden address."""
 
 
 class ChecksumMismatchError(PermanentError):
-    """The bytes are not the ones that were promised."""
+    """The content does not have the expected digest, checksum or length."""
 
 
 class AccessDeniedError(PermanentError):
@@ -134,11 +163,11 @@ class NotFoundError(PermanentError):
 
 
 class RequestRejectedError(PermanentError):
-    """The server answered another 4xx status, or a 2xx that does not have what was asked for."""
+    """The server answered another 4xx status, or a 2xx without the requested content."""
 
 
 class BlobUnknownError(RequestRejectedError):
-    """The registry says that something that a manifest names is not there."""
+    """The registry lacks a blob or manifest that a manifest refers to (``BLOB_UNKNOWN``)."""
 
 
 class MissingAssetsError(PermanentError):
@@ -146,7 +175,7 @@ class MissingAssetsError(PermanentError):
 
 
 class StoppedError(TransientError):
-    """The copy was told to stop before it was done."""
+    """The copy was stopped before it was complete."""
 
 
 class ConnectionFailedError(TransientError):
@@ -154,7 +183,7 @@ class ConnectionFailedError(TransientError):
 
 
 class SourceChangedError(TransientError):
-    """The source's file became another one while it was read, so it must be begun anew."""
+    """The source's file changed while it was read, so its copy must start anew."""
 
 
 class RateLimitedError(TransientError):

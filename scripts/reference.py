@@ -1,4 +1,4 @@
-"""Writes docs/reference.md, from docstrings and the command's help, and docs/options.md."""
+"""Write docs/api.md, from docstrings, signatures and the command's help, and docs/options.md."""
 
 from __future__ import annotations
 
@@ -7,30 +7,48 @@ import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, is_typeddict
 
 import options_page
 
 from kops_assets_provider.cli.entry_point import make_parser
 
-PAGE = Path(__file__).parent.parent / "docs/reference.md"
-MODULES = {
+PACKAGE = "kops_assets_provider"
+PAGE = Path(__file__).parent.parent / "docs/api.md"
+PUBLIC = {
     "DAGs and task groups": (
-        *("dag_factory", "dag_params", "task_groups.copy_assets", "task_groups.options"),
+        "dag_factory",
+        "dag_params",
+        "task_groups.copy_assets",
+        "task_groups.options",
     ),
     "Operators": (
-        *("operators.get_assets", "operators.get_fleet_assets", "operators.plan"),
-        *("operators.copy", "operators.check", "operators.report", "operators.place_parameters"),
+        "operators.get_assets",
+        "operators.get_fleet_assets",
+        "operators.plan",
+        "operators.copy",
+        "operators.check",
+        "operators.report",
+        "operators.place_parameters",
     ),
     "Readiness": ("airflow_assets", "sensors.ready"),
     "Hooks": ("hooks.oci_registry", "hooks.file_repository"),
     "Errors": ("exceptions",),
+    "The command": ("cli",),
 }
+"""The public modules, by the sections of the page; each states its public names in ``__all__``."""
 _HEAD = """\
-# Reference
+# Public API
 
-Made from the docstrings by `scripts/reference`; a test says when it is not up to date.
-[The guide](guide/README.md) and the other pages tell what it is all for.
+The names on this page, their import paths, parameters and defaults, [the options](options.md), the
+command's flags and exit statuses, and the XCom keys named here are stable: a change that breaks a
+DAG, a script or a subclass of an error comes only with a new major version and an entry in the
+changelog.
+All other modules, names, attributes and methods are internal and may change in any release, except
+the methods that Airflow's base classes define, such as `execute`, `poke` and `get_conn`.
+
+`scripts/reference` writes this page from the docstrings, and a test fails if it is out of date.
+[The guide](guide/README.md) shows how to use these names.
 """
 _FIELD = re.compile(r"^:(param|raises) ([\w, ]+): ", re.MULTILINE)
 
@@ -38,45 +56,120 @@ _FIELD = re.compile(r"^:(param|raises) ([\w, ]+): ", re.MULTILINE)
 def reference() -> str:
     """Return the page."""
     parts = [_HEAD]
-    for title, names in MODULES.items():
+    for title, names in PUBLIC.items():
         parts.append(f"## {title}\n")
-        parts += [_entry(x, title) for name in names for x in _public(name)]
-    page = "\n".join([*parts, "## The command\n", *_commands()])
+        parts += [_entry(x) for name in names for x in public_names(name).values()]
+    page = "\n".join([*parts, *_commands()])
     return re.sub(r"\n{3,}", "\n\n", page).rstrip() + "\n"
 
 
-def _public(name: str) -> Iterator[Any]:
-    """Yield what a module defines for users, in the order of its source."""
-    module = importlib.import_module(f"kops_assets_provider.{name}")
-    found = [
-        x
-        for name, x in vars(module).items()
-        if (inspect.isclass(x) or inspect.isfunction(x)) and not name.startswith("_")
-    ]
-    own = [x for x in found if x.__module__ == module.__name__ and x.__doc__]
-    yield from sorted(own, key=lambda x: inspect.getsourcelines(x)[1])
+def public_names(module: str) -> dict[str, Any]:
+    """Return what a public module has in ``__all__``, in the order of its source."""
+    found = importlib.import_module(f"{PACKAGE}.{module}")
+    own = {name: getattr(found, name) for name in found.__all__}
+    return dict(sorted(own.items(), key=lambda x: inspect.getsourcelines(x[1])[1]))
 
 
-def _entry(found: Any, title: str) -> str:
-    templated = getattr(found, "template_fields", ()) if title != "Errors" else ()
-    text = _markdown(inspect.cleandoc(found.__doc__))
-    names = ", ".join(f"`{x}`" for x in templated)
+def _entry(found: Any) -> str:
+    names = ", ".join(f"`{x}`" for x in dict.fromkeys(getattr(found, "template_fields", ())))
     more = f"\nTemplates: {names}.\n" if names else ""
-    return f"### `{found.__name__}{_signature(found)}`\n\n{text}\n{more}"
+    code = f"```python\n{_signature(found)}\n```"
+    return f"### `{found.__name__}`\n\n{code}\n\n{_text(found)}\n{more}"
 
 
 def _signature(found: Any) -> str:
-    """Return the names of a function's parameters; a class tells of its own in its docstring."""
-    if inspect.isclass(found):
-        return ""
-    parameters = inspect.signature(found).parameters.values()
-    return f"({', '.join(str(x).partition(':')[0].partition('=')[0].strip() for x in parameters)})"
+    """Return the import path with types and defaults."""
+    path = f"{found.__module__}.{found.__name__}"
+    if not inspect.isclass(found):
+        signature = inspect.signature(found)
+        parameters = signature.parameters.values()
+        return f"{_call(path, list(parameters))} -> {signature.return_annotation}"
+    bases = ", ".join(x.__name__ for x in found.__bases__ if not x.__name__.startswith("_"))
+    if issubclass(found, Exception | str):
+        return f"class {path}({bases})"
+    if is_typeddict(found):
+        fields = (f"\n    {name}: {kind}" for name, kind in _types(found).items())
+        return f"class {path}(TypedDict, total={found.__total__}):{''.join(fields)}"
+    return f"class {_call(path, _parameters(found))}"
+
+
+def _types(found: type) -> dict[str, str]:
+    return {k: getattr(v, "__forward_arg__", str(v)) for k, v in found.__annotations__.items()}
+
+
+def _call(path: str, parameters: list[inspect.Parameter]) -> str:
+    """Return a signature as code; ``inspect`` formats it in another way in each Python."""
+    keywords = [x for x in parameters if x.kind is x.KEYWORD_ONLY]
+    others = [x for x in parameters if x not in keywords and x.kind is not x.VAR_KEYWORD]
+    rest = [x for x in parameters if x.kind is x.VAR_KEYWORD]
+    star = ["*"] if keywords else []
+    shown = [*map(_parameter, others), *star, *map(_parameter, keywords)]
+    return _lines(f"{path}(", [*shown, *(f"**{_parameter(x)}" for x in rest)])
+
+
+def _lines(start: str, items: list[str]) -> str:
+    return "".join([start, *(f"\n    {x}," for x in items), "\n" if items else "", ")"])
+
+
+def _parameter(parameter: inspect.Parameter) -> str:
+    default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
+    return f"{parameter.name}: {parameter.annotation}{default}"
+
+
+def _internal_bases(found: type) -> Iterator[type]:
+    """Yield a class and its bases that the page does not have, which add to its parameters."""
+    yield found
+    for base in found.__bases__:
+        if base.__module__.startswith(f"{PACKAGE}.") and base.__name__.startswith("_"):
+            yield from _internal_bases(base)
+
+
+def _parameters(found: type) -> list[inspect.Parameter]:
+    """Return what a class takes besides the parameters of its public bases."""
+    known: dict[str, inspect.Parameter] = {}
+    rest: dict[str, inspect.Parameter] = {}
+    for one in _internal_bases(found):
+        if "__init__" not in vars(one):
+            continue
+        for x in list(inspect.signature(one.__init__).parameters.values())[1:]:  # type: ignore[misc]
+            (rest if x.kind is x.VAR_KEYWORD else known).setdefault(x.name, x)
+    return [*known.values(), *rest.values()]
+
+
+def _text(found: Any) -> str:
+    """Return a docstring, with the parameters of internal bases that it does not describe."""
+    text = inspect.cleandoc(found.__doc__)
+    if not inspect.isclass(found):
+        return _markdown(text)
+    before, rest = _split(text)
+    items = dict(_items(text))
+    for base in _internal_bases(found):
+        items = {**dict(_items(inspect.cleandoc(base.__doc__ or ""))), **items}
+    own = [name for name in (x.name for x in _parameters(found)) if name in items]
+    if not own:
+        return _markdown(text)
+    return "\n\n".join(filter(None, [before, "\n".join(items[x] for x in own), rest]))
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Return what a docstring has in front of its fields and behind them."""
+    before, found, fields = text.partition("\n:param ")
+    rest = fields.partition("\n\n")[2] if found else ""
+    return _markdown(before).strip(), _markdown(rest).strip()
+
+
+def _items(text: str) -> Iterator[tuple[str, str]]:
+    for part in re.split(r"\n(?=:param )", text)[1:]:
+        yield part.split(":")[1].removeprefix("param "), _field(_plain(part.partition("\n\n")[0]))
+
+
+def _plain(text: str) -> str:
+    return re.sub(r":(?:class|func|data|meth):`~?([^`]*)`", r"`\1`", text).replace("``", "`")
 
 
 def _markdown(text: str) -> str:
     """Return a docstring with its fields as a list."""
-    text = re.sub(r":(?:class|func|data|meth):`~?([^`]*)`", r"`\1`", text).replace("``", "`")
-    parts = re.split(r"\n(?=:(?:param|raises) )", text)
+    parts = re.split(r"\n(?=:(?:param|raises) )", _plain(text))
     return "\n".join(map(_field, parts))
 
 
@@ -86,9 +179,9 @@ def _field(part: str) -> str:
         return part.rstrip() + ("\n" if not part.startswith(":") else "")
     kind, name = match.groups()
     rest = part[match.end() :].rstrip()
-    told, _, after = rest.partition("\n\n")
+    text, _, after = rest.partition("\n\n")
     label = f"`{name}`" if kind == "param" else f"raises `{name}`"
-    item = f"- {label}: {' '.join(told.split())}"
+    item = f"- {label}: {' '.join(text.split())}"
     return f"{item}\n\n{after}\n" if after else item
 
 

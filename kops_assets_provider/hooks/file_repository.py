@@ -19,6 +19,8 @@ from kops_assets_provider.http.client import HttpClient
 from kops_assets_provider.mirror.places.file_stores import FileStores
 from kops_assets_provider.mirror.places.object_options import StoreOptions
 
+__all__ = ["GCSFileRepositoryHook", "S3FileRepositoryHook"]
+
 
 class S3FileRepositoryHook(BaseHook):
     """

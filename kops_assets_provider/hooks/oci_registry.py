@@ -17,6 +17,8 @@ from kops_assets_provider.oci.auth import Login
 from kops_assets_provider.oci.reference import Reference
 from kops_assets_provider.oci.request_limits import Limits
 
+__all__ = ["OciRegistryHook"]
+
 _FILES = ("ca_file", "client_cert", "client_key")
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from kops_assets_provider.mirror.model.asset_list import AssetList
     from kops_assets_provider.mirror.report.report import Report
 
+__all__ = ["KopsCheckAssetsOperator"]
+
 
 class KopsCheckAssetsOperator(FileStoresOperator, RegistriesOperator):
     """

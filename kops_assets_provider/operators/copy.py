@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from kops_assets_provider.mirror.copy.control import Control, CopyResult
     from kops_assets_provider.mirror.plan.planned_image import PlannedImage
 
+__all__ = ["KopsCopyFileOperator", "KopsCopyImageOperator"]
+
 
 class _Killed(BaseException):
     """Raised where a copy waits when its task is killed; no handler on the way is meant by it."""

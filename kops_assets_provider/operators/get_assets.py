@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from kops_assets_provider.mirror.lists.kops_command import KopsCommand
     from kops_assets_provider.mirror.places.state.places import StateStores
 
+__all__ = ["KopsGetAssetsOperator"]
+
 HASH_SOURCES_KEY = "hash_sources"
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from kops_assets_provider.mirror.lists.request import ListRequest
     from kops_assets_provider.mirror.model.asset_list import AssetList
 
+__all__ = ["KopsGetFleetAssetsOperator"]
+
 
 class KopsGetFleetAssetsOperator(KopsGetAssetsOperator):
     """

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from kops_assets_provider.mirror.plan.known_assets import Known
     from kops_assets_provider.mirror.record.record import MirrorRecord
 
+__all__ = ["FileStoresOperator", "RegistriesOperator"]
+
 
 class CleanOperator(BaseOperator):
     """An operator that shows no secret of its parameters, and no control character of others."""

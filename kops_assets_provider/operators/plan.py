@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from kops_assets_provider.mirror.places.target_conflicts import Write
     from kops_assets_provider.mirror.plan.plan import Plan
 
+__all__ = ["KopsPlanFilesOperator", "KopsPlanImagesOperator"]
+
 OUTCOMES_KEY = "outcomes"
 ESTIMATES_KEY = "estimates"
 LISTED = "XCom given as assets"

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from kops_assets_provider.mirror.report.report import Report
     from kops_assets_provider.mirror.report.task_results import Results
 
+__all__ = ["KopsFleetReportOperator", "KopsReportOperator"]
+
 REPORT_KEY = "report"
 
 

@@ -13,6 +13,8 @@ from kops_assets_provider.operators.errors import translate_errors
 from kops_assets_provider.operators.place_parameters import FileStoresOperator
 from kops_assets_provider.options.readers import as_cluster, as_required
 
+__all__ = ["KopsAssetsReadySensor"]
+
 # Each task reads the DAG file first, so what only its work needs is imported where it is done.
 
 _SHOWN = 5

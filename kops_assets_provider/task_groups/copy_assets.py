@@ -24,6 +24,8 @@ from kops_assets_provider.options.table import OPTIONS
 from kops_assets_provider.task_groups import task_docs
 from kops_assets_provider.task_groups.options import CopyAssetsOptions, refuse_unknown
 
+__all__ = ["kops_copy_assets_task_group"]
+
 # Rendered before a copy begins, so a failed one has it too. Airflow's column has 250 characters.
 _LABEL = "{{ task.source_name[-250:] }}"
 RETRIES: dict[str, Any] = {
@@ -38,7 +40,7 @@ RETRIES: dict[str, Any] = {
 def kops_copy_assets_task_group(
     group_id: str = "copy_assets", **options: Unpack[CopyAssetsOptions]
 ) -> TaskGroup:
-    """Return the tasks as a group, to be used in a DAG of one's own; call it within that DAG."""
+    """Return a task group that mirrors one cluster's assets; call it in the context of your DAG."""
     with TaskGroup(group_id) as group:
         # Those of the DAG that the group is in go before ours.
         group.default_args = {**RETRIES, **group.dag.default_args, **group.default_args}

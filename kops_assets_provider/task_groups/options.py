@@ -7,6 +7,8 @@ from typing import Any, TypedDict
 
 from kops_assets_provider.operators.readiness import Notify
 
+__all__ = ["CopyAssetsOptions"]
+
 
 class CopyAssetsOptions(TypedDict, total=False):
     """
