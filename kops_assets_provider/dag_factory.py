@@ -80,9 +80,12 @@ def kops_check_assets_dag(
     **options: Unpack[CopyAssetsOptions],
 ) -> DAG:
     """
-    Return a DAG that checks one cluster's mirror: it writes nothing, and fails if assets are missing.
+    Return a DAG that checks one cluster's mirror.
 
-    The parameters are those of ``kops_copy_assets_dag``; options that are about copying have no effect.
+    It writes nothing, and fails if assets are missing.
+
+    The parameters are those of ``kops_copy_assets_dag``; options that are about copying have no
+    effect.
     """
     with _dag(dag_id, schedule, _CHECK_DOC, dag_options) as dag:
         check_assets_tasks(**options)

@@ -89,7 +89,9 @@ def _signature(found: Any) -> str:
         return f"class {path}({bases})"
     if is_typeddict(found):
         fields = (f"\n    {name}: {kind}" for name, kind in _types(found).items())
-        return f"class {path}(TypedDict, total={found.__total__}):{''.join(fields)}"
+        return (
+            f"class {path}(TypedDict, total={getattr(found, '__total__', True)}):{''.join(fields)}"
+        )
     return f"class {_call(path, _parameters(found))}"
 
 

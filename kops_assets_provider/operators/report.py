@@ -235,6 +235,9 @@ class KopsFleetReportOperator(_ResultsOperator):
     ``KopsReportOperator`` for each cluster. The log has every asset of the group once; the XCom key
     ``report`` has that, and under ``clusters`` how each of them stands.
 
+    :param get_assets_task_id: the task whose list is reported on.
+    :param plan_task_ids: the tasks that asked what is missing, of images and of files.
+    :param copy_task_ids: the mapped tasks that copied, in the same order.
     :param check_downloads: request the download URL of each file without credentials, as nodes do.
         (templated)
     :param plan_only: copy nothing: report what a copy would do, why, and what it would take. The
