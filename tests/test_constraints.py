@@ -41,3 +41,12 @@ def test_the_readme_says_the_floor():
     """Of Airflow; what users look for first."""
     (floor,) = NEEDED[0].specifier
     assert f"\nAirflow {floor.version} or later.\n" in (ROOT / "README.md").read_text()
+
+
+def test_the_guide_names_the_releases_that_are_tested():
+    """One row for each file of pins."""
+    page = (ROOT / "docs" / "guide" / "install.md").read_text()
+    shown = re.findall(r"^\| (3\.\d+)[^|]*\((3\.\d+\.\d+)\) \|", page, re.MULTILINE)
+    pinned = [pins(x.name)["apache-airflow"] for x in ROOT.glob("constraints*.txt")]
+    assert sorted(full for _, full in shown) == sorted(str(x).removeprefix("==") for x in pinned)
+    assert all(full.startswith(f"{minor}.") for minor, full in shown)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.airflow_versions import HAS_TASK_STATE
 from tests.e2e.shared_airflow import add_dags
 from tests.support.asset_lists import asset_list
 from tests.support.file_server import FileServer
@@ -132,9 +133,12 @@ def kill_the_task_that_waits(night):
     until = time.monotonic() + 300
     while time.monotonic() < until:
         time.sleep(0.5)
-        copy = night.copies().get("killed", {})
-        if copy.get("try_number", 0) > 1:
+        copies = night.airflow.api.task_instances(DAG_ID, night.run_id)
+        copies = [x for x in copies if x["task_id"] == "copy_file" and x["state"] != "success"]
+        if any(x["try_number"] > 1 for x in copies):
             return  # it is gone already, whoever did it
+        # The last one is it: in Airflow 3.1 a copy has no name before it has ended.
+        copy = copies[0] if len(copies) == 1 else {}
         if night.files.count("GET", "/killed") and copy.get("state") == "running":
             # What Airflow tells may be of a moment ago: then it is asked again.
             with suppress(ProcessLookupError):
@@ -158,12 +162,13 @@ def test_the_bad_one_fails_and_no_other(night):
 
 
 def test_the_limited_one_came_back_without_a_retry(night):
-    """One try, whose log tells of the wait that the server asked for."""
+    """One try, whose log tells of the wait that the server asked for; before 3.3 a retry it is."""
     limited = night.copies()["limited"]
-    assert (limited["state"], limited["try_number"]) == ("success", 1)
+    assert (limited["state"], limited["try_number"]) == ("success", 1 if HAS_TASK_STATE else 2)
     log = night.airflow.api.log(DAG_ID, night.run_id, "copy_image", map_index=limited["map_index"])
-    (seconds,) = re.findall(r"the slot is given back for (\d+) seconds", log)
-    assert int(seconds) >= PATIENCE
+    waits = re.findall(r"the slot is given back for (\d+) seconds", log)
+    assert len(waits) == (1 if HAS_TASK_STATE else 0)
+    assert all(int(x) >= PATIENCE for x in waits)
     asked = [x.status for x in night.source.requests if "/limited/blobs/" in x.path]
     assert asked.count(429) == 1
 
