@@ -18,7 +18,7 @@ not up to date.
 
 The first column has the names of arguments of `kops_copy_assets_dag()` and its siblings, of keys of
 the Airflow Variable and of a [fleet file](fleets.md), and of parameters of the operators.
-The second one has the flags of `kops-assets`; [the reference](api.md#the-command) has those
+The second one has the flags of `kops-assets`; [the public API](api.md#the-command) has those
 that only the command needs.
 No option switches a check off.
 

@@ -229,21 +229,21 @@ def _seconds_since_start(context: Context) -> float | None:
 
 class KopsFleetReportOperator(_ResultsOperator):
     """
-    Tell how a group of clusters stands, and fail if the mirror of one of them is not whole.
+    Report on a group of clusters, and fail if the mirror of one of them is not complete.
 
     It must be the run's last leaf, with the trigger rule ``all_done`` and without retries, behind a
     ``KopsReportOperator`` for each cluster. The log has every asset of the group once; the XCom key
     ``report`` has that, and under ``clusters`` how each of them stands.
 
     :param get_assets_task_id: the task whose list is reported on.
-    :param plan_task_ids: the tasks that asked what is missing, of images and of files.
-    :param copy_task_ids: the mapped tasks that copied, in the same order.
+    :param plan_task_ids: the plan tasks: of images first, then of files.
+    :param copy_task_ids: the mapped copy tasks, in the same order.
     :param check_downloads: request the download URL of each file without credentials, as nodes do.
         (templated)
     :param plan_only: copy nothing: report what a copy would do, why, and what it would take. The
         plans must have the same value. (templated)
 
-    The other parameters are those of ``KopsReportOperator``.
+    The other parameters are those of ``FileStoresOperator``.
     """
 
     def execute(self, context: Context) -> None:
