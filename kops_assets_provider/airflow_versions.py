@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 # mypy checks the names of the newest release; those of 3.1 are the same objects under old names.
 # RETRY_BACKOFF doubles the wait before each retry: a factor, or in 3.1 the switch for the factor 2.
-if TYPE_CHECKING:
+try:
     from airflow.sdk import conf, literal
     from airflow.sdk.exceptions import (
         AirflowException,
@@ -21,21 +21,9 @@ if TYPE_CHECKING:
     )
     from airflow.sdk.log import mask_secret
 
-    RETRY_BACKOFF: float
-else:
-    try:
-        from airflow.sdk import conf, literal
-        from airflow.sdk.exceptions import (
-            AirflowException,
-            AirflowFailException,
-            AirflowNotFoundException,
-            AirflowRescheduleException,
-            AirflowTaskTimeout,
-        )
-        from airflow.sdk.log import mask_secret
-
-        RETRY_BACKOFF = 2.0
-    except ImportError:  # 3.1
+    RETRY_BACKOFF = 2.0
+except ImportError:  # 3.1
+    if not TYPE_CHECKING:
         from airflow._shared import secrets_masker
         from airflow.configuration import conf
         from airflow.exceptions import (

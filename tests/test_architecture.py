@@ -27,7 +27,7 @@ ALLOWED = {
     "task_groups": {"airflow_assets", "airflow_versions", "operators", "options"},
     "dag_params": {"task_groups", "options", "kops"},
     "dag_factory": {"airflow_versions", "dag_params", "task_groups", "mirror", "options"},
-    "ui": {"operators", "hooks", "mirror", "files", "http"},
+    "ui": {"operators", "options", "hooks", "mirror", "files", "http"},
     "cli": {"mirror", "kops", "options"},
     "get_provider_info": {"__init__"},
     "airflow_assets": set(),

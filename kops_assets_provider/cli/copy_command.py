@@ -91,9 +91,9 @@ def _mirror(options: argparse.Namespace, progress: Progress | None = None) -> Mi
     from kops_assets_provider.mirror.places.object_options import read_store_options
     from kops_assets_provider.mirror.plan.drift import OnDrift
     from kops_assets_provider.mirror.plan.image_policy import ImageRules
-    from kops_assets_provider.mirror.run.open_mirror import open_default_places
+    from kops_assets_provider.mirror.run.open_mirror import open_mirror
 
-    mirror = open_default_places(
+    mirror = open_mirror(
         registry_config=options.registry_conn_ids,
         source_rewrites=pairs(SOURCE_REWRITES, options),
         file_targets=pairs(FILE_TARGETS, options),

@@ -115,7 +115,9 @@ class KopsPlanImagesOperator(_PlanOperator, RegistriesOperator):
             listed = self.listed()
             rules = self.rules(copy_options.IMMUTABLE_TAGS.read(self.immutable_tags))
             plan = plan_images(
-                *(listed.assets.images, self.registries(), rules),
+                listed.assets.images,
+                self.registries(),
+                rules,
                 self.known(listed, self.record_url),
                 measure_savings=copy_options.DRY_RUN.read(self.plan_only),
                 each_alone=listed.is_group,

@@ -17,9 +17,10 @@ from kops_assets_provider.exceptions import InvalidInputError
 from kops_assets_provider.files.targets import Scheme, locate_place, show_place
 from kops_assets_provider.mirror.places.state.places import split_place
 from kops_assets_provider.operators.cluster_status import ClusterStatus
+from kops_assets_provider.options.copy_options import AWS_CONN_ID, GCP_CONN_ID
 from kops_assets_provider.ui.config import SECTION
 
-DEFAULT_CONN_IDS = ("aws_default", "google_cloud_default")
+DEFAULT_CONN_IDS = (AWS_CONN_ID.default, GCP_CONN_ID.default)
 _PLACES = f"[{SECTION}] allowed_record_urls"
 _CONN_IDS = f"[{SECTION}] allowed_record_conn_ids"
 

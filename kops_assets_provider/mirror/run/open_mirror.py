@@ -42,7 +42,7 @@ class Observer(Protocol):
         ...
 
 
-def open_default_places(
+def open_mirror(
     *,
     registry_config: str | None = None,
     source_rewrites: Mapping[str, str],
